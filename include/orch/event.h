@@ -1,0 +1,98 @@
+/*
+ * What happens in a run. The journal, --json, hooks and every view are told the same events; doc/events.md lists them.
+ * Effect before event: when an event says that something is so, it already is, on disk.
+ */
+#ifndef ORCH_EVENT_H
+#define ORCH_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "orch/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { ORCH_EVENT_VERSION = 1 };
+
+/* states of a task: a stream in a run */
+enum orch_task_state {
+	ORCH_TASK_WAITING, /* for its dependencies */
+	ORCH_TASK_HELD,    /* for a person or a usage limit */
+	ORCH_TASK_READY,   /* for a slot */
+	ORCH_TASK_RUNNING,
+	ORCH_TASK_BACKOFF, /* for its next attempt */
+	ORCH_TASK_COMPLETED,
+	ORCH_TASK_FAILED,
+	ORCH_TASK_SKIPPED,   /* something it depends on did not complete, or its `when` did not come true */
+	ORCH_TASK_CANCELLED, /* the run ended before it could start, or it was stopped */
+};
+enum { ORCH_TASK_STATES = ORCH_TASK_CANCELLED + 1 };
+
+/* how an attempt ended */
+enum orch_outcome {
+	ORCH_OUTCOME_SUCCESS,
+	ORCH_OUTCOME_UNCHANGED, /* nothing was run: its dependencies' results turned out to be what they were */
+	ORCH_OUTCOME_EXIT,      /* exit status not 0 */
+	ORCH_OUTCOME_SIGNAL,    /* killed by a signal that orch did not send */
+	ORCH_OUTCOME_TIMEOUT,
+	ORCH_OUTCOME_STALLED, /* no output for `idle` */
+	ORCH_OUTCOME_CHECK,
+	ORCH_OUTCOME_SPAWN,    /* could not be started */
+	ORCH_OUTCOME_OUTPUTS,  /* a declared output is missing */
+	ORCH_OUTCOME_STOPPED,  /* by a person or a signal to orch */
+	ORCH_OUTCOME_INTERNAL, /* orch could not do its part: disk full, ... */
+};
+enum { ORCH_OUTCOMES = ORCH_OUTCOME_INTERNAL + 1 };
+
+enum orch_event_type {
+	ORCH_EVENT_RUN_STARTED, /* run pid boot jobs project count(streams wanted) stale(to be run) message(targets) */
+	ORCH_EVENT_TASK, /* stream title state reason outcome?: a stale stream at the start of a run (waiting), then
+			    every change of state */
+	ORCH_EVENT_ATTEMPT_STARTED,  /* stream attempt slot pid log */
+	ORCH_EVENT_ATTEMPT_PHASE,    /* stream attempt phase: run, check */
+	ORCH_EVENT_OUTPUT,           /* stream attempt message(last line) bytes(log so far): not durable */
+	ORCH_EVENT_ATTEMPT_FINISHED, /* stream attempt outcome exit_code signal duration_ms user_ms system_ms max_rss_kb
+					left_behind message log */
+	ORCH_EVENT_STAMPED,          /* stream attempt stamp: the stamp's whole text, for recovery */
+	ORCH_EVENT_WARNING,          /* stream? message */
+	ORCH_EVENT_STOPPING,         /* message(why): nothing new starts */
+	ORCH_EVENT_RUN_FINISHED,     /* run exit_code completed failed skipped cancelled duration_ms(wall) sum_ms(of all
+					attempts) message */
+};
+enum { ORCH_EVENT_TYPES = ORCH_EVENT_RUN_FINISHED + 1 };
+
+/* one fact; a value. Which fields are set follows from the type; the others are NULL, -1 (numbers) */
+struct orch_event {
+	enum orch_event_type type;
+	uint64_t seq;    /* from 1, without gaps in durable events of a run */
+	int64_t time_ms; /* wall clock, since 1970 */
+	const char *run, *project, *stream, *title, *phase, *reason, *message, *log, *stamp, *boot;
+	int state;   /* enum orch_task_state, or -1 */
+	int outcome; /* enum orch_outcome, or -1 */
+	int64_t attempt, slot, pid, jobs, count, stale, exit_code, signal, bytes, left_behind;
+	int64_t completed, failed, skipped, cancelled;
+	int64_t duration_ms, sum_ms, user_ms, system_ms, max_rss_kb;
+};
+
+/* all fields absent, of that type */
+void orch_event_init(struct orch_event *event, enum orch_event_type type);
+/* "waiting", "completed", ...; "success", "timeout", ... */
+const char *orch_task_state_name(enum orch_task_state state);
+const char *orch_outcome_name(enum orch_outcome outcome);
+/* {"v":1,...} without a newline; the caller frees */
+char *orch_event_json(const struct orch_event *event);
+
+struct orch_listener {
+	const char *name;
+	bool required; /* its failure fails the run: the journal */
+	/* 0, or -1 with *err. It copies what it keeps, publishes nothing, never blocks for long */
+	int (*notify)(void *data, const struct orch_event *event, struct orch_error *err);
+	void *data;
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

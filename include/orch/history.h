@@ -1,0 +1,47 @@
+/* Past runs, and the one under way, read from the state directory. Nothing is opened for writing, and no Orchfile is
+ * needed: `dir` is the project's directory. */
+#ifndef ORCH_HISTORY_H
+#define ORCH_HISTORY_H
+
+#include "orch/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct orch_history;
+
+/* what is known of a run from its first and last events */
+struct orch_run_info {
+	const char *id;
+	bool running; /* its process holds the lock */
+	bool crashed; /* it has no end, and nobody runs it */
+	int64_t started_ms, finished_ms, duration_ms, sum_ms;
+	int64_t exit_code, wanted, stale, completed, failed, skipped, cancelled;
+};
+
+/* directory of the nearest Orchfile or .orch at `dir` (NULL: current) or above; malloc'd; -1 ORCH_ENOTFOUND */
+int orch_find_project(const char *dir, const char *file, char **out, struct orch_error *err);
+
+/* newest first. Infos are read when asked for */
+int orch_history_open(struct orch_history **out, const char *project_dir, struct orch_error *err);
+size_t orch_history_count(const struct orch_history *history);
+int orch_history_run(struct orch_history *history, size_t index, struct orch_run_info *info, struct orch_error *err);
+void orch_history_close(struct orch_history *history);
+
+/* folds the journal of run `id` (NULL: the newest) into *status (initialised by the caller). ORCH_ENOTFOUND: there is
+ * none. *offset (may be NULL, start with 0): go on from there, for following */
+int orch_history_replay(
+	const char *project_dir, const char *id, struct orch_status *status, uint64_t *offset, struct orch_error *err);
+/* calls `event` for each event of the run */
+int orch_history_events(const char *project_dir, const char *id,
+	int (*event)(void *data, const struct orch_event *event), void *data, struct orch_error *err);
+/* is a run under way? pid of it, else 0 */
+int orch_history_running_pid(const char *project_dir);
+/* the last lines of a log file, raw; the caller frees */
+char *orch_log_tail(const char *path, unsigned lines);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

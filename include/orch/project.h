@@ -1,0 +1,82 @@
+/* Opening an Orchfile; what is wrong in it; its streams. */
+#ifndef ORCH_PROJECT_H
+#define ORCH_PROJECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "orch/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* an Orchfile that was read: the handle of everything else */
+struct orch;
+
+enum { ORCH_NO_STREAM = -1 };
+
+struct orch_open_options {
+	const char *file;               /* NULL: `Orchfile` in `dir` or the nearest directory above it */
+	const char *dir;                /* NULL: the current directory */
+	const char *const *assignments; /* "NAME=value", NULL-terminated; NULL: none */
+	bool inspect;                   /* only to look: settings this version cannot carry out are warnings */
+};
+
+/*
+ * Reads the Orchfile and all it includes and builds the graph. The process changes its current directory to the
+ * project's (the Orchfile's directory). On -1 with ORCH_EPARSE *out is set all the same, for its diagnostics; else it
+ * is NULL. orch_close() frees it; NULL is fine.
+ */
+int orch_open(struct orch **out, const struct orch_open_options *options, struct orch_error *err);
+void orch_close(struct orch *orch);
+
+/* absolute directory of the project; the Orchfile as shown; the project's name */
+const char *orch_dir(const struct orch *orch);
+const char *orch_file(const struct orch *orch);
+const char *orch_name(const struct orch *orch);
+/* project: jobs, or 0 */
+unsigned orch_project_jobs(const struct orch *orch);
+
+size_t orch_error_count(const struct orch *orch);
+size_t orch_warning_count(const struct orch *orch);
+/* all diagnostics as text (file:line:column, the line, a caret), "" if none; the caller frees */
+char *orch_diagnostics_text(const struct orch *orch, bool color);
+/* as JSON: {"v":1,"diagnostics":[{"severity","file","line","column","end_column","message","notes":[...]}]} */
+char *orch_diagnostics_json(const struct orch *orch);
+
+size_t orch_stream_count(const struct orch *orch);
+const char *orch_stream_name(const struct orch *orch, size_t stream);
+const char *orch_stream_title(const struct orch *orch, size_t stream); /* NULL: none */
+/* position of the stream of that name, or ORCH_NO_STREAM */
+int64_t orch_stream_find(const struct orch *orch, const char *name);
+/* nearest stream name, or NULL */
+const char *orch_stream_suggest(const struct orch *orch, const char *name);
+size_t orch_stream_dep_count(const struct orch *orch, size_t stream);
+size_t orch_stream_dep(const struct orch *orch, size_t stream, size_t index, bool *order_only);
+bool orch_stream_is_group(const struct orch *orch, size_t stream);
+/* every setting and block that has a value: "key = value" lines in the Orchfile's language, each followed by where it
+ * comes from; the caller frees */
+char *orch_stream_show(const struct orch *orch, size_t stream);
+char *orch_stream_show_json(const struct orch *orch, size_t stream);
+/* everything resolved: as an Orchfile, or as JSON ("v":1); the caller frees */
+char *orch_dump(const struct orch *orch, bool json);
+/* names of all files that were read */
+size_t orch_file_count(const struct orch *orch);
+const char *orch_file_name(const struct orch *orch, size_t index);
+
+/* The canonical form of an Orchfile's text; `name` is for messages. -1 with ORCH_EPARSE: *out is then the diagnostics'
+ * text. The caller frees *out */
+int orch_format(const char *name, const char *text, size_t len, bool color, char **out, struct orch_error *err);
+
+/* a document about the settings, for `orch help settings`: name, type, default, help, one a line; the caller frees */
+char *orch_settings_help(void);
+
+/* the version of this library, "1.2.3" */
+const char *orch_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,70 @@
+/* Doing it. */
+#ifndef ORCH_RUN_H
+#define ORCH_RUN_H
+
+#include "orch/event.h"
+#include "orch/plan.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct loop;
+struct orch_run;
+
+struct orch_run_options {
+	unsigned jobs; /* 0: the project's, else 4 */
+	bool keep_going;
+	unsigned max_failures; /* 0: one without keep_going, else no limit */
+	bool shuffle;
+	uint64_t seed;      /* of shuffle and of backoff's jitter; 0: random (it is said in run_started's message) */
+	double max_load;    /* start nothing while the load average is above; 0: no limit */
+	int64_t min_free;   /* start nothing while less memory is free, bytes; 0: no limit */
+	int retries;        /* -1: each stream's own */
+	int64_t timeout_ms; /* -1: each stream's own */
+	bool touch;         /* -t: stamps are written, nothing is run */
+	bool follow_output; /* ORCH_EVENT_OUTPUT is wanted */
+	struct loop
+		*loop; /* of the program's own (os/loop.h), on which the views have their timers; NULL: one is made */
+};
+
+/* the values that mean "as it is declared" */
+#define ORCH_RUN_OPTIONS_INIT \
+	{ \
+		.retries = -1, .timeout_ms = -1 \
+	}
+
+/* how a run is brought to its end before its time */
+enum orch_stop {
+	ORCH_STOP_DRAIN, /* nothing new starts, what runs is let finish */
+	ORCH_STOP_TERM,  /* and running attempts get their polite signal, then the steps of `kill` */
+	ORCH_STOP_KILL,  /* and are killed now */
+};
+
+/*
+ * Takes the lock of the state directory (ORCH_EBUSY: another run has it), recovers what a crash left, opens the
+ * journal. Borrows orch and plan, which must not be used otherwise until orch_run_free(). Nothing has been started yet:
+ * listeners can be added. A plan with nothing to do makes no run directory: orch_run_execute() returns 0 at once.
+ */
+int orch_run_new(struct orch_run **out, struct orch *orch, struct orch_plan *plan,
+	const struct orch_run_options *options, struct orch_error *err);
+/* borrowed until orch_run_free() */
+void orch_run_listen(struct orch_run *run, const struct orch_listener *listener);
+/* Runs it to its end on the loop. The result is the program's exit status: 0, 1 (a stream failed), 128 + signal is the
+ * caller's to add. -1: orch itself could not go on (disk full, ...) */
+int orch_run_execute(struct orch_run *run, struct orch_error *err);
+/* from a listener, a timer, a signal on the loop; `why` goes to the event, e.g. "SIGINT" */
+void orch_run_stop(struct orch_run *run, enum orch_stop how, const char *why);
+/* id of the run, NULL if nothing was to do */
+const char *orch_run_id(const struct orch_run *run);
+void orch_run_free(struct orch_run *run);
+
+/* Writes stamps of the streams (by position) as if they had completed now, or removes them. The lock is taken for it
+ * (ORCH_EBUSY) */
+int orch_touch(struct orch *orch, const size_t *streams, size_t count, struct orch_error *err);
+int orch_reset(struct orch *orch, const size_t *streams, size_t count, struct orch_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

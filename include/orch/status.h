@@ -1,0 +1,60 @@
+/* A run's picture: the sum of all its events so far. Live and replayed are the same. */
+#ifndef ORCH_STATUS_H
+#define ORCH_STATUS_H
+
+#include <stddef.h>
+
+#include "orch/event.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* one stream of the run */
+struct orch_stream_status {
+	char *name, *title; /* title NULL: none */
+	enum orch_task_state state;
+	char *reason;               /* why it runs, waits or was skipped; NULL */
+	char *phase;                /* while it runs; NULL */
+	char *log;                  /* of the last attempt; NULL before the first */
+	char *last_line;            /* of its output, as the event had it; NULL */
+	char *message;              /* of its last failure; NULL */
+	int outcome;                /* of its last attempt; -1 before */
+	int64_t attempt, slot, pid; /* attempt 0 before the first */
+	int64_t exit_code, signal;
+	int64_t started_ms;  /* wall clock, of the last attempt; 0 before */
+	int64_t duration_ms; /* of the last attempt, when it ended; all attempts: total_ms */
+	int64_t total_ms;
+	int64_t log_bytes;
+};
+
+struct orch_status {
+	char *run, *project, *message;
+	int64_t pid, jobs, wanted, stale;
+	int64_t started_ms, finished_ms; /* wall clock; finished 0 while it runs */
+	int64_t last_ms;                 /* time of the last event */
+	int64_t exit_code;               /* -1 while it runs */
+	int64_t sum_ms;
+	char *stopping; /* why nothing new starts; NULL */
+	uint64_t seq;
+	size_t count[ORCH_TASK_STATES];
+	struct orch_stream_status *streams; /* in order of their first event */
+	size_t stream_count, stream_capacity;
+	size_t unchanged; /* of the completed: nothing had to be run */
+	char **warnings;  /* the last 100 */
+	size_t warning_count;
+	void *index; /* private: name to position */
+};
+
+void orch_status_init(struct orch_status *status);
+void orch_status_apply(struct orch_status *status, const struct orch_event *event);
+/* NULL if no event named it */
+const struct orch_stream_status *orch_status_find(const struct orch_status *status, const char *stream);
+/* the whole picture as JSON ("v":1), documented in doc/events.md; the caller frees */
+char *orch_status_json(const struct orch_status *status);
+void orch_status_release(struct orch_status *status);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,48 @@
+/* The handles behind the public API: what each owns. */
+#ifndef API_ORCH_H
+#define API_ORCH_H
+
+#include "graph/graph.h"
+#include "graph/project.h"
+#include "orch/plan.h"
+#include "sched/plan.h"
+#include "state/statedir.h"
+#include "util/diag.h"
+#include "util/strvec.h"
+
+struct orch {
+	struct project project;
+	struct graph graph;
+	struct diag_list diags;
+};
+
+struct orch_plan {
+	struct orch *orch;
+	struct statedir dir; /* for looking */
+	struct stamp_store *store;
+	struct file_cache *cache;
+	struct plan plan;
+	bool built;
+
+	/* options, copied: a run that finds the state changed plans again */
+	struct strvec targets, only, except, what_if;
+	bool always;
+	unsigned jobs;
+
+	/* worked out when first asked for */
+	char *reason; /* the text given out last */
+	uint32_t *order, *critical;
+	size_t order_count, critical_count;
+	uint32_t *phases;
+	unsigned phase_count;
+	int64_t stamps_changed_ns; /* when the directory of stamps last changed, as the plan saw it; 0: there was none
+				    */
+};
+
+/* facts, selection and plan anew, from `store` (owned by the plan from now on, which may be the plan's own already) */
+int plan_rebuild(struct orch_plan *plan, struct orch_error *err);
+int64_t plan_stamps_changed(const struct statedir *dir);
+/* groups left out; dependencies first */
+uint32_t *plan_stale_streams(const struct orch_plan *plan, size_t *count);
+
+#endif

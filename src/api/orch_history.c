@@ -1,0 +1,226 @@
+#include "config.h"
+
+#include "orch/history.h"
+
+#include "os/fs.h"
+#include "os/lockfile.h"
+#include "state/journal.h"
+#include "state/logfile.h"
+#include "state/statedir.h"
+#include "util/alloc.h"
+#include "util/error.h"
+#include "util/path.h"
+#include "util/strbuf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct orch_history {
+	char *dir;  /* of the project */
+	char **ids; /* oldest first */
+	size_t count;
+	bool running;
+};
+
+int orch_find_project(const char *dir, const char *file, char **out, struct orch_error *err)
+{
+	char *cwd = fs_cwd(), *start, *here;
+
+	*out = NULL;
+	if (!cwd)
+		return error_errno(err, "the current directory");
+	start = dir ? path_join(cwd, dir) : xstrdup(cwd);
+	here = path_clean(start);
+	free(cwd);
+	free(start);
+	if (file) {
+		*out = here;
+		return 0;
+	}
+	for (;;) {
+		char *orchfile = path_join(here, "Orchfile"), *state = path_join(here, ".orch"), *parent;
+		bool found = fs_exists(orchfile) || fs_is_directory(state);
+
+		free(orchfile);
+		free(state);
+		if (found) {
+			*out = here;
+			return 0;
+		}
+		parent = path_dir(here);
+		if (strcmp(parent, here) == 0) {
+			free(parent);
+			free(here);
+			return error_code(
+				err, ORCH_ENOTFOUND, "no Orchfile and no .orch here or in any directory above");
+		}
+		free(here);
+		here = parent;
+	}
+}
+
+static char *in_project(const char *project_dir, char *relative)
+{
+	char *path = path_join(project_dir, relative);
+
+	free(relative);
+	return path;
+}
+
+int orch_history_open(struct orch_history **out, const char *project_dir, struct orch_error *err)
+{
+	struct orch_history *history = xcalloc(1, sizeof *history);
+	struct statedir dir = {.fd = -1, .stamps_fd = -1, .lock = {.fd = -1}};
+
+	*out = NULL;
+	if (statedir_open(&dir, project_dir, err) < 0) {
+		free(history);
+		return -1;
+	}
+	if (dir.fd >= 0 && statedir_runs(&dir, &history->ids, &history->count, err) < 0) {
+		statedir_release(&dir);
+		free(history);
+		return -1;
+	}
+	statedir_release(&dir);
+	history->dir = xstrdup(project_dir);
+	history->running = orch_history_running_pid(project_dir) != 0;
+	*out = history;
+	return 0;
+}
+
+size_t orch_history_count(const struct orch_history *history)
+{
+	return history->count;
+}
+
+static int fold_info(void *data, const struct orch_event *event)
+{
+	struct orch_run_info *info = data;
+
+	if (event->type == ORCH_EVENT_RUN_STARTED) {
+		info->started_ms = event->time_ms;
+		info->wanted = event->count;
+		info->stale = event->stale;
+	} else if (event->type == ORCH_EVENT_RUN_FINISHED) {
+		info->finished_ms = event->time_ms;
+		info->duration_ms = event->duration_ms;
+		info->sum_ms = event->sum_ms;
+		info->exit_code = event->exit_code;
+		info->completed = event->completed;
+		info->failed = event->failed;
+		info->skipped = event->skipped;
+		info->cancelled = event->cancelled;
+	}
+	return 0;
+}
+
+int orch_history_run(struct orch_history *history, size_t index, struct orch_run_info *info, struct orch_error *err)
+{
+	const char *id = history->ids[history->count - 1 - index];
+	char *path = in_project(history->dir, statedir_journal(id));
+	int status;
+
+	*info = (struct orch_run_info){.id = id, .exit_code = -1};
+	status = journal_read(path, 0, fold_info, info, NULL, err);
+	free(path);
+	if (status < 0)
+		return error_prefix(err, "run %s", id);
+	if (!info->finished_ms) {
+		info->running = history->running && index == 0;
+		info->crashed = !info->running;
+	}
+	return 0;
+}
+
+void orch_history_close(struct orch_history *history)
+{
+	if (!history)
+		return;
+	for (size_t i = 0; i < history->count; i++)
+		free(history->ids[i]);
+	free(history->ids);
+	free(history->dir);
+	free(history);
+}
+
+/* path of the journal of run `id`, NULL: the newest */
+static int find_journal(const char *project_dir, const char *id, char **path, struct orch_error *err)
+{
+	struct orch_history *history;
+
+	if (id) {
+		if (strchr(id, '/') || *id == '.' || !*id)
+			return error_code(err, ORCH_ENOTFOUND, "'%s' is no run; 'orch history' lists them", id);
+		*path = in_project(project_dir, statedir_journal(id));
+		if (!fs_exists(*path)) {
+			free(*path);
+			return error_code(err, ORCH_ENOTFOUND, "there is no run '%s'; 'orch history' lists them", id);
+		}
+		return 0;
+	}
+	if (orch_history_open(&history, project_dir, err) < 0)
+		return -1;
+	if (!history->count) {
+		orch_history_close(history);
+		return error_code(err, ORCH_ENOTFOUND, "nothing has run here yet");
+	}
+	*path = in_project(project_dir, statedir_journal(history->ids[history->count - 1]));
+	orch_history_close(history);
+	return 0;
+}
+
+static int apply(void *data, const struct orch_event *event)
+{
+	orch_status_apply(data, event);
+	return 0;
+}
+
+int orch_history_replay(
+	const char *project_dir, const char *id, struct orch_status *status, uint64_t *offset, struct orch_error *err)
+{
+	uint64_t good = 0;
+	char *path;
+	int result;
+
+	if (find_journal(project_dir, id, &path, err) < 0)
+		return -1;
+	result = journal_read(path, offset ? *offset : 0, apply, status, &good, err);
+	if (result == 0 && offset)
+		*offset = good;
+	free(path);
+	return result;
+}
+
+int orch_history_events(const char *project_dir, const char *id,
+	int (*event)(void *data, const struct orch_event *event), void *data, struct orch_error *err)
+{
+	char *path;
+	int result;
+
+	if (find_journal(project_dir, id, &path, err) < 0)
+		return -1;
+	result = journal_read(path, 0, event, data, NULL, err);
+	free(path);
+	return result;
+}
+
+int orch_history_running_pid(const char *project_dir)
+{
+	char *path = path_join(project_dir, ".orch/lock");
+	int pid = 0;
+	bool held = lockfile_is_held(path, &pid);
+
+	free(path);
+	return held ? (pid ? pid : -1) : 0;
+}
+
+char *orch_log_tail(const char *path, unsigned lines)
+{
+	struct strbuf out = {0};
+
+	if (logfile_tail(path, lines, &out, NULL) < 0)
+		strbuf_truncate(&out, 0);
+	return strbuf_detach(&out);
+}

@@ -1,0 +1,412 @@
+#include "config.h"
+
+#include "orch/plan.h"
+
+#include "api/orch.h"
+#include "exec/facts.h"
+#include "graph/select.h"
+#include "graph/topo.h"
+#include "state/fingerprint.h"
+#include "state/stamp.h"
+#include "util/alloc.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* --- building --- */
+
+static void copy_words(struct strvec *to, const char *const *from)
+{
+	for (; from && *from; from++)
+		strvec_push(to, *from);
+}
+
+/* what is wanted, NULL: everything; `only` tells whether dependencies are left out */
+static int select_streams(const struct orch_plan *plan, bool **out, bool *only, struct orch_error *err)
+{
+	const struct project *project = &plan->orch->project;
+	const struct graph *graph = &plan->orch->graph;
+	const struct words *defaults = &project->set.default_targets;
+	bool all = !plan->targets.count && !plan->only.count && !defaults->count;
+	bool *marked;
+
+	*out = NULL;
+	*only = plan->only.count > 0;
+	if (all && !plan->except.count)
+		return 0;
+	marked = xcalloc(project->stream_count ? project->stream_count : 1, sizeof *marked);
+	*out = marked;
+	for (uint32_t s = 0; all && s < project->stream_count; s++)
+		marked[s] = true;
+	for (size_t i = 0; i < plan->only.count; i++) {
+		if (select_target(project, graph, plan->only.items[i], marked, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < plan->targets.count; i++) {
+		if (select_target(project, graph, plan->targets.items[i], marked, err) < 0)
+			return -1;
+	}
+	for (uint32_t i = 0; i < defaults->count && !plan->targets.count && !plan->only.count; i++) {
+		if (select_target(project, graph, defaults->items[i], marked, err) < 0)
+			return error_prefix(err, "project: default");
+	}
+	if (!*only && !all)
+		topo_close_deps(graph, marked);
+	if (plan->except.count) {
+		bool *excepted = xcalloc(project->stream_count ? project->stream_count : 1, sizeof *excepted);
+		int status = 0;
+
+		for (size_t i = 0; i < plan->except.count && status == 0; i++)
+			status = select_target(project, graph, plan->except.items[i], excepted, err);
+		for (uint32_t s = 0; s < project->stream_count; s++)
+			marked[s] = marked[s] && !excepted[s];
+		free(excepted);
+		/* what an excepted stream would have made is taken as it is */
+		*only = true;
+		return status;
+	}
+	return 0;
+}
+
+int64_t plan_stamps_changed(const struct statedir *dir)
+{
+	struct stat st;
+
+	if (dir->stamps_fd < 0 || fstat(dir->stamps_fd, &st) < 0)
+		return 0;
+	return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+}
+
+static void forget_derived(struct orch_plan *plan)
+{
+	free(plan->reason);
+	free(plan->order);
+	free(plan->critical);
+	free(plan->phases);
+	plan->reason = NULL;
+	plan->order = plan->critical = plan->phases = NULL;
+	plan->order_count = plan->critical_count = 0;
+	plan->phase_count = 0;
+}
+
+int plan_rebuild(struct orch_plan *plan, struct orch_error *err)
+{
+	struct facts_options options = {.what_if = (const char *const *)plan->what_if.items, .always = plan->always};
+	struct plan_facts *facts;
+	bool *wanted = NULL, only;
+
+	if (select_streams(plan, &wanted, &only, err) < 0 ||
+		facts_gather(&facts, &plan->orch->project, plan->store, plan->cache, &options, err) < 0) {
+		free(wanted);
+		return -1;
+	}
+	forget_derived(plan);
+	if (plan->built)
+		plan_release(&plan->plan);
+	plan_build(&plan->plan, &plan->orch->project, &plan->orch->graph, facts, wanted, only);
+	plan->built = true;
+	return 0;
+}
+
+int orch_plan_new(
+	struct orch_plan **out, struct orch *orch, const struct orch_plan_options *options, struct orch_error *err)
+{
+	struct orch_plan *plan = xcalloc(1, sizeof *plan);
+
+	*out = NULL;
+	plan->orch = orch;
+	plan->always = options->always;
+	plan->jobs = options->jobs ? options->jobs : orch->project.set.jobs ? (unsigned)orch->project.set.jobs : 4;
+	copy_words(&plan->targets, options->targets);
+	copy_words(&plan->only, options->only);
+	copy_words(&plan->except, options->except);
+	copy_words(&plan->what_if, options->what_if);
+	plan->dir.fd = plan->dir.stamps_fd = plan->dir.lock.fd = -1;
+	if (statedir_open(&plan->dir, orch->project.dir, err) < 0 ||
+		stamp_store_open(&plan->store, &plan->dir, err) < 0 ||
+		file_cache_open(&plan->cache, &plan->dir, err) < 0 || plan_rebuild(plan, err) < 0) {
+		orch_plan_free(plan);
+		return -1;
+	}
+	plan->stamps_changed_ns = plan_stamps_changed(&plan->dir);
+	*out = plan;
+	return 0;
+}
+
+void orch_plan_free(struct orch_plan *plan)
+{
+	if (!plan)
+		return;
+	forget_derived(plan);
+	if (plan->built)
+		plan_release(&plan->plan);
+	if (plan->cache)
+		file_cache_close(plan->cache);
+	if (plan->store)
+		stamp_store_close(plan->store);
+	statedir_release(&plan->dir);
+	strvec_release(&plan->targets);
+	strvec_release(&plan->only);
+	strvec_release(&plan->except);
+	strvec_release(&plan->what_if);
+	free(plan);
+}
+
+/* --- asking --- */
+
+enum orch_plan_action orch_plan_action(const struct orch_plan *plan, size_t stream)
+{
+	switch ((enum plan_action)plan->plan.items[stream].action) {
+	case PLAN_COMPLETE:
+		return ORCH_PLAN_COMPLETE;
+	case PLAN_PERHAPS:
+		return ORCH_PLAN_PERHAPS;
+	case PLAN_RUN:
+		return ORCH_PLAN_RUN;
+	case PLAN_NOT_WANTED:
+		break;
+	}
+	return ORCH_PLAN_NOT_WANTED;
+}
+
+static bool is_stale(const struct orch_plan *plan, size_t stream)
+{
+	return plan->plan.items[stream].action == PLAN_RUN || plan->plan.items[stream].action == PLAN_PERHAPS;
+}
+
+/* the first part of the stamp's kind 'i' or 'd' that is another now, or NULL; malloc'd: "input src/a.c changed" */
+static char *first_difference(struct orch_plan *plan, uint32_t id, char kind)
+{
+	const struct stream *stream = &plan->orch->project.streams[id];
+	struct stamp_detail before = {0}, now = {0};
+	char *text = NULL;
+
+	if (stamp_store_read(plan->store, stream->name, &before, NULL) < 0)
+		return NULL;
+	if (kind == 'i') {
+		uint64_t digest;
+
+		fingerprint_inputs(plan->cache, stream, &digest, &now, NULL, NULL);
+	} else {
+		const edge *deps = graph_deps(&plan->orch->graph, id);
+
+		for (uint32_t i = 0; i < graph_dep_count(&plan->orch->graph, id); i++) {
+			uint32_t dep = EDGE_STREAM(deps[i]);
+
+			if (!EDGE_ORDER_ONLY(deps[i]))
+				stamp_detail_add(&now, 'd', plan->plan.facts[dep].stamp.result,
+					plan->orch->project.streams[dep].name);
+		}
+	}
+	for (size_t n = 0; n < now.part_count && !text; n++) {
+		const struct stamp_part *part = &now.parts[n];
+		size_t b = 0;
+
+		while (b < before.part_count &&
+			!(before.parts[b].kind == kind && strcmp(before.parts[b].name, part->name) == 0))
+			b++;
+		if (part->kind != kind)
+			continue;
+		if (b == before.part_count)
+			text = xasprintf(kind == 'i' ? "input %s is new" : "dependency %s is new", part->name);
+		else if (before.parts[b].digest != part->digest)
+			text = xasprintf(kind == 'i' ? "input %s changed" : "the result of %s changed", part->name);
+	}
+	for (size_t b = 0; b < before.part_count && !text; b++) {
+		size_t n = 0;
+
+		if (before.parts[b].kind != kind)
+			continue;
+		while (n < now.part_count &&
+			!(now.parts[n].kind == kind && strcmp(now.parts[n].name, before.parts[b].name) == 0))
+			n++;
+		if (n == now.part_count)
+			text = xasprintf(
+				kind == 'i' ? "input %s is gone" : "it no longer depends on %s", before.parts[b].name);
+	}
+	stamp_detail_release(&before);
+	stamp_detail_release(&now);
+	return text;
+}
+
+static char *make_reason(struct orch_plan *plan, uint32_t id)
+{
+	const struct plan_item *item = &plan->plan.items[id];
+	const struct stream *stream = &plan->orch->project.streams[id];
+	const char *missing;
+	char *text = NULL;
+
+	switch ((enum plan_reason)item->reason) {
+	case REASON_DEP_RUNS:
+		if (item->other != NO_STREAM)
+			return xasprintf("depends on %s, which runs", plan->orch->project.streams[item->other].name);
+		break;
+	case REASON_OUTPUT_MISSING:
+		missing = fingerprint_missing_output(stream);
+		if (missing)
+			return xasprintf("output %s does not exist", missing);
+		break;
+	case REASON_INPUTS:
+		text = first_difference(plan, id, 'i');
+		break;
+	case REASON_DEPS:
+		text = first_difference(plan, id, 'd');
+		break;
+	default:
+		break;
+	}
+	return text ? text : xstrdup(plan_reason_text(item->reason));
+}
+
+const char *orch_plan_reason(struct orch_plan *plan, size_t stream)
+{
+	if (!is_stale(plan, stream))
+		return NULL;
+	switch ((enum plan_reason)plan->plan.items[stream].reason) {
+	case REASON_DEP_RUNS:
+	case REASON_OUTPUT_MISSING:
+	case REASON_INPUTS:
+	case REASON_DEPS:
+		free(plan->reason);
+		plan->reason = make_reason(plan, (uint32_t)stream);
+		return plan->reason;
+	default:
+		return plan_reason_text(plan->plan.items[stream].reason);
+	}
+}
+
+static size_t count_action(const struct orch_plan *plan, enum plan_action action)
+{
+	size_t count = 0;
+
+	for (uint32_t s = 0; s < plan->orch->project.stream_count; s++)
+		count += plan->plan.items[s].action == action && !stream_is_group(&plan->orch->project.streams[s]);
+	return count;
+}
+
+size_t orch_plan_wanted(const struct orch_plan *plan)
+{
+	return count_action(plan, PLAN_COMPLETE) + count_action(plan, PLAN_PERHAPS) + count_action(plan, PLAN_RUN);
+}
+
+size_t orch_plan_run_count(const struct orch_plan *plan)
+{
+	return count_action(plan, PLAN_RUN);
+}
+
+size_t orch_plan_perhaps_count(const struct orch_plan *plan)
+{
+	return count_action(plan, PLAN_PERHAPS);
+}
+
+uint32_t *plan_stale_streams(const struct orch_plan *plan, size_t *count)
+{
+	const struct graph *graph = &plan->orch->graph;
+	uint32_t *streams = xcalloc(graph->count ? graph->count : 1, sizeof *streams);
+
+	*count = 0;
+	for (uint32_t i = 0; i < graph->count; i++) {
+		uint32_t s = graph->order[i];
+
+		if (is_stale(plan, s) && !stream_is_group(&plan->orch->project.streams[s]))
+			streams[(*count)++] = s;
+	}
+	return streams;
+}
+
+/* phases over what is stale: groups take part in the counting and are left out of the answer */
+static void make_phases(struct orch_plan *plan)
+{
+	const struct graph *graph = &plan->orch->graph;
+
+	if (plan->phases)
+		return;
+	plan->phases = xcalloc(graph->count ? graph->count : 1, sizeof *plan->phases);
+	for (uint32_t i = 0; i < graph->count; i++) {
+		uint32_t s = graph->order[i], phase = 0;
+		const edge *deps = graph_deps(graph, s);
+
+		if (!is_stale(plan, s))
+			continue;
+		for (uint32_t d = 0; d < graph_dep_count(graph, s); d++) {
+			uint32_t dep = EDGE_STREAM(deps[d]), after;
+
+			if (!is_stale(plan, dep))
+				continue;
+			after = plan->phases[dep] + !stream_is_group(&plan->orch->project.streams[dep]);
+			if (after > phase)
+				phase = after;
+		}
+		plan->phases[s] = phase;
+		if (!stream_is_group(&plan->orch->project.streams[s]) && phase + 1 > plan->phase_count)
+			plan->phase_count = phase + 1;
+	}
+}
+
+unsigned orch_plan_phase(struct orch_plan *plan, size_t stream)
+{
+	make_phases(plan);
+	return plan->phases[stream];
+}
+
+unsigned orch_plan_phase_count(struct orch_plan *plan)
+{
+	make_phases(plan);
+	return plan->phase_count;
+}
+
+const uint32_t *orch_plan_order(struct orch_plan *plan, size_t *count)
+{
+	if (!plan->order)
+		plan->order = plan_run_order(&plan->plan, &plan->order_count);
+	*count = plan->order_count;
+	return plan->order;
+}
+
+const uint32_t *orch_plan_critical_path(struct orch_plan *plan, size_t *count)
+{
+	int64_t length;
+
+	if (!plan->critical)
+		plan->critical = plan_critical_path(&plan->plan, &plan->critical_count, &length);
+	*count = plan->critical_count;
+	return plan->critical;
+}
+
+int64_t orch_plan_expected_ms(struct orch_plan *plan, size_t stream)
+{
+	return plan_expected_ms(&plan->plan, (uint32_t)stream);
+}
+
+void orch_plan_times(
+	struct orch_plan *plan, int64_t *serial_ms, int64_t *at_jobs_ms, int64_t *critical_ms, size_t *known)
+{
+	size_t count, path;
+	uint32_t *streams = plan_stale_streams(plan, &count), *critical;
+
+	*serial_ms = 0;
+	*known = 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct stream *stream = &plan->orch->project.streams[streams[i]];
+
+		*serial_ms += plan_expected_ms(&plan->plan, streams[i]);
+		*known += plan->plan.facts[streams[i]].stamp.present || stream->set->estimate_ms > 0;
+	}
+	*at_jobs_ms = plan_makespan(&plan->plan, plan->jobs);
+	critical = plan_critical_path(&plan->plan, &path, critical_ms);
+	free(critical);
+	free(streams);
+}
+
+int64_t orch_plan_completed_ms(const struct orch_plan *plan, size_t stream)
+{
+	return plan->plan.facts[stream].stamp.present ? plan->plan.facts[stream].stamp.finished_ms : 0;
+}
+
+int64_t orch_plan_last_duration_ms(const struct orch_plan *plan, size_t stream)
+{
+	return plan->plan.facts[stream].stamp.present ? plan->plan.facts[stream].stamp.duration_ms : 0;
+}

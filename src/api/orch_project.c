@@ -1,0 +1,308 @@
+#include "config.h"
+
+#include "orch/project.h"
+
+#include "api/orch.h"
+#include "lang/load.h"
+#include "lang/setting.h"
+#include "os/fs.h"
+#include "util/alloc.h"
+#include "util/error.h"
+#include "util/json.h"
+#include "util/path.h"
+#include "util/strbuf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char default_file[] = "Orchfile";
+
+/* the directory at `dir` or above that holds an Orchfile; malloc'd, NULL: none */
+static char *find_upwards(const char *dir)
+{
+	char *here = path_clean(dir);
+
+	for (;;) {
+		char *candidate = path_join(here, default_file), *parent;
+		bool found = fs_exists(candidate);
+
+		free(candidate);
+		if (found)
+			return here;
+		parent = path_dir(here);
+		if (strcmp(parent, here) == 0) {
+			free(parent);
+			free(here);
+			return NULL;
+		}
+		free(here);
+		here = parent;
+	}
+}
+
+/* where the project is, and the Orchfile's path as seen from there */
+static int locate(const struct orch_open_options *options, char **dir, char **file, struct orch_error *err)
+{
+	char *cwd = fs_cwd(), *start;
+
+	if (!cwd)
+		return error_errno(err, "the current directory");
+	start = options->dir ? path_join(cwd, options->dir) : xstrdup(cwd);
+	free(cwd);
+	if (options->file) {
+		/* as with make -f: the file may be anywhere, the work is done here */
+		*dir = path_clean(start);
+		*file = xstrdup(options->file);
+	} else {
+		*dir = find_upwards(start);
+		*file = xstrdup(default_file);
+	}
+	if (!*dir) {
+		error_code(err, ORCH_ENOTFOUND,
+			"no Orchfile in '%s' or any directory above it; 'orch init' writes a first one, -f names another",
+			start);
+		free(*file);
+		free(start);
+		return -1;
+	}
+	free(start);
+	return 0;
+}
+
+static bool file_exists(const char *name)
+{
+	return fs_exists(name);
+}
+
+int orch_open(struct orch **out, const struct orch_open_options *options, struct orch_error *err)
+{
+	struct orch *orch;
+	struct load_options load = {.assignments = options->assignments, .inspect = options->inspect};
+	char *dir = NULL, *file = NULL;
+	int status;
+
+	*out = NULL;
+	if (locate(options, &dir, &file, err) < 0)
+		return -1;
+	if (chdir(dir) < 0) {
+		error_errno(err, "cannot enter '%s'", dir);
+		free(dir);
+		free(file);
+		return -1;
+	}
+	orch = xcalloc(1, sizeof *orch);
+	project_init(&orch->project);
+	orch->project.dir = arena_strdup(&orch->project.arena, dir);
+	orch->project.file = arena_strdup(&orch->project.arena, file);
+	load.dir = orch->project.dir;
+	load.path = orch->project.file;
+	status = load_project(&orch->project, &load, &orch->diags, err);
+	if (status < 0 && !orch->diags.errors) {
+		orch_close(orch);
+		free(dir);
+		free(file);
+		return -1;
+	}
+	/* names and cycles are looked at even when something else is wrong: all errors at once */
+	if (graph_build(&orch->graph, &orch->project, file_exists, &orch->diags) == 0 &&
+		load_check(&orch->project, &orch->graph, &orch->diags) < 0)
+		status = -1;
+	diag_sort(&orch->diags);
+	if (!orch->project.set.name)
+		orch->project.set.name = arena_strdup(&orch->project.arena, path_file(dir));
+	free(dir);
+	free(file);
+	*out = orch;
+	if (orch->diags.errors)
+		return error_code(err, ORCH_EPARSE, "%s has %zu error%s", orch->project.file, orch->diags.errors,
+			orch->diags.errors == 1 ? "" : "s");
+	return 0;
+}
+
+void orch_close(struct orch *orch)
+{
+	if (!orch)
+		return;
+	graph_release(&orch->graph);
+	diag_list_release(&orch->diags);
+	project_release(&orch->project);
+	free(orch);
+}
+
+const char *orch_dir(const struct orch *orch)
+{
+	return orch->project.dir;
+}
+
+const char *orch_file(const struct orch *orch)
+{
+	return orch->project.file;
+}
+
+const char *orch_name(const struct orch *orch)
+{
+	return orch->project.set.name;
+}
+
+unsigned orch_project_jobs(const struct orch *orch)
+{
+	return (unsigned)orch->project.set.jobs;
+}
+
+size_t orch_error_count(const struct orch *orch)
+{
+	return orch->diags.errors;
+}
+
+size_t orch_warning_count(const struct orch *orch)
+{
+	return orch->diags.warnings;
+}
+
+char *orch_diagnostics_text(const struct orch *orch, bool color)
+{
+	struct strbuf out = {0};
+
+	diag_render(&orch->diags, &orch->project.sources, color, &out);
+	return strbuf_detach(&out);
+}
+
+static void diagnostic_json(struct json_writer *w, const struct orch *orch, const struct diag *diag)
+{
+	static const char *const names[] = {[DIAG_NOTE] = "note", [DIAG_WARNING] = "warning", [DIAG_ERROR] = "error"};
+	const struct source *source =
+		diag->place.source ? source_get(&orch->project.sources, diag->place.source) : NULL;
+
+	json_add_key(w, "severity");
+	json_add_string(w, names[diag->severity]);
+	if (source) {
+		uint32_t line, column;
+
+		source_position(&orch->project.sources, diag->place, &line, &column);
+		json_add_key(w, "file");
+		json_add_string(w, source->name);
+		json_add_key(w, "line");
+		json_add_int(w, line);
+		json_add_key(w, "column");
+		json_add_int(w, column);
+		json_add_key(w, "end_column");
+		json_add_int(w, (int64_t)column + diag->place.length);
+	}
+	json_add_key(w, "message");
+	json_add_string(w, diag->message);
+}
+
+char *orch_diagnostics_json(const struct orch *orch)
+{
+	struct strbuf out = {0};
+	struct json_writer w = {.out = &out, .pretty = true};
+
+	json_begin_object(&w);
+	json_add_key(&w, "v");
+	json_add_int(&w, 1);
+	json_add_key(&w, "diagnostics");
+	json_begin_array(&w);
+	for (size_t i = 0; i < orch->diags.count; i++) {
+		const struct diag *diag = &orch->diags.items[i];
+
+		json_begin_object(&w);
+		diagnostic_json(&w, orch, diag);
+		json_add_key(&w, "notes");
+		json_begin_array(&w);
+		for (uint32_t n = 0; n < diag->notes; n++) {
+			json_begin_object(&w);
+			diagnostic_json(&w, orch, &diag[n + 1]);
+			json_end_object(&w);
+		}
+		json_end_array(&w);
+		json_end_object(&w);
+		i += diag->notes;
+	}
+	json_end_array(&w);
+	json_end_object(&w);
+	strbuf_addch(&out, '\n');
+	return strbuf_detach(&out);
+}
+
+size_t orch_stream_count(const struct orch *orch)
+{
+	return orch->project.stream_count;
+}
+
+const char *orch_stream_name(const struct orch *orch, size_t stream)
+{
+	return orch->project.streams[stream].name;
+}
+
+const char *orch_stream_title(const struct orch *orch, size_t stream)
+{
+	return orch->project.streams[stream].title;
+}
+
+int64_t orch_stream_find(const struct orch *orch, const char *name)
+{
+	uint32_t id = project_find(&orch->project, name);
+
+	return id == NO_STREAM ? ORCH_NO_STREAM : (int64_t)id;
+}
+
+const char *orch_stream_suggest(const struct orch *orch, const char *name)
+{
+	return project_suggest(&orch->project, name);
+}
+
+size_t orch_stream_dep_count(const struct orch *orch, size_t stream)
+{
+	return graph_dep_count(&orch->graph, (uint32_t)stream);
+}
+
+size_t orch_stream_dep(const struct orch *orch, size_t stream, size_t index, bool *order_only)
+{
+	edge dep = graph_deps(&orch->graph, (uint32_t)stream)[index];
+
+	if (order_only)
+		*order_only = EDGE_ORDER_ONLY(dep);
+	return EDGE_STREAM(dep);
+}
+
+bool orch_stream_is_group(const struct orch *orch, size_t stream)
+{
+	return stream_is_group(&orch->project.streams[stream]);
+}
+
+size_t orch_file_count(const struct orch *orch)
+{
+	return orch->project.sources.count;
+}
+
+const char *orch_file_name(const struct orch *orch, size_t index)
+{
+	return orch->project.sources.items[index]->name;
+}
+
+int orch_format(const char *name, const char *text, size_t len, bool color, char **out, struct orch_error *err)
+{
+	struct source_set sources = {0};
+	struct diag_list diags = {0};
+	struct strbuf formatted = {0};
+	int status = format_text(&sources, name, text, len, &diags, &formatted);
+
+	if (status < 0) {
+		strbuf_truncate(&formatted, 0);
+		diag_sort(&diags);
+		diag_render(&diags, &sources, color, &formatted);
+		error_code(err, ORCH_EPARSE, "%s has %zu error%s", name, diags.errors, diags.errors == 1 ? "" : "s");
+	}
+	*out = strbuf_detach(&formatted);
+	diag_list_release(&diags);
+	source_set_release(&sources);
+	return status;
+}
+
+const char *orch_version(void)
+{
+	return PACKAGE_VERSION;
+}

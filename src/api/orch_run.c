@@ -1,0 +1,244 @@
+#include "config.h"
+
+#include "orch/run.h"
+
+#include "api/orch.h"
+#include "exec/executor.h"
+#include "exec/facts.h"
+#include "os/fs.h"
+#include "os/loop.h"
+#include "state/fingerprint.h"
+#include "state/journal.h"
+#include "state/stamp.h"
+#include "util/alloc.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct orch_run {
+	struct orch *orch;
+	struct orch_plan *plan;
+	struct orch_run_options options;
+	struct statedir dir;
+	struct loop *own_loop;
+	struct executor *executor; /* NULL: nothing to do, or only stamps */
+	char *targets;
+};
+
+/* what was planned before the lock was taken may have been done by another run since, or lost by a crash of the machine
+ */
+static int plan_under_lock(struct orch_run *run, struct orch_error *err)
+{
+	struct orch_plan *plan = run->plan;
+	unsigned restored = 0;
+
+	stamp_store_close(plan->store);
+	plan->store = NULL;
+	if (stamp_store_open(&plan->store, &run->dir, err) < 0)
+		return -1;
+	if (journal_recover_stamps(&run->dir, plan->store, &restored, err) < 0)
+		return -1;
+	if (!restored && plan_stamps_changed(&run->dir) == plan->stamps_changed_ns && plan->stamps_changed_ns)
+		return 0;
+	return plan_rebuild(plan, err);
+}
+
+static bool has_work(const struct orch_plan *plan)
+{
+	return plan->plan.run_count + plan->plan.perhaps_count > 0;
+}
+
+static char *join_targets(const struct orch_plan *plan)
+{
+	struct strbuf text = {0};
+
+	for (size_t i = 0; i < plan->only.count; i++)
+		strbuf_addf(&text, "%s--only %s", text.len ? " " : "", plan->only.items[i]);
+	for (size_t i = 0; i < plan->targets.count; i++)
+		strbuf_addf(&text, "%s%s", text.len ? " " : "", plan->targets.items[i]);
+	for (size_t i = 0; i < plan->except.count; i++)
+		strbuf_addf(&text, "%s--except %s", text.len ? " " : "", plan->except.items[i]);
+	return text.len ? strbuf_detach(&text) : NULL;
+}
+
+int orch_run_new(struct orch_run **out, struct orch *orch, struct orch_plan *plan,
+	const struct orch_run_options *options, struct orch_error *err)
+{
+	struct orch_run *run = xcalloc(1, sizeof *run);
+	struct executor_options executor;
+
+	*out = NULL;
+	run->orch = orch;
+	run->plan = plan;
+	run->options = *options;
+	run->dir.fd = run->dir.stamps_fd = run->dir.lock.fd = -1;
+	if (!has_work(plan)) {
+		int pid = 0;
+
+		if (lockfile_is_held(".orch/lock", &pid)) {
+			orch_run_free(run);
+			return error_code(err, ORCH_EBUSY,
+				"another run holds this project (process %d); 'orch status' shows it", pid);
+		}
+		*out = run;
+		return 0;
+	}
+	if (statedir_claim(&run->dir, orch->project.dir, err) < 0 || plan_under_lock(run, err) < 0) {
+		orch_run_free(run);
+		return -1;
+	}
+	if (has_work(plan) && !options->touch) {
+		fs_raise_open_files();
+		run->targets = join_targets(plan);
+		if (!options->loop && loop_new(&run->own_loop, err) < 0) {
+			orch_run_free(run);
+			return -1;
+		}
+		executor = (struct executor_options){
+			.plan = &plan->plan,
+			.dir = &run->dir,
+			.store = plan->store,
+			.cache = plan->cache,
+			.loop = options->loop ? options->loop : run->own_loop,
+			.run = &run->options,
+			.targets = run->targets,
+		};
+		if (executor_new(&run->executor, &executor, err) < 0) {
+			orch_run_free(run);
+			return -1;
+		}
+	}
+	*out = run;
+	return 0;
+}
+
+void orch_run_listen(struct orch_run *run, const struct orch_listener *listener)
+{
+	if (run->executor)
+		executor_listen(run->executor, listener);
+}
+
+static int touch(struct orch_plan *plan, const uint32_t *streams, size_t count, struct orch_error *err)
+{
+	if (facts_touch(&plan->plan, streams, count, plan->store, plan->cache, err) < 0)
+		return -1;
+	if (stamp_store_sync(plan->store, err) < 0 || file_cache_save(plan->cache, err) < 0)
+		return -1;
+	return 0;
+}
+
+int orch_run_execute(struct orch_run *run, struct orch_error *err)
+{
+	if (run->executor)
+		return executor_execute(run->executor, err);
+	if (run->options.touch && has_work(run->plan)) {
+		size_t count;
+		uint32_t *streams = plan_stale_streams(run->plan, &count);
+		int status = touch(run->plan, streams, count, err);
+
+		free(streams);
+		return status;
+	}
+	return 0;
+}
+
+void orch_run_stop(struct orch_run *run, enum orch_stop how, const char *why)
+{
+	if (run->executor)
+		executor_stop(run->executor, how, why);
+}
+
+const char *orch_run_id(const struct orch_run *run)
+{
+	return run->executor ? executor_run_id(run->executor) : NULL;
+}
+
+void orch_run_free(struct orch_run *run)
+{
+	if (!run)
+		return;
+	executor_free(run->executor);
+	loop_free(run->own_loop);
+	/* the plan's store was opened on our directory: it must not be used once that is closed */
+	if (run->dir.fd >= 0 && run->plan->store) {
+		stamp_store_close(run->plan->store);
+		run->plan->store = NULL;
+		if (stamp_store_open(&run->plan->store, &run->plan->dir, NULL) < 0)
+			run->plan->store = NULL;
+	}
+	statedir_release(&run->dir);
+	free(run->targets);
+	free(run);
+}
+
+/* --- by hand --- */
+
+/* the lock, and a plan of everything under it */
+static int claim(struct orch *orch, struct statedir *dir, struct orch_plan **plan, struct orch_error *err)
+{
+	const struct orch_plan_options everything = {0};
+
+	dir->fd = dir->stamps_fd = dir->lock.fd = -1;
+	if (statedir_claim(dir, orch->project.dir, err) < 0)
+		return -1;
+	if (orch_plan_new(plan, orch, &everything, err) < 0) {
+		statedir_release(dir);
+		return -1;
+	}
+	stamp_store_close((*plan)->store);
+	(*plan)->store = NULL;
+	if (stamp_store_open(&(*plan)->store, dir, err) < 0) {
+		orch_plan_free(*plan);
+		statedir_release(dir);
+		return -1;
+	}
+	return 0;
+}
+
+int orch_touch(struct orch *orch, const size_t *streams, size_t count, struct orch_error *err)
+{
+	struct statedir dir;
+	struct orch_plan *plan;
+	uint32_t *ordered;
+	bool *wanted;
+	size_t found = 0;
+	int status;
+
+	if (claim(orch, &dir, &plan, err) < 0)
+		return -1;
+	wanted = xcalloc(orch->graph.count ? orch->graph.count : 1, sizeof *wanted);
+	ordered = xcalloc(count ? count : 1, sizeof *ordered);
+	for (size_t i = 0; i < count; i++)
+		wanted[streams[i]] = true;
+	for (uint32_t i = 0; i < orch->graph.count; i++) {
+		uint32_t s = orch->graph.order[i];
+
+		if (wanted[s])
+			ordered[found++] = s;
+	}
+	status = touch(plan, ordered, found, err);
+	free(ordered);
+	free(wanted);
+	orch_plan_free(plan);
+	statedir_release(&dir);
+	return status;
+}
+
+int orch_reset(struct orch *orch, const size_t *streams, size_t count, struct orch_error *err)
+{
+	struct statedir dir;
+	struct orch_plan *plan;
+	int status = 0;
+
+	if (claim(orch, &dir, &plan, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count && status == 0; i++)
+		status = stamp_store_remove(plan->store, orch->project.streams[streams[i]].name, err);
+	if (status == 0)
+		status = stamp_store_sync(plan->store, err);
+	orch_plan_free(plan);
+	statedir_release(&dir);
+	return status;
+}

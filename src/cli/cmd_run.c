@@ -1,0 +1,359 @@
+/* run: what `orch` does without another command. */
+#include "config.h"
+
+#include "cli/cmd_plan.h"
+#include "cli/find.h"
+#include "cli/say.h"
+#include "listener/jsonl.h"
+#include "listener/summary.h"
+#include "orch/run.h"
+#include "os/clock.h"
+#include "os/fs.h"
+#include "os/loop.h"
+#include "ui/ui.h"
+#include "ui/words.h"
+#include "util/log.h"
+#include "util/path.h"
+#include "util/strbuf.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct run_options {
+	struct common common;
+	struct selection selection;
+	int64_t max_failures, seed, min_free, retries, timeout_ms;
+	double load;
+	int output, progress; /* enum output_mode or -1, enum ui_progress */
+	bool keep_going, dry_run, touch, question, silent, verbose, json;
+};
+
+/* absent values of OPT_INT and OPT_DURATION rows */
+enum { NOT_GIVEN = -1 };
+static const struct run_options run_defaults = {
+	.seed = NOT_GIVEN, .retries = NOT_GIVEN, .timeout_ms = NOT_GIVEN, .output = NOT_GIVEN};
+
+/* in the order of enum output_mode and enum ui_progress */
+static const char *const output_choices[] = {"none", "stream", "line", NULL};
+static const char *const progress_choices[] = {"auto", "live", "plain", "quiet", NULL};
+
+#define FIELD(name) offsetof(struct run_options, name)
+
+static const struct opt run_table[] = {
+	SELECTION_OPTIONS(struct run_options, selection),
+	{'k', "keep-going", OPT_FLAG, FIELD(keep_going), .help = "a failure stops only what depends on it"},
+	{0, "max-failures", OPT_INT, FIELD(max_failures), .what = "N", .help = "start nothing new after N failures",
+		.min = 1, .max = INT32_MAX},
+	{0, "shuffle", OPT_INT, FIELD(seed), .what = "SEED",
+		.help = "a random order that is legal, to find missing dependencies", .min = 1, .max = INT64_MAX,
+		.value = OPT_ATTACHED, .bare = 0},
+	{'n', "dry-run", OPT_FLAG, FIELD(dry_run),
+		.help = "print what would run, in order, and why; run nothing.\nWith -v also the scripts"},
+	{'t', "touch", OPT_FLAG, FIELD(touch), .help = "call what is stale complete, run nothing"},
+	{'q', "question", OPT_FLAG, FIELD(question),
+		.help = "run and print nothing; exit status 1 if something is to do"},
+	{'l', "load", OPT_NUMBER, FIELD(load), .what = "N", .help = "start nothing while the load average is above N"},
+	{0, "min-free", OPT_SIZE, FIELD(min_free), .what = "SIZE", .help = "start nothing while less memory is free"},
+	{0, "retries", OPT_INT, FIELD(retries), .what = "N", .help = "attempts after the first, for every stream",
+		.min = 0, .max = 1000000},
+	{0, "timeout", OPT_DURATION, FIELD(timeout_ms), .what = "TIME",
+		.help = "of one attempt, for every stream: 90s, 45m, 1h30m"},
+	{'s', "silent", OPT_FLAG, FIELD(silent), .help = "only failures"},
+	{'v', "verbose", OPT_FLAG, FIELD(verbose), .help = "say more"},
+	{'O', "output", OPT_CHOICE, FIELD(output), .what = "MODE",
+		.help = "output of streams: none, stream (whole, at its end) or line", .choices = output_choices},
+	{0, "progress", OPT_CHOICE, FIELD(progress), .what = "VIEW", .help = "auto, live, plain or quiet",
+		.choices = progress_choices},
+	{0, "json", OPT_FLAG, FIELD(json), .help = "events as JSON lines on standard output, nothing else there"},
+	CMD_COMMON_OPTIONS,
+	{0},
+};
+
+/* a run under way, for what comes in on the loop */
+struct session {
+	const struct run_options *options;
+	struct loop *loop;
+	struct ui *ui;
+	struct jsonl *jsonl;
+	struct orch_run *run;
+	struct loop_signal *watches[3];
+	int signal; /* the first that came; 0: none */
+};
+
+struct watched_signal {
+	struct session *session;
+	int signo;
+	const char *name;
+};
+
+static void on_signal(void *data)
+{
+	const struct watched_signal *watched = data;
+	struct session *session = watched->session;
+
+	orch_run_stop(session->run, session->signal ? ORCH_STOP_KILL : ORCH_STOP_TERM, watched->name);
+	if (!session->signal)
+		session->signal = watched->signo;
+}
+
+static void watch_signals(struct session *session, struct watched_signal *watched)
+{
+	for (size_t i = 0; i < sizeof session->watches / sizeof session->watches[0]; i++) {
+		struct sigaction now;
+
+		watched[i].session = session;
+		/* nohup and its like asked that the end of the terminal be no end */
+		if (watched[i].signo == SIGHUP && sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+			continue;
+		session->watches[i] = loop_signal_new(session->loop, watched[i].signo, on_signal, &watched[i]);
+	}
+}
+
+static void on_log(enum log_level level, const char *message, void *data)
+{
+	struct session *session = data;
+	struct strbuf text = {0};
+
+	strbuf_addf(&text, "orch: %s%s", level == LOG_WARN ? "warning: " : "", message);
+	if (session->ui)
+		ui_message(session->ui, strbuf_cstr(&text));
+	else
+		say("%s%s", level == LOG_WARN ? "warning: " : "", message);
+	strbuf_release(&text);
+}
+
+static void make_ui(struct session *session)
+{
+	const struct run_options *options = session->options;
+	struct ui_options ui = UI_OPTIONS_INIT;
+
+	ui.progress = (enum ui_progress)options->progress;
+	ui.color = (enum term_color)options->common.color;
+	ui.output = options->output;
+	ui.verbosity = options->silent ? -1 : options->verbose ? 1 : 0;
+	ui.loop = session->loop;
+	if (options->json) {
+		/* standard output belongs to the events */
+		ui.output = OUTPUT_NONE;
+		if (ui.progress == UI_PROGRESS_AUTO)
+			ui.progress = UI_PROGRESS_QUIET;
+	}
+	session->ui = ui_new(&ui);
+}
+
+static struct orch_run_options run_options(const struct session *session)
+{
+	const struct run_options *options = session->options;
+	struct orch_run_options run = ORCH_RUN_OPTIONS_INIT;
+
+	run.jobs = selection_jobs(&options->selection);
+	run.keep_going = options->keep_going;
+	run.max_failures = (unsigned)options->max_failures;
+	run.shuffle = options->seed != NOT_GIVEN;
+	run.seed = run.shuffle ? (uint64_t)options->seed : 0;
+	run.max_load = options->load;
+	run.min_free = options->min_free;
+	run.retries = (int)options->retries;
+	run.timeout_ms = options->timeout_ms;
+	run.touch = options->touch;
+	run.follow_output = session->ui && (ui_wants_output(session->ui) || (options->json && options->verbose));
+	run.loop = session->loop;
+	return run;
+}
+
+/* what was typed, as far as it matters for typing it again */
+static void add_command(struct strbuf *out, const struct run_options *options, const struct operands *operands)
+{
+	strbuf_addstr(out, "orch");
+	if (options->common.file) {
+		strbuf_addstr(out, " -f ");
+		path_quote(out, options->common.file);
+	}
+	for (size_t i = 0; i < operands->assignments.count; i++) {
+		strbuf_addch(out, ' ');
+		path_quote(out, operands->assignments.items[i]);
+	}
+	for (size_t i = 0; i < operands->words.count; i++) {
+		strbuf_addch(out, ' ');
+		path_quote(out, operands->words.items[i]);
+	}
+}
+
+static void print_summary(const struct session *session, const struct operands *operands)
+{
+	const struct term *term = ui_term(session->ui);
+	struct strbuf out = {0}, command = {0};
+	struct summary_options options = {
+		.log_lines = ui_shows_logs(session->ui) ? 0 : SUMMARY_LOG_LINES,
+		.clean = ui_clean,
+		.clean_data = session->ui,
+		.outcome = words_outcome,
+		.unicode = term->unicode,
+		.good = term_style(term, TERM_GOOD),
+		.bad = term_style(term, TERM_BAD),
+		.warn = term_style(term, TERM_WARN),
+		.bold = term_style(term, TERM_BOLD),
+		.reset = term_style(term, TERM_RESET),
+	};
+
+	add_command(&command, session->options, operands);
+	options.command = strbuf_cstr(&command);
+	summary_write(&out, ui_status(session->ui), &options);
+	/* nobody is left to tell if standard error cannot be written */
+	(void)!fs_write_all(term->fd, strbuf_cstr(&out), out.len);
+	strbuf_release(&out);
+	strbuf_release(&command);
+}
+
+/* the end of the events: what could not be written makes the run a failed one */
+static int close_jsonl(struct session *session, int status)
+{
+	struct orch_error err;
+
+	if (session->jsonl && jsonl_close(session->jsonl, &err) < 0 && status == EXIT_COMPLETE)
+		return say_error(&err);
+	return status;
+}
+
+static int run_session(
+	struct session *session, struct orch *orch, struct orch_plan *plan, const struct operands *operands)
+{
+	struct watched_signal watched[] = {{.signo = SIGINT, .name = "SIGINT"}, {.signo = SIGTERM, .name = "SIGTERM"},
+		{.signo = SIGHUP, .name = "SIGHUP"}};
+	struct orch_run_options options;
+	struct orch_error err;
+	int result, status;
+
+	if (loop_new(&session->loop, &err) < 0)
+		return say_error(&err);
+	make_ui(session);
+	if (ui_is_live(session->ui)) {
+		int64_t serial, at_jobs, critical;
+		size_t known;
+
+		orch_plan_times(plan, &serial, &at_jobs, &critical, &known);
+		if (known)
+			ui_set_end(session->ui, clock_wall_ms() + at_jobs);
+	}
+	options = run_options(session);
+	if (orch_run_new(&session->run, orch, plan, &options, &err) < 0)
+		return say_error(&err);
+	orch_run_listen(session->run, ui_listener(session->ui));
+	if (session->options->json) {
+		session->jsonl = jsonl_new(stdout, session->loop);
+		orch_run_listen(session->run, jsonl_listener(session->jsonl));
+	}
+	watch_signals(session, watched);
+	log_set_sink(on_log, session, session->options->verbose ? LOG_INFO : LOG_WARN);
+	result = orch_run_execute(session->run, &err);
+	ui_finish(session->ui);
+	status = result < 0 ? say_error(&err) : result;
+	if (orch_run_id(session->run) && (!session->options->silent || status != EXIT_COMPLETE) &&
+		(!session->options->json || session->options->progress != UI_PROGRESS_AUTO))
+		print_summary(session, operands);
+	status = close_jsonl(session, status);
+	return session->signal ? EXIT_SIGNAL + session->signal : status;
+}
+
+static void end_session(struct session *session)
+{
+	log_set_sink(NULL, NULL, LOG_WARN);
+	for (size_t i = 0; i < sizeof session->watches / sizeof session->watches[0]; i++) {
+		if (session->watches[i])
+			loop_signal_free(session->watches[i]);
+	}
+	orch_run_free(session->run);
+	jsonl_free(session->jsonl);
+	ui_free(session->ui);
+	loop_free(session->loop);
+}
+
+/* nothing is stale: still, another run may hold the project, and then what is complete is not known */
+static int run_nothing(const struct run_options *options, struct orch *orch, struct orch_plan *plan)
+{
+	struct orch_run_options none = ORCH_RUN_OPTIONS_INIT;
+	struct orch_run *run;
+	struct orch_error err;
+
+	if (orch_run_new(&run, orch, plan, &none, &err) < 0)
+		return say_error(&err);
+	orch_run_free(run);
+	if (!options->silent) {
+		struct strbuf text = {0};
+
+		summary_nothing(&text, orch_plan_wanted(plan));
+		say("%s", strbuf_cstr(&text));
+		strbuf_release(&text);
+	}
+	return EXIT_COMPLETE;
+}
+
+static int run_plan(
+	const struct run_options *options, struct orch *orch, struct orch_plan *plan, const struct operands *operands)
+{
+	struct session session = {.options = options};
+	size_t stale = orch_plan_run_count(plan) + orch_plan_perhaps_count(plan);
+	int status;
+
+	if (options->question)
+		return stale ? EXIT_STREAM_FAILED : EXIT_COMPLETE;
+	if (options->dry_run)
+		return plan_print_dry_run(orch, plan, options->verbose, options->json);
+	if (!stale)
+		return run_nothing(options, orch, plan);
+	/* a reader who goes away ends neither the run nor its other listeners */
+	signal(SIGPIPE, SIG_IGN);
+	status = run_session(&session, orch, plan, operands);
+	if (options->touch && status == EXIT_COMPLETE && !options->silent) {
+		struct strbuf text = {0};
+
+		plan_add_count(&text, stale, "stream");
+		say("%s now count%s as complete", strbuf_cstr(&text), stale == 1 ? "s" : "");
+		strbuf_release(&text);
+	}
+	end_session(&session);
+	return status;
+}
+
+static int run_run(void *data, const struct operands *operands)
+{
+	struct run_options *options = data;
+	struct orch *orch = NULL;
+	struct orch_plan *plan = NULL;
+	char *from;
+	int status;
+
+	if (options->json && options->output != NOT_GIVEN && options->output != OUTPUT_NONE)
+		return say_usage("--json leaves standard output to the events: -O cannot print there too");
+	if (options->silent && options->verbose)
+		return say_usage("-s and -v exclude each other");
+	from = fs_cwd();
+	status = find_orchfile(&orch, &options->common, operands, options->silent || options->question ? 0 : FIND_WARN);
+	if (status == EXIT_COMPLETE)
+		status = selection_plan(&plan, orch, &options->selection, operands, from ? from : ".");
+	if (status == EXIT_COMPLETE)
+		status = run_plan(options, orch, plan, operands);
+	orch_plan_free(plan);
+	orch_close(orch);
+	free(from);
+	return status;
+}
+
+const struct cmd cmd_run = {
+	.name = "run",
+	.operands = "[TARGET | NAME=value]...",
+	.summary = "Run what is not complete (also without the word run)",
+	.about =
+		"A TARGET is a stream, a group, a glob ('AUTH-*'), a pattern (/^AUTH-/) or tag:NAME; with + behind it, also what depends\n"
+		"on it. What targets depend on runs too. No target: 'project: default', else everything.\n"
+		"Ctrl-C once: nothing new starts and what runs is ended politely; twice: it is killed.\n"
+		"Exit status: 0 complete, 1 a stream failed, 2 wrong usage or Orchfile, 3 another run holds the project, 128+N signal N.\n",
+	.group = CMD_RUNNING,
+	.options = run_table,
+	.size = sizeof(struct run_options),
+	.defaults = &run_defaults,
+	.max = CMD_ANY,
+	.assigns = true,
+	.run = run_run,
+};

@@ -1,0 +1,553 @@
+#include "config.h"
+
+#include "cli/cmd_plan.h"
+#include "cli/find.h"
+#include "cli/say.h"
+#include "orch/history.h"
+#include "os/clock.h"
+#include "os/loop.h"
+#include "os/tty.h"
+#include "ui/words.h"
+#include "util/alloc.h"
+#include "util/json.h"
+#include "util/strbuf.h"
+#include "util/suggest.h"
+#include "util/units.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { WATCH_DEFAULT_S = 2, DEPS_SHOWN_MAX = 3, NAME_WIDTH_MAX = 40 };
+
+struct status_options {
+	struct common common;
+	int64_t watch; /* seconds; 0: once */
+	bool json;
+};
+
+static const struct opt status_table[] = {
+	{0, "json", OPT_FLAG, offsetof(struct status_options, json), .help = "as JSON"},
+	{0, "watch", OPT_INT, offsetof(struct status_options, watch), .what = "N",
+		.help = "again every N seconds (2), until the run ends", .min = 1, .max = 86400, .value = OPT_OR_DIGITS,
+		.bare = WATCH_DEFAULT_S},
+	CMD_COMMON_OPTIONS,
+	{0},
+};
+
+/* the newest run as its journal has it so far */
+struct view {
+	const struct status_options *options;
+	const char *dir;    /* of the project */
+	const char *stream; /* the one asked for; NULL: all */
+	char *id;           /* of the run; NULL: there is none */
+	bool running, crashed;
+	struct orch_status status;
+	uint64_t offset;   /* in the journal */
+	struct orch *orch; /* for dependencies; NULL: not looked for, or it cannot be read */
+	bool looked_for_orch;
+	struct loop *loop; /* of --watch */
+	struct loop_timer *timer;
+	int exit_status;
+};
+
+/* --- reading --- */
+
+static int replay(struct view *view, const char *id, struct orch_error *err)
+{
+	if (!view->id || strcmp(view->id, id) != 0) {
+		free(view->id);
+		view->id = xstrdup(id);
+		orch_status_release(&view->status);
+		view->offset = 0;
+	}
+	return orch_history_replay(view->dir, view->id, &view->status, &view->offset, err);
+}
+
+static int refresh(struct view *view, struct orch_error *err)
+{
+	struct orch_history *history;
+	struct orch_run_info info;
+	int status = 0;
+
+	if (orch_history_open(&history, view->dir, err) < 0)
+		return -1;
+	if (orch_history_count(history)) {
+		status = orch_history_run(history, 0, &info, err);
+		if (status == 0)
+			status = replay(view, info.id, err);
+		/* what was read last decides: the run may have ended in between */
+		view->running = status == 0 && info.running && !view->status.finished_ms;
+		view->crashed = status == 0 && info.crashed && !view->status.finished_ms;
+	}
+	orch_history_close(history);
+	return status;
+}
+
+/* for what a stream waits for. An Orchfile that cannot be read is no reason to show nothing */
+static const struct orch *orchfile(struct view *view)
+{
+	struct orch_open_options options = {
+		.file = view->options->common.file ? strrchr(view->options->common.file, '/') : NULL, .inspect = true};
+
+	if (view->looked_for_orch)
+		return view->orch;
+	view->looked_for_orch = true;
+	/* the current directory is the project's */
+	if (view->options->common.file)
+		options.file = options.file ? options.file + 1 : view->options->common.file;
+	if (orch_open(&view->orch, &options, NULL) < 0) {
+		orch_close(view->orch);
+		view->orch = NULL;
+	}
+	return view->orch;
+}
+
+static const char *state_of_run(const struct view *view)
+{
+	return !view->id ? "none" : view->running ? "running" : view->crashed ? "crashed" : "finished";
+}
+
+/* --- text --- */
+
+/* dependencies that are not complete yet */
+static void add_waits_for(struct view *view, struct strbuf *out, const struct orch_stream_status *stream)
+{
+	const struct orch *orch = orchfile(view);
+	int64_t id = orch ? orch_stream_find(orch, stream->name) : ORCH_NO_STREAM;
+	size_t waiting = 0;
+
+	for (size_t d = 0; id != ORCH_NO_STREAM && d < orch_stream_dep_count(orch, (size_t)id); d++) {
+		const char *name = orch_stream_name(orch, orch_stream_dep(orch, (size_t)id, d, NULL));
+		const struct orch_stream_status *dep = orch_status_find(&view->status, name);
+
+		if (!dep || dep->state == ORCH_TASK_COMPLETED)
+			continue;
+		if (waiting++ < DEPS_SHOWN_MAX)
+			strbuf_addf(out, "%s%s", waiting == 1 ? "waits for " : ", ", name);
+	}
+	if (waiting > DEPS_SHOWN_MAX)
+		strbuf_addf(out, " and %zu more", waiting - DEPS_SHOWN_MAX);
+	if (!waiting)
+		strbuf_addstr(out, stream->reason ? stream->reason : "waits for its dependencies");
+}
+
+static void add_last_line(struct strbuf *out, const struct orch_stream_status *stream)
+{
+	char *tail = stream->log ? orch_log_tail(stream->log, 1) : NULL;
+	const char *line = tail && *tail ? tail : stream->last_line;
+	size_t len = line ? strlen(line) : 0;
+
+	while (len && (line[len - 1] == '\n' || line[len - 1] == '\r'))
+		len--;
+	if (len) {
+		if (out->len && out->data[out->len - 1] != ' ')
+			strbuf_addstr(out, ": ");
+		term_line(out, line, len, 200, say_out()->unicode);
+	}
+	free(tail);
+}
+
+static void add_clean(struct strbuf *out, const char *text)
+{
+	if (text)
+		term_line(out, text, strlen(text), 400, say_out()->unicode);
+}
+
+/* the last column: what there is to know in this state */
+static void add_note(struct view *view, struct strbuf *out, const struct orch_stream_status *stream)
+{
+	size_t before = out->len;
+
+	switch (stream->state) {
+	case ORCH_TASK_RUNNING:
+		if (stream->phase && strcmp(stream->phase, "run") != 0)
+			strbuf_addf(out, "(%s) ", stream->phase);
+		add_last_line(out, stream);
+		break;
+	case ORCH_TASK_WAITING:
+		if (view->running)
+			add_waits_for(view, out, stream);
+		else
+			strbuf_addstr(out, "was never started");
+		break;
+	case ORCH_TASK_READY:
+		strbuf_addstr(out, view->running ? "waits for a slot" : "was never started");
+		break;
+	case ORCH_TASK_BACKOFF:
+		strbuf_addstr(out, "waits for its next attempt");
+		if (stream->outcome > ORCH_OUTCOME_UNCHANGED) {
+			strbuf_addstr(out, "; ");
+			words_outcome(out, stream, say_out()->unicode);
+		}
+		break;
+	case ORCH_TASK_FAILED:
+		words_outcome(out, stream, say_out()->unicode);
+		break;
+	case ORCH_TASK_COMPLETED:
+		if (stream->outcome == ORCH_OUTCOME_UNCHANGED)
+			strbuf_addstr(out, "its dependencies' results are unchanged");
+		break;
+	case ORCH_TASK_HELD:
+	case ORCH_TASK_SKIPPED:
+	case ORCH_TASK_CANCELLED:
+		add_clean(out, stream->reason);
+		break;
+	}
+	/* a note of a run that crashed must not look like news */
+	if (view->crashed && stream->state == ORCH_TASK_RUNNING) {
+		strbuf_truncate(out, before);
+		strbuf_addstr(out, "was running when the run crashed");
+	}
+}
+
+static int64_t time_of(const struct view *view, const struct orch_stream_status *stream)
+{
+	if (stream->state != ORCH_TASK_RUNNING)
+		return stream->duration_ms;
+	return (view->running ? clock_wall_ms() : view->status.last_ms) - stream->started_ms;
+}
+
+static const char *state_color(enum orch_task_state state)
+{
+	static const enum term_style styles[ORCH_TASK_STATES] = {
+		[ORCH_TASK_WAITING] = TERM_DIM,
+		[ORCH_TASK_HELD] = TERM_WARN,
+		[ORCH_TASK_READY] = TERM_DIM,
+		[ORCH_TASK_RUNNING] = TERM_BOLD,
+		[ORCH_TASK_BACKOFF] = TERM_WARN,
+		[ORCH_TASK_COMPLETED] = TERM_GOOD,
+		[ORCH_TASK_FAILED] = TERM_BAD,
+		[ORCH_TASK_SKIPPED] = TERM_WARN,
+		[ORCH_TASK_CANCELLED] = TERM_WARN,
+	};
+
+	return term_style(say_out(), styles[state]);
+}
+
+static void add_stream(struct view *view, struct strbuf *out, const struct orch_stream_status *stream, unsigned width)
+{
+	char time[UNITS_TEXT_MAX], attempt[32] = "";
+	size_t end;
+
+	if (stream->attempt > 1)
+		snprintf(attempt, sizeof attempt, "#%lld", (long long)stream->attempt);
+	strbuf_addf(out, "%s%-9s%s  ", state_color(stream->state), orch_task_state_name(stream->state),
+		term_style(say_out(), TERM_RESET));
+	say_padded(out, stream->name, width);
+	strbuf_addf(out, "  %8s  %3s  ", stream->attempt ? units_duration(time, time_of(view, stream)) : "-", attempt);
+	add_note(view, out, stream);
+	for (end = out->len; out->data[end - 1] == ' ';)
+		end--;
+	strbuf_truncate(out, end);
+	strbuf_addch(out, '\n');
+}
+
+static void add_head(const struct view *view, struct strbuf *out)
+{
+	const struct orch_status *status = &view->status;
+	const struct term *term = say_out();
+	char time[UNITS_TEXT_MAX];
+	bool first = true;
+
+	strbuf_addf(out, "%sRun %s%s of %s: ", term_style(term, TERM_BOLD), view->id, term_style(term, TERM_RESET),
+		status->project ? status->project : "this project");
+	if (view->running)
+		strbuf_addf(out, "under way for %s, process %lld\n",
+			units_duration(time, clock_wall_ms() - status->started_ms), (long long)status->pid);
+	else if (view->crashed)
+		strbuf_addf(out,
+			"crashed: it wrote no end, its last event came %s after its start; 'orch' goes on from what was completed\n",
+			units_duration(time, status->last_ms - status->started_ms));
+	else
+		strbuf_addf(out, "finished in %s, exit status %lld\n",
+			units_duration(time, status->finished_ms - status->started_ms), (long long)status->exit_code);
+	for (int s = ORCH_TASK_STATES; s-- > 0;) {
+		if (!status->count[s])
+			continue;
+		strbuf_addf(out, "%s%zu %s", first ? "" : ", ", status->count[s],
+			orch_task_state_name((enum orch_task_state)s));
+		if (s == ORCH_TASK_COMPLETED && status->unchanged)
+			strbuf_addf(out, " (%zu unchanged)", status->unchanged);
+		first = false;
+	}
+	strbuf_addch(out, '\n');
+	if (status->stopping && !status->finished_ms) {
+		strbuf_addstr(out, "Nothing new starts: ");
+		add_clean(out, status->stopping);
+		strbuf_addch(out, '\n');
+	}
+}
+
+/* what matters most first */
+static const enum orch_task_state shown_order[ORCH_TASK_STATES] = {
+	ORCH_TASK_FAILED,
+	ORCH_TASK_RUNNING,
+	ORCH_TASK_BACKOFF,
+	ORCH_TASK_HELD,
+	ORCH_TASK_READY,
+	ORCH_TASK_WAITING,
+	ORCH_TASK_SKIPPED,
+	ORCH_TASK_CANCELLED,
+	ORCH_TASK_COMPLETED,
+};
+
+static void status_text(struct view *view, struct strbuf *out)
+{
+	const struct orch_status *status = &view->status;
+	size_t width = 0;
+
+	if (!view->id) {
+		strbuf_addstr(out, "Nothing has run here yet.\n");
+		return;
+	}
+	for (size_t i = 0; i < status->stream_count; i++) {
+		size_t len = strlen(status->streams[i].name);
+
+		width = len > width ? len : width;
+	}
+	width = width < NAME_WIDTH_MAX ? width : NAME_WIDTH_MAX;
+	add_head(view, out);
+	if (status->stream_count)
+		strbuf_addch(out, '\n');
+	for (size_t s = 0; s < ORCH_TASK_STATES; s++) {
+		for (size_t i = 0; status->count[shown_order[s]] && i < status->stream_count; i++) {
+			if (status->streams[i].state == shown_order[s])
+				add_stream(view, out, &status->streams[i], (unsigned)width);
+		}
+	}
+	for (size_t i = 0; i < status->warning_count; i++) {
+		strbuf_addstr(out, i ? "warning: " : "\nwarning: ");
+		add_clean(out, status->warnings[i]);
+		strbuf_addch(out, '\n');
+	}
+}
+
+/* one stream, with all that is known */
+static void stream_text(struct view *view, struct strbuf *out, const struct orch_stream_status *stream)
+{
+	char time[UNITS_TEXT_MAX];
+
+	strbuf_addf(out, "%s%s%s", term_style(say_out(), TERM_BOLD), stream->name, term_style(say_out(), TERM_RESET));
+	if (stream->title) {
+		strbuf_addstr(out, "  ");
+		add_clean(out, stream->title);
+	}
+	strbuf_addf(out, "\n  state     %s%s%s", state_color(stream->state), orch_task_state_name(stream->state),
+		term_style(say_out(), TERM_RESET));
+	if (view->crashed)
+		strbuf_addstr(out, " when the run crashed");
+	strbuf_addf(out, "\n  run       %s (%s)\n", view->id, state_of_run(view));
+	if (stream->attempt) {
+		strbuf_addf(out, "  attempt   %lld, %s", (long long)stream->attempt,
+			units_duration(time, time_of(view, stream)));
+		if (stream->pid > 0)
+			strbuf_addf(out, ", process %lld", (long long)stream->pid);
+		if (stream->total_ms > stream->duration_ms)
+			strbuf_addf(out, "; all attempts %s", units_duration(time, stream->total_ms));
+		strbuf_addch(out, '\n');
+	}
+	if (stream->outcome >= 0 && stream->attempt) {
+		strbuf_addstr(out, "  outcome   ");
+		words_outcome(out, stream, say_out()->unicode);
+		strbuf_addch(out, '\n');
+	}
+	if (stream->reason) {
+		strbuf_addstr(out, "  reason    ");
+		add_clean(out, stream->reason);
+		strbuf_addch(out, '\n');
+	}
+	if (stream->state == ORCH_TASK_WAITING && view->running) {
+		strbuf_addstr(out, "  waits     ");
+		add_waits_for(view, out, stream);
+		strbuf_addch(out, '\n');
+	}
+	if (stream->log) {
+		size_t before;
+
+		strbuf_addf(out, "  log       %s\n  last line ", stream->log);
+		before = out->len;
+		add_last_line(out, stream);
+		if (out->len == before)
+			strbuf_addstr(out, "(no output)");
+		strbuf_addch(out, '\n');
+	}
+}
+
+/* --- JSON --- */
+
+/* the picture of the run as the library writes it, with the state of the run as a whole around it */
+static void status_json(struct view *view, struct strbuf *out)
+{
+	struct json_writer w = {.out = out};
+	struct orch_status picture = view->status;
+	char *text;
+
+	if (view->stream && view->id) {
+		const struct orch_stream_status *stream = orch_status_find(&view->status, view->stream);
+
+		/* the same picture with this stream only; borrowed, so not released */
+		picture.streams = (struct orch_stream_status *)stream;
+		picture.stream_count = stream ? 1 : 0;
+	}
+	json_begin_object(&w);
+	json_add_key(&w, "v");
+	json_add_int(&w, 1);
+	json_add_key(&w, "state");
+	json_add_string(&w, state_of_run(view));
+	if (view->id) {
+		json_add_key(&w, "status");
+		text = orch_status_json(&picture);
+		strbuf_addstr(out, text);
+		free(text);
+	}
+	json_end_object(&w);
+	strbuf_addch(out, '\n');
+}
+
+/* --- the command --- */
+
+/* a stream that took no part in the run */
+static int absent(struct view *view, struct strbuf *out)
+{
+	const struct orch *orch = orchfile(view);
+	struct suggest near = {.wanted = view->stream};
+
+	if (orch && orch_stream_find(orch, view->stream) != ORCH_NO_STREAM) {
+		strbuf_addf(out,
+			"%s took no part in run %s: it was complete or not asked for ('orch why %s' says more)\n",
+			view->stream, view->id, view->stream);
+		return EXIT_COMPLETE;
+	}
+	for (size_t i = 0; i < view->status.stream_count; i++)
+		suggest_offer(&near, view->status.streams[i].name);
+	if (!near.best && orch)
+		near.best = orch_stream_suggest(orch, view->stream);
+	if (near.best)
+		return say_usage("no stream is named '%s'; did you mean '%s'?", view->stream, near.best);
+	return say_usage(
+		"no stream is named '%s'; 'orch status' shows those of the last run, 'orch list' all", view->stream);
+}
+
+static int print(struct view *view, struct strbuf *out)
+{
+	const struct orch_stream_status *stream =
+		view->stream && view->id ? orch_status_find(&view->status, view->stream) : NULL;
+
+	if (view->options->json)
+		status_json(view, out);
+	else if (stream)
+		stream_text(view, out, stream);
+	else if (view->stream && view->id)
+		return absent(view, out);
+	else
+		status_text(view, out);
+	return EXIT_COMPLETE;
+}
+
+static int print_once(struct view *view)
+{
+	struct strbuf out = {0};
+	struct orch_error err;
+	int status;
+
+	if (refresh(view, &err) < 0)
+		return say_error(&err);
+	status = print(view, &out);
+	if (status == EXIT_COMPLETE)
+		return say_output(&out);
+	strbuf_release(&out);
+	return status;
+}
+
+/* no more lines than there are on the screen, so that the first ones stay on it */
+static void cut_to_screen(struct strbuf *out)
+{
+	unsigned columns, rows, lines = 0;
+
+	tty_size(STDOUT_FILENO, &columns, &rows);
+	for (size_t i = 0; i < out->len; i++) {
+		if (out->data[i] == '\n' && ++lines + 1 >= rows) {
+			strbuf_truncate(out, i + 1);
+			return;
+		}
+	}
+}
+
+static void watch_tick(void *data)
+{
+	struct view *view = data;
+	const struct term *term = say_out();
+	bool on_screen = term->tty && !term->dumb && !view->options->json;
+	struct strbuf out = {0}, screen = {0};
+	struct orch_error err;
+
+	if (refresh(view, &err) < 0)
+		view->exit_status = say_error(&err);
+	else
+		view->exit_status = print(view, &out);
+	if (on_screen) {
+		if (view->running)
+			cut_to_screen(&out);
+		strbuf_addstr(&screen, "\033[H\033[2J");
+	} else if (!view->options->json && view->running) {
+		strbuf_addch(&out, '\n');
+	}
+	strbuf_add(&screen, strbuf_cstr(&out), out.len);
+	strbuf_release(&out);
+	if (view->exit_status == EXIT_COMPLETE)
+		view->exit_status = say_output(&screen);
+	else
+		strbuf_release(&screen);
+	if (view->exit_status != EXIT_COMPLETE || !view->running)
+		loop_stop(view->loop);
+	else
+		loop_timer_arm(view->timer, view->options->watch * 1000);
+}
+
+static int watch(struct view *view)
+{
+	struct orch_error err;
+
+	if (loop_new(&view->loop, &err) < 0)
+		return say_error(&err);
+	view->timer = loop_timer_new(view->loop, watch_tick, view);
+	loop_timer_arm(view->timer, 0);
+	loop_run(view->loop);
+	loop_timer_free(view->timer);
+	loop_free(view->loop);
+	return view->exit_status;
+}
+
+static int status_run(void *data, const struct operands *operands)
+{
+	const struct status_options *options = data;
+	struct view view = {.options = options, .stream = operands->words.count ? operands->words.items[0] : NULL};
+	char *dir = NULL;
+	int status = find_project(&dir, &options->common);
+
+	if (status == EXIT_COMPLETE) {
+		view.dir = dir;
+		orch_status_init(&view.status);
+		status = options->watch ? watch(&view) : print_once(&view);
+		orch_status_release(&view.status);
+	}
+	orch_close(view.orch);
+	free(view.id);
+	free(dir);
+	return status;
+}
+
+const struct cmd cmd_status = {
+	.name = "status",
+	.operands = "[STREAM]",
+	.summary = "The run under way, or the last one: each stream's state",
+	.about =
+		"Works during a run and after it, and says when a run crashed. With a STREAM, all that is known of that one.\n",
+	.group = CMD_LOOKING,
+	.options = status_table,
+	.size = sizeof(struct status_options),
+	.max = 1,
+	.run = status_run,
+};

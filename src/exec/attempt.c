@@ -1,0 +1,294 @@
+#include "config.h"
+
+#include "exec/attempt.h"
+
+#include "exec/context.h"
+#include "graph/project.h"
+#include "os/clock.h"
+#include "os/loop.h"
+#include "state/logfile.h"
+#include "state/statedir.h"
+#include "util/alloc.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	OUTPUT_INTERVAL_MS = 100, /* between two notices that a log grew */
+	LAST_LINE_MAX = 4096,
+};
+
+static int start_phase(struct attempt *attempt, int *error_number, struct orch_error *err);
+
+static bool is_shortage(int error_number)
+{
+	return error_number == EAGAIN || error_number == ENOMEM || error_number == EMFILE || error_number == ENFILE;
+}
+
+/* --- output --- */
+
+/* the last line that says something, of a log of `size` bytes, into `buffer` */
+static void read_last_line(int fd, int64_t size, char *buffer)
+{
+	int64_t from = size > LAST_LINE_MAX ? size - LAST_LINE_MAX : 0;
+	ssize_t got = pread(fd, buffer, LAST_LINE_MAX, (off_t)from);
+	size_t end = got > 0 ? (size_t)got : 0, start;
+
+	while (end > 0 && strchr("\r\n\t ", buffer[end - 1]))
+		end--;
+	start = end;
+	while (start > 0 && buffer[start - 1] != '\n' && buffer[start - 1] != '\r')
+		start--;
+	memmove(buffer, buffer + start, end - start);
+	buffer[end - start] = '\0';
+}
+
+static void tell_output(struct attempt *attempt)
+{
+	char line[LAST_LINE_MAX + 1];
+	struct stat st;
+
+	if (fstat(attempt->log_fd, &st) < 0 || st.st_size == attempt->seen_bytes)
+		return;
+	attempt->seen_bytes = st.st_size;
+	read_last_line(attempt->log_fd, st.st_size, line);
+	attempt->output(attempt->data, attempt, line, st.st_size);
+}
+
+static void on_output_timer(void *data)
+{
+	tell_output(data);
+}
+
+static void on_log_change(void *data)
+{
+	struct attempt *attempt = data;
+
+	/* arming an armed timer would put a steady writer's notice off for ever */
+	if (attempt->done || !attempt->output_timer)
+		return;
+	loop_timer_arm_if_idle(attempt->output_timer, OUTPUT_INTERVAL_MS);
+}
+
+/* --- the end --- */
+
+static void disarm(struct attempt *attempt)
+{
+	loop_timer_free(attempt->timeout);
+	loop_timer_free(attempt->idle);
+	loop_timer_free(attempt->kill);
+	loop_timer_free(attempt->output_timer);
+	loop_watch_free(attempt->watch);
+	attempt->timeout = attempt->idle = attempt->kill = attempt->output_timer = NULL;
+	attempt->watch = NULL;
+}
+
+static void finish(struct attempt *attempt, enum orch_outcome outcome, char *message)
+{
+	if (attempt->output && attempt->log_fd >= 0 && attempt->watch)
+		tell_output(attempt);
+	disarm(attempt);
+	attempt->done = true;
+	attempt->outcome = outcome;
+	attempt->message = message;
+	attempt->duration_ms = clock_mono_ms() - attempt->started_ms;
+	attempt->ended(attempt->data, attempt);
+}
+
+static char *describe_status(const struct job_exit *how)
+{
+	if (how->signalled)
+		return xasprintf("killed by signal %d (%s)", how->code, strsignal(how->code));
+	return xasprintf("exit status %d", how->code);
+}
+
+static void on_job_exit(void *data, const struct job_exit *how)
+{
+	struct attempt *attempt = data;
+	struct orch_error err = {0};
+	bool failed = how->signalled || how->code != 0;
+	int error_number = 0;
+
+	attempt->job = NULL;
+	attempt->user_us += how->user_us;
+	attempt->system_us += how->system_us;
+	if (how->max_rss_kb > attempt->max_rss_kb)
+		attempt->max_rss_kb = how->max_rss_kb;
+	attempt->left_behind += how->left_behind;
+	attempt->unkillable += how->unkillable;
+	attempt->exit_code = how->signalled ? -1 : how->code;
+	attempt->signal = how->signalled ? how->code : -1;
+
+	if (attempt->ending) {
+		finish(attempt, attempt->ended_by, NULL);
+	} else if (failed) {
+		enum orch_outcome outcome = attempt->phase == PHASE_CHECK ? ORCH_OUTCOME_CHECK
+			: how->signalled                                  ? ORCH_OUTCOME_SIGNAL
+									  : ORCH_OUTCOME_EXIT;
+
+		finish(attempt, outcome, describe_status(how));
+	} else if (attempt->phase == PHASE_RUN && attempt->stream->set->check.bytes) {
+		attempt->phase = PHASE_CHECK;
+		if (start_phase(attempt, &error_number, &err) < 0)
+			finish(attempt, ORCH_OUTCOME_SPAWN, xasprintf("its check: %s", err.message));
+	} else {
+		finish(attempt, ORCH_OUTCOME_SUCCESS, NULL);
+	}
+}
+
+static void next_kill_step(void *data)
+{
+	struct attempt *attempt = data;
+	const struct settings *set = attempt->stream->set;
+	const struct kill_step *step;
+
+	if (!attempt->job)
+		return;
+	if (attempt->kill_step >= set->kill_count) {
+		attempt->ops->stop(attempt->job, SIGKILL);
+		return;
+	}
+	step = &set->kill[attempt->kill_step++];
+	if (step->signo != SIGKILL)
+		loop_timer_arm(attempt->kill, step->wait_ms >= 0 ? step->wait_ms : set->grace_ms);
+	attempt->ops->stop(attempt->job, step->signo);
+}
+
+void attempt_end(struct attempt *attempt, enum orch_outcome outcome, bool now)
+{
+	if (attempt->done || !attempt->job)
+		return;
+	if (!attempt->ending) {
+		attempt->ending = true;
+		attempt->ended_by = outcome;
+		attempt->kill = loop_timer_new(attempt->runner->loop, next_kill_step, attempt);
+		if (!now)
+			next_kill_step(attempt);
+	}
+	if (now) {
+		attempt->kill_step = attempt->stream->set->kill_count;
+		loop_timer_disarm(attempt->kill);
+		next_kill_step(attempt);
+	}
+}
+
+static void on_timeout(void *data)
+{
+	attempt_end(data, ORCH_OUTCOME_TIMEOUT, false);
+}
+
+/* no bytes for `idle`: the log's own time of change says since when, so nothing has to be looked at in between */
+static void on_idle(void *data)
+{
+	struct attempt *attempt = data;
+	int64_t limit = attempt->stream->set->idle_ms, quiet = limit;
+	struct stat st;
+
+	if (fstat(attempt->log_fd, &st) == 0) {
+		quiet = clock_wall_ms() - ((int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000);
+		/* before the first byte, and when the wall clock was set, the time since the start is what can be
+		 * relied on */
+		if (quiet < 0 || quiet > clock_mono_ms() - attempt->started_ms)
+			quiet = clock_mono_ms() - attempt->started_ms;
+	}
+	if (quiet >= limit)
+		attempt_end(attempt, ORCH_OUTCOME_STALLED, false);
+	else
+		loop_timer_arm(attempt->idle, limit - quiet);
+}
+
+/* --- the start --- */
+
+static int start_phase(struct attempt *attempt, int *error_number, struct orch_error *err)
+{
+	const struct text *text = attempt->phase == PHASE_CHECK ? &attempt->stream->set->check : &attempt->stream->run;
+	const struct job_callbacks on = {.ended = on_job_exit, .data = attempt};
+	const struct context *context = attempt->context;
+	struct strbuf script = {0};
+	struct strvec env = {0};
+	struct command command = {
+		.shell = context->project->set.shell,
+		.log = attempt->log_fd,
+		.linger_ms = 2000,
+	};
+	char *script_path = NULL;
+	int status;
+
+	status = context_expand(context, attempt, text, true, &script, err);
+	if (status == 0)
+		status = context_environment(context, attempt, &env, &command.mark, err);
+	if (status == 0) {
+		script_path = statedir_attempt_file(context->run, attempt->stream->name, attempt->number,
+			attempt->phase == PHASE_CHECK ? "check" : "script");
+		command.script = strbuf_cstr(&script);
+		command.script_path = script_path;
+		command.env = env.items;
+		status = attempt->ops->start(&attempt->job, attempt->runner, &command, &on, error_number, err);
+	}
+	if (status == 0) {
+		attempt->pid = attempt->ops->pid(attempt->job);
+		attempt->phase_began(attempt->data, attempt);
+	}
+	free(script_path);
+	strbuf_release(&script);
+	strvec_release(&env);
+	return status;
+}
+
+int attempt_start(struct attempt *attempt, bool follow_output, struct orch_error *err)
+{
+	const struct settings *set = attempt->stream->set;
+	struct loop *loop = attempt->runner->loop;
+	int error_number = 0;
+
+	attempt->exit_code = attempt->signal = -1;
+	attempt->started_ms = clock_mono_ms();
+	attempt->log_fd = logfile_create(attempt->log, err);
+	if (attempt->log_fd < 0) {
+		if (is_shortage(errno))
+			return 1;
+		finish(attempt, ORCH_OUTCOME_INTERNAL, xstrdup(err->message));
+		return 0;
+	}
+	attempt->phase = attempt->stream->run.bytes ? PHASE_RUN : PHASE_CHECK;
+	if (start_phase(attempt, &error_number, err) < 0) {
+		if (is_shortage(error_number)) {
+			close(attempt->log_fd);
+			attempt->log_fd = -1;
+			return 1;
+		}
+		finish(attempt, ORCH_OUTCOME_SPAWN, xstrdup(err->message));
+		return 0;
+	}
+	if (attempt->timeout_ms > 0) {
+		attempt->timeout = loop_timer_new(loop, on_timeout, attempt);
+		loop_timer_arm(attempt->timeout, attempt->timeout_ms);
+	}
+	if (set->idle_ms > 0) {
+		attempt->idle = loop_timer_new(loop, on_idle, attempt);
+		loop_timer_arm(attempt->idle, set->idle_ms);
+	}
+	if (follow_output) {
+		attempt->output_timer = loop_timer_new(loop, on_output_timer, attempt);
+		attempt->watch = loop_watch_new(loop, attempt->log, on_log_change, attempt);
+	}
+	return 0;
+}
+
+void attempt_free(struct attempt *attempt)
+{
+	if (!attempt)
+		return;
+	disarm(attempt);
+	if (attempt->log_fd >= 0)
+		close(attempt->log_fd);
+	free(attempt->log);
+	free(attempt->message);
+	free(attempt);
+}

@@ -1,0 +1,76 @@
+/*
+ * One try at a stream: its number, phase, log, timers and outcome. Phases: run, then check. It ends once, with
+ * everything its commands started gone (runner/runner.h); then `ended` is called and it waits to be settled and freed
+ * by the executor.
+ */
+#ifndef EXEC_ATTEMPT_H
+#define EXEC_ATTEMPT_H
+
+#include "graph/stream.h"
+#include "orch/event.h"
+#include "runner/runner.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct context;
+struct job;
+struct loop;
+struct loop_timer;
+struct loop_watch;
+
+enum attempt_phase { PHASE_RUN, PHASE_CHECK };
+
+struct attempt {
+	struct attempt *next; /* in the executor's list of ended ones */
+	const struct stream *stream;
+	uint32_t id; /* of the stream */
+	unsigned number, slot;
+	enum attempt_phase phase;
+
+	/* what it needs of the run; borrowed */
+	const struct context *context;
+	struct runner *runner;
+	const struct runner_ops *ops;
+
+	char *log; /* path */
+	int log_fd;
+	struct job *job;
+	int pid;
+	int64_t started_ms; /* monotonic */
+	int64_t timeout_ms; /* 0: none */
+	struct loop_timer *timeout, *idle, *kill;
+	unsigned kill_step;
+	bool ending;                /* the steps of `kill` have begun */
+	enum orch_outcome ended_by; /* why, while `ending` */
+
+	/* following its output, where somebody wants it */
+	struct loop_watch *watch;
+	struct loop_timer *output_timer;
+	int64_t seen_bytes;
+
+	/* once it has ended */
+	bool done;
+	enum orch_outcome outcome;
+	int exit_code, signal; /* -1: none */
+	int64_t duration_ms, user_us, system_us, max_rss_kb;
+	unsigned left_behind, unkillable;
+	char *message; /* of a failure: what happened; NULL if outcome and status say all */
+
+	void (*ended)(void *data, struct attempt *attempt);
+	void (*phase_began)(void *data, struct attempt *attempt);
+	void (*output)(void *data, struct attempt *attempt, const char *last_line, int64_t bytes);
+	void *data;
+};
+
+/*
+ * Starts it: opens the log, starts the first phase. 0: it runs (or has already been queued by `ended`: a command that
+ * cannot be started ends as SPAWN). 1: resources are short just now (processes, memory, descriptors): nothing happened,
+ * try again later.
+ */
+int attempt_start(struct attempt *attempt, bool follow_output, struct orch_error *err);
+/* its end is asked for: the steps of `kill`, or at once; `outcome` says why */
+void attempt_end(struct attempt *attempt, enum orch_outcome outcome, bool now);
+void attempt_free(struct attempt *attempt);
+
+#endif

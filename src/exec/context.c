@@ -1,0 +1,361 @@
+#include "config.h"
+
+#include "exec/context.h"
+
+#include "exec/attempt.h"
+#include "graph/graph.h"
+#include "graph/project.h"
+#include "os/fs.h"
+#include "state/stamp.h"
+#include "state/statedir.h"
+#include "util/alloc.h"
+#include "util/error.h"
+#include "util/path.h"
+#include "util/strbuf.h"
+#include "util/template.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+extern char **environ;
+
+enum {
+	DOTENV_MAX = 1 << 20,
+	READ_MAX = 16 << 20,
+	FIRST_PORT = 20000,
+	PORTS_PER_SLOT = 100,
+	PORT_SLOTS = 400, /* beyond, port ranges repeat: 60000 is the end of what is safe to use */
+};
+
+/* set by an agent around us: ours would take it for its own session */
+static const char *const markers[] = {
+	"CLAUDECODE",
+	"CLAUDE_CODE_ENTRYPOINT",
+	"CLAUDE_CODE_SSE_PORT",
+	"CODEX_SANDBOX",
+	"CODEX_SANDBOX_NETWORK_DISABLED",
+	"GEMINI_CLI",
+	"QWEN_CODE",
+	"OPENCODE",
+	"CURSOR_AGENT",
+	"AGENT",
+};
+
+static bool is_marker(const char *entry)
+{
+	for (size_t i = 0; i < sizeof markers / sizeof markers[0]; i++) {
+		size_t len = strlen(markers[i]);
+
+		if (strncmp(entry, markers[i], len) == 0 && entry[len] == '=')
+			return true;
+	}
+	return strncmp(entry, "ORCH_", 5) == 0;
+}
+
+void context_init(struct context *context, const struct project *project, const struct graph *graph,
+	struct stamp_store *store, const char *run)
+{
+	*context = (struct context){.project = project, .graph = graph, .store = store, .run = run};
+	for (char **entry = environ; *entry; entry++) {
+		if (!is_marker(*entry))
+			strvec_push(&context->environment, *entry);
+	}
+}
+
+void context_release(struct context *context)
+{
+	strvec_release(&context->environment);
+}
+
+static int slot_port(unsigned slot)
+{
+	return FIRST_PORT + (int)(slot % PORT_SLOTS) * PORTS_PER_SLOT;
+}
+
+/* STREAM.key: what the dependency wrote, from its stamp. 0: known; 1: the name has no such form; -1 with *err */
+static int dependency_value(
+	const struct context *context, const char *name, size_t len, struct strbuf *value, struct orch_error *err)
+{
+	/* a stream's name may hold dots itself: the longest that is a stream's wins */
+	for (size_t dot = len; dot-- > 0;) {
+		struct stamp_detail detail = {0};
+		const char *key = name + dot + 1;
+		size_t key_len = len - dot - 1;
+		const struct stream *stream;
+		uint32_t id;
+		bool found = false;
+
+		if (name[dot] != '.')
+			continue;
+		id = project_findn(context->project, name, dot);
+		if (id == NO_STREAM)
+			continue;
+		stream = &context->project->streams[id];
+		if (key_len == 3 && memcmp(key, "log", 3) == 0) {
+			char *path;
+
+			if (stamp_store_read(context->store, stream->name, &detail, NULL) < 0)
+				return error_set(err, "'%s' has not completed, so it has no log to name", stream->name);
+			path = statedir_log(detail.run, stream->name, detail.attempt);
+			strbuf_addstr(value, path);
+			free(path);
+			stamp_detail_release(&detail);
+			return 0;
+		}
+		if (stamp_store_read(context->store, stream->name, &detail, NULL) < 0)
+			return error_set(
+				err, "'%s' has not completed, so '%.*s' has no value", stream->name, (int)len, name);
+		for (size_t i = 0; i < detail.part_count; i++) {
+			const struct stamp_part *part = &detail.parts[i];
+
+			/* the last one written counts */
+			if (part->kind == 'v' && strncmp(part->name, key, key_len) == 0 && part->name[key_len] == '=') {
+				strbuf_truncate(value, 0);
+				strbuf_addstr(value, part->name + key_len + 1);
+				found = true;
+			}
+		}
+		stamp_detail_release(&detail);
+		if (!found)
+			return error_set(
+				err, "'%s' did not write '%.*s=...' to $ORCH_OUTPUT", stream->name, (int)key_len, key);
+		return 0;
+	}
+	return 1;
+}
+
+static bool part_is(const struct template_part *part, const char *name)
+{
+	return part->name_len == strlen(name) && memcmp(part->name, name, part->name_len) == 0;
+}
+
+static int late_value(const struct context *context, const struct attempt *attempt, const struct template_part *part,
+	bool *from_stream, struct strbuf *value, struct orch_error *err)
+{
+	char *path = NULL;
+	int status = 0;
+
+	*from_stream = false;
+	if (part_is(part, "stream"))
+		strbuf_addstr(value, attempt->stream->name);
+	else if (part_is(part, "title"))
+		strbuf_addstr(value, attempt->stream->title ? attempt->stream->title : attempt->stream->name);
+	else if (part_is(part, "attempt"))
+		strbuf_addf(value, "%u", attempt->number);
+	else if (part_is(part, "run"))
+		strbuf_addstr(value, context->run);
+	else if (part_is(part, "slot"))
+		strbuf_addf(value, "%u", attempt->slot);
+	else if (part_is(part, "port"))
+		strbuf_addf(value, "%d", slot_port(attempt->slot));
+	else if (part_is(part, "dir"))
+		strbuf_addstr(value, context->project->dir);
+	else if (part_is(part, "log"))
+		strbuf_addstr(value, path = path_join(context->project->dir, attempt->log));
+	else if (part_is(part, "branch") || part_is(part, "base"))
+		; /* a stream without a worktree has neither */
+	else {
+		*from_stream = true;
+		status = dependency_value(context, part->name, part->name_len, value, err);
+		if (status > 0)
+			status = error_set(err, "'{{%.*s}}' has no value here", (int)part->name_len, part->name);
+	}
+	free(path);
+	return status;
+}
+
+static void replace(struct strbuf *value, char *text)
+{
+	strbuf_truncate(value, 0);
+	strbuf_addstr(value, text);
+	free(text);
+}
+
+static bool function_is(const struct template_part *part, unsigned i, const char *name)
+{
+	return part->function_len[i] == strlen(name) && memcmp(part->function[i], name, part->function_len[i]) == 0;
+}
+
+static int apply_functions(
+	const struct template_part *part, struct strbuf *value, bool *raw, bool *quoted, struct orch_error *err)
+{
+	for (unsigned i = 0; i < part->functions; i++) {
+		if (function_is(part, i, "raw")) {
+			*raw = true;
+		} else if (function_is(part, i, "stem")) {
+			replace(value, path_stem(strbuf_cstr(value)));
+		} else if (function_is(part, i, "file")) {
+			replace(value, xstrdup(path_file(strbuf_cstr(value))));
+		} else if (function_is(part, i, "dir")) {
+			replace(value, path_dir(strbuf_cstr(value)));
+		} else if (function_is(part, i, "quote")) {
+			struct strbuf out = {0};
+
+			path_quote(&out, strbuf_cstr(value));
+			replace(value, strbuf_detach(&out));
+			*quoted = true;
+		} else if (function_is(part, i, "read")) {
+			char *text;
+			size_t len;
+
+			if (fs_read(strbuf_cstr(value), READ_MAX, &text, &len, err) < 0)
+				return -1;
+			strbuf_truncate(value, 0);
+			strbuf_add(value, text, len);
+			free(text);
+		}
+	}
+	return 0;
+}
+
+int context_expand(const struct context *context, const struct attempt *attempt, const struct text *text,
+	bool is_script, struct strbuf *out, struct orch_error *err)
+{
+	const char *rest = text->bytes;
+	size_t len = text->len;
+	struct template_part part;
+	int status = 0;
+
+	if (!text->late) {
+		strbuf_add(out, text->bytes, text->len);
+		return 0;
+	}
+	while (status == 0 && template_next(&rest, &len, &part)) {
+		struct strbuf value = {0};
+		bool from_stream, raw = false, quoted = false;
+
+		switch (part.kind) {
+		case TEMPLATE_TEXT:
+			strbuf_add(out, part.text, part.len);
+			break;
+		case TEMPLATE_LITERAL:
+			strbuf_addstr(out, "{{");
+			break;
+		case TEMPLATE_BAD:
+			status = error_set(err, "%s", part.problem);
+			break;
+		case TEMPLATE_NAME:
+			status = late_value(context, attempt, &part, &from_stream, &value, err);
+			if (status == 0)
+				status = apply_functions(&part, &value, &raw, &quoted, err);
+			/* what a dependency wrote is data: it must not become shell text by itself */
+			if (status == 0 && is_script && from_stream && !raw && !quoted)
+				path_quote(out, strbuf_cstr(&value));
+			else if (status == 0)
+				strbuf_add(out, strbuf_cstr(&value), value.len);
+			strbuf_release(&value);
+			break;
+		}
+	}
+	return status;
+}
+
+/* NAME=value lines; `export` before, quotes around, comments; no expansion */
+static int add_dotenv(struct strvec *env, const char *path, struct orch_error *err)
+{
+	char *text, *line, *save = NULL;
+	size_t len;
+	unsigned number = 0;
+
+	if (fs_read(path, DOTENV_MAX, &text, &len, err) < 0)
+		return error_prefix(err, "dotenv");
+	if (memchr(text, '\0', len)) {
+		free(text);
+		return error_set(err, "dotenv: '%s' has a NUL byte", path);
+	}
+	for (line = text; line && *line; line = save) {
+		char *name, *value, *end;
+
+		number++;
+		save = strchr(line, '\n');
+		if (save)
+			*save++ = '\0';
+		name = line + strspn(line, " \t");
+		if (strncmp(name, "export ", 7) == 0)
+			name += 7 + strspn(name + 7, " \t");
+		end = name + strlen(name);
+		while (end > name && isspace((unsigned char)end[-1]))
+			*--end = '\0';
+		if (*name == '#' || !*name)
+			continue;
+		value = strchr(name, '=');
+		if (!value || value == name) {
+			error_set(err, "dotenv: %s:%u: expected NAME=value, found '%.60s'", path, number, name);
+			free(text);
+			return -1;
+		}
+		*value++ = '\0';
+		if ((*value == '"' || *value == '\'') && end > value + 1 && end[-1] == *value) {
+			end[-1] = '\0';
+			value++;
+		}
+		strvec_setenv(env, name, value);
+	}
+	free(text);
+	return 0;
+}
+
+static void add_dependencies(const struct context *context, const struct attempt *attempt, struct strvec *env)
+{
+	const edge *deps = graph_deps(context->graph, attempt->id);
+	uint32_t count = graph_dep_count(context->graph, attempt->id);
+	struct strbuf names = {0};
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (names.len)
+			strbuf_addch(&names, ' ');
+		strbuf_addstr(&names, context->project->streams[EDGE_STREAM(deps[i])].name);
+	}
+	strvec_pushf(env, "ORCH_DEPS=%s", strbuf_cstr(&names));
+	strbuf_release(&names);
+}
+
+static void add_path(const struct context *context, const struct attempt *attempt, struct strvec *env,
+	const char *variable, const char *what)
+{
+	char *path = statedir_attempt_file(context->run, attempt->stream->name, attempt->number, what);
+
+	strvec_pushf(env, "%s=%s/%s", variable, context->project->dir, path);
+	free(path);
+}
+
+int context_environment(const struct context *context, const struct attempt *attempt, struct strvec *env,
+	const char **mark, struct orch_error *err)
+{
+	const struct settings *set = attempt->stream->set;
+
+	for (size_t i = 0; i < context->environment.count; i++)
+		strvec_push(env, context->environment.items[i]);
+	for (uint32_t i = 0; i < set->dotenv.count; i++) {
+		if (add_dotenv(env, set->dotenv.items[i], err) < 0)
+			return -1;
+	}
+	for (uint32_t i = 0; i < set->env_count; i++) {
+		struct strbuf value = {0};
+
+		if (context_expand(context, attempt, &set->env[i].value, false, &value, err) < 0) {
+			strbuf_release(&value);
+			return error_prefix(err, "env %s", set->env[i].name);
+		}
+		strvec_setenv(env, set->env[i].name, strbuf_cstr(&value));
+		strbuf_release(&value);
+	}
+	for (uint32_t i = 0; i < set->unset.count; i++)
+		strvec_setenv(env, set->unset.items[i], NULL);
+
+	strvec_pushf(env, "ORCH_RUN=%s", context->run);
+	strvec_pushf(env, "ORCH_STREAM=%s", attempt->stream->name);
+	strvec_pushf(env, "ORCH_ATTEMPT=%u", attempt->number);
+	strvec_pushf(env, "ORCH_DIR=%s", context->project->dir);
+	add_path(context, attempt, env, "ORCH_OUTPUT", "output");
+	add_path(context, attempt, env, "ORCH_INBOX", "inbox");
+	add_path(context, attempt, env, "ORCH_REPORT", "report");
+	strvec_pushf(env, "ORCH_SLOT=%u", attempt->slot);
+	strvec_pushf(env, "ORCH_PORT=%d", slot_port(attempt->slot));
+	add_dependencies(context, attempt, env);
+	strvec_pushf(env, "ORCH_JOB=%s:%s:%u", context->run, attempt->stream->name, attempt->number);
+	*mark = env->items[env->count - 1];
+	return 0;
+}

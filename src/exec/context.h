@@ -1,0 +1,37 @@
+/* What a command is given: its environment, and the values of what can be expanded only now (ORCHFILE.md section 6). */
+#ifndef EXEC_CONTEXT_H
+#define EXEC_CONTEXT_H
+
+#include "graph/stream.h"
+#include "orch/error.h"
+#include "util/strvec.h"
+
+struct attempt;
+struct graph;
+struct project;
+struct stamp_store;
+struct strbuf;
+
+/* the same for all attempts of a run */
+struct context {
+	const struct project *project;
+	const struct graph *graph;
+	struct stamp_store *store;
+	const char *run;           /* id */
+	struct strvec environment; /* ours, without what belongs to an enclosing agent or orch */
+};
+
+void context_init(struct context *context, const struct project *project, const struct graph *graph,
+	struct stamp_store *store, const char *run);
+void context_release(struct context *context);
+
+/* names that are not in `attempt`'s reach were refused when the file was read; what can still be wrong is a value that
+ * the dependency did not write */
+int context_expand(const struct context *context, const struct attempt *attempt, const struct text *text,
+	bool is_script, struct strbuf *out, struct orch_error *err);
+/* the whole environment of a command of this attempt; *mark is the entry by which its processes are known (points into
+ * env) */
+int context_environment(const struct context *context, const struct attempt *attempt, struct strvec *env,
+	const char **mark, struct orch_error *err);
+
+#endif

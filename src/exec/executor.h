@@ -1,0 +1,40 @@
+/*
+ * A run on the loop: fills slots, settles ends, tells what happened. The one place where deciding (sched/) meets doing
+ * (runner/, state/).
+ *
+ * One turn of the loop: children end -> their attempts are queued -> before the loop sleeps, executor_settle(): outputs
+ * and checks were seen, stamps are written, events journaled, one sync for all; only then are dependents released and
+ * free slots filled.
+ */
+#ifndef EXEC_EXECUTOR_H
+#define EXEC_EXECUTOR_H
+
+#include "orch/event.h"
+#include "orch/run.h"
+#include "sched/plan.h"
+
+struct executor;
+struct file_cache;
+struct stamp_store;
+struct statedir;
+
+struct executor_options {
+	struct plan *plan;
+	struct statedir *dir; /* claimed */
+	struct stamp_store *store;
+	struct file_cache *cache;
+	struct loop *loop;
+	const struct orch_run_options *run;
+	const char *targets; /* as the user gave them, for the event; may be NULL */
+};
+
+/* all of `options` is borrowed until executor_free(). Makes the run's directory and journal */
+int executor_new(struct executor **out, const struct executor_options *options, struct orch_error *err);
+void executor_listen(struct executor *executor, const struct orch_listener *listener);
+/* runs the loop to the end of the run: 0, 1 or -1 with *err */
+int executor_execute(struct executor *executor, struct orch_error *err);
+void executor_stop(struct executor *executor, enum orch_stop how, const char *why);
+const char *executor_run_id(const struct executor *executor);
+void executor_free(struct executor *executor);
+
+#endif

@@ -1,0 +1,213 @@
+#include "config.h"
+
+#include "exec/hooks.h"
+
+#include "os/child.h"
+#include "os/fs.h"
+#include "os/loop.h"
+#include "state/statedir.h"
+#include "util/alloc.h"
+#include "util/strbuf.h"
+#include "util/strvec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* a hook that hangs must not keep a run from ending */
+enum { HOOK_LIMIT_MS = 60000 };
+
+static const char *const hook_names[HOOK_EVENTS] = {"start", "stream-success", "stream-failure", "pause", "finish"};
+
+struct hook_job {
+	struct hooks *hooks;
+	struct hook_job *next;
+	struct child *child;
+	struct loop_timer *limit;
+	const struct hook *hook;
+	bool timed_out;
+};
+
+struct hooks {
+	const struct project *project;
+	const char *run;
+	struct loop *loop;
+	struct children *children;
+	hooks_warning *warning;
+	hooks_idle *idle;
+	void *data;
+	struct hook_job *jobs;
+	unsigned running;
+	unsigned number; /* of hooks fired */
+};
+
+struct hooks *hooks_new(const struct project *project, const char *run, struct loop *loop, struct children *children,
+	hooks_warning *warning, hooks_idle *idle, void *data)
+{
+	struct hooks *hooks = xcalloc(1, sizeof *hooks);
+
+	*hooks = (struct hooks){.project = project,
+		.run = run,
+		.loop = loop,
+		.children = children,
+		.warning = warning,
+		.idle = idle,
+		.data = data};
+	return hooks;
+}
+
+static void job_free(struct hook_job *job)
+{
+	struct hook_job **link = &job->hooks->jobs;
+
+	while (*link != job)
+		link = &(*link)->next;
+	*link = job->next;
+	job->hooks->running--;
+	loop_timer_free(job->limit);
+	free(job);
+}
+
+static void warn(struct hooks *hooks, const struct hook *hook, const char *what)
+{
+	char *message = xasprintf("hook 'on %s': %s; its output is in .orch/runs/%s/hooks.log", hook_names[hook->event],
+		what, hooks->run);
+
+	hooks->warning(hooks->data, message);
+	free(message);
+}
+
+static void on_hook_exit(void *data, const struct child_exit *how)
+{
+	struct hook_job *job = data;
+	struct hooks *hooks = job->hooks;
+
+	if (job->timed_out || how->signalled || how->code != 0) {
+		char *what = job->timed_out ? xstrdup("ended after 60 s")
+			: how->signalled    ? xasprintf("killed by signal %d", how->code)
+					    : xasprintf("exit status %d", how->code);
+
+		warn(hooks, job->hook, what);
+		free(what);
+	}
+	job_free(job);
+	if (!hooks->running)
+		hooks->idle(hooks->data);
+}
+
+static void on_limit(void *data)
+{
+	struct hook_job *job = data;
+
+	job->timed_out = true;
+	child_signal(job->child, SIGKILL);
+}
+
+/* the event's JSON in a file without a name, to be read from its start */
+static int event_file(struct hooks *hooks, const struct orch_event *event)
+{
+	char *path = xasprintf(".orch/runs/%s/.hook.%u", hooks->run, hooks->number);
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	char *json = orch_event_json(event);
+
+	if (fd >= 0) {
+		unlink(path);
+		if (fs_write_all(fd, json, strlen(json)) < 0 || fs_write_all(fd, "\n", 1) < 0 ||
+			lseek(fd, 0, SEEK_SET) < 0) {
+			close(fd);
+			fd = -1;
+		}
+	}
+	free(json);
+	free(path);
+	return fd;
+}
+
+static void start(struct hooks *hooks, const struct hook *hook, const struct orch_event *event)
+{
+	struct hook_job *job = xcalloc(1, sizeof *job);
+	struct orch_error err = {0};
+	struct strvec argv = {0}, env = {0};
+	char *log_path = xasprintf(".orch/runs/%s/hooks.log", hooks->run);
+	int in, log;
+	extern char **environ;
+
+	hooks->number++;
+	job->hooks = hooks;
+	job->hook = hook;
+	job->next = hooks->jobs;
+	hooks->jobs = job;
+	hooks->running++;
+	for (char **entry = environ; *entry; entry++)
+		strvec_push(&env, *entry);
+	strvec_setenv(&env, "ORCH_RUN", hooks->run);
+	strvec_setenv(&env, "ORCH_DIR", hooks->project->dir);
+	strvec_setenv(&env, "ORCH_EVENT", hook_names[hook->event]);
+	strvec_setenv(&env, "ORCH_STREAM", event->stream);
+	strvec_setenv(&env, "ORCH_LOG", event->log);
+	strvec_pushf(&env, "ORCH_JOB=%s:hook:%u", hooks->run, hooks->number);
+	strvec_split(&argv, hooks->project->set.shell);
+	strvec_push(&argv, "-c");
+	strvec_pushn(&argv, hook->script.bytes, hook->script.len);
+	in = event_file(hooks, event);
+	log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (in < 0 || log < 0) {
+		warn(hooks, hook, strerror(errno));
+		job_free(job);
+	} else {
+		struct child_spec spec = {.argv = argv.items,
+			.env = env.items,
+			.in = in,
+			.out = log,
+			.err = log,
+			.on_exit = on_hook_exit,
+			.data = job};
+
+		spec.mark = env.items[env.count - 1];
+		if (child_spawn(&job->child, hooks->children, &spec, NULL, &err) < 0) {
+			warn(hooks, hook, err.message);
+			job_free(job);
+		} else {
+			job->limit = loop_timer_new(hooks->loop, on_limit, job);
+			loop_timer_arm(job->limit, HOOK_LIMIT_MS);
+		}
+	}
+	if (in >= 0)
+		close(in);
+	if (log >= 0)
+		close(log);
+	free(log_path);
+	strvec_release(&argv);
+	strvec_release(&env);
+}
+
+void hooks_fire(struct hooks *hooks, enum hook_event which, const struct orch_event *event)
+{
+	for (uint32_t i = 0; i < hooks->project->hook_count; i++) {
+		if (hooks->project->hooks[i].event == which)
+			start(hooks, &hooks->project->hooks[i], event);
+	}
+}
+
+unsigned hooks_running(const struct hooks *hooks)
+{
+	return hooks->running;
+}
+
+void hooks_stop(struct hooks *hooks)
+{
+	for (struct hook_job *job = hooks->jobs; job; job = job->next)
+		child_signal(job->child, SIGKILL);
+}
+
+void hooks_free(struct hooks *hooks)
+{
+	if (!hooks)
+		return;
+	while (hooks->jobs)
+		job_free(hooks->jobs);
+	free(hooks);
+}

@@ -1,0 +1,25 @@
+/* `on EVENT:` commands: one child each, the event's JSON on its standard input, its output in the run's hooks.log.
+ * Their failure is a warning, never the run's failure. */
+#ifndef EXEC_HOOKS_H
+#define EXEC_HOOKS_H
+
+#include "graph/project.h"
+#include "orch/event.h"
+
+struct children;
+struct loop;
+struct hooks;
+
+typedef void hooks_warning(void *data, const char *message);
+typedef void hooks_idle(void *data);
+
+/* warns by `warning`; `idle` is called when the last running hook has ended */
+struct hooks *hooks_new(const struct project *project, const char *run, struct loop *loop, struct children *children,
+	hooks_warning *warning, hooks_idle *idle, void *data);
+void hooks_fire(struct hooks *hooks, enum hook_event which, const struct orch_event *event);
+unsigned hooks_running(const struct hooks *hooks);
+/* signal to all that run */
+void hooks_stop(struct hooks *hooks);
+void hooks_free(struct hooks *hooks);
+
+#endif

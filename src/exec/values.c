@@ -1,0 +1,56 @@
+#include "config.h"
+
+#include "exec/values.h"
+
+#include "os/fs.h"
+#include "state/stamp.h"
+#include "state/statedir.h"
+#include "util/alloc.h"
+#include "util/digest.h"
+#include "util/error.h"
+#include "util/utf8.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { VALUES_MAX = 1 << 20 };
+
+static int add_line(struct stamp_detail *detail, char *line, unsigned number, struct orch_error *err)
+{
+	size_t key_len = strspn(line, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+
+	if (!*line)
+		return 0;
+	if (!key_len || line[key_len] != '=')
+		return error_set(err, "line %u of its $ORCH_OUTPUT is not key=value: '%.60s'", number, line);
+	stamp_detail_add(detail, 'v', digest_bytes(line, strlen(line)), line);
+	return 0;
+}
+
+int values_read(
+	struct stamp_detail *detail, const char *run, const char *stream, unsigned attempt, struct orch_error *err)
+{
+	char *path = statedir_attempt_file(run, stream, attempt, "output");
+	char *text, *line, *next;
+	size_t len;
+	unsigned number = 0;
+	int status = 0;
+
+	if (fs_read(path, VALUES_MAX, &text, &len, err) < 0) {
+		free(path);
+		return errno == ENOENT ? 0 : error_prefix(err, "its $ORCH_OUTPUT");
+	}
+	free(path);
+	if (memchr(text, '\0', len) || utf8_invalid_at(text, len) < len)
+		status = error_set(err, "its $ORCH_OUTPUT is not UTF-8 text");
+	for (line = text; status == 0 && line && *line; line = next) {
+		number++;
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		status = add_line(detail, line, number, err);
+	}
+	free(text);
+	return status;
+}

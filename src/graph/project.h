@@ -1,0 +1,128 @@
+/*
+ * All that is declared: streams, pools, agents, recovery rules, hooks, settings of the run. What was *meant*, where the
+ * AST is what was written. Everything lives in `arena` and in the sources; stream ids are dense and follow the order of
+ * the file.
+ */
+#ifndef GRAPH_PROJECT_H
+#define GRAPH_PROJECT_H
+
+#include "graph/stream.h"
+#include "util/arena.h"
+#include "util/source.h"
+
+#include <stddef.h>
+
+#define NO_STREAM UINT32_MAX
+
+/* a name that was mentioned, as a stream or as a dependency */
+struct symbol {
+	const char *name;
+	uint32_t stream; /* NO_STREAM while it is only mentioned */
+	uint32_t hash;
+};
+
+struct pool {
+	const char *name;
+	uint32_t limit;
+	struct place place;
+};
+
+enum hook_event { HOOK_START, HOOK_STREAM_SUCCESS, HOOK_STREAM_FAILURE, HOOK_PAUSE, HOOK_FINISH, HOOK_EVENTS };
+
+struct hook {
+	enum hook_event event;
+	struct text script;
+	struct place place;
+};
+
+/* key and value of an agent or a recovery rule, checked against the settings table, stored as written (expanded) */
+struct property {
+	uint16_t row;
+	struct text value;
+	struct place place;
+};
+
+/* agent NAME [: BASE]: (base already applied), recover NAME: */
+struct declaration {
+	const char *name;
+	const char *base; /* of an agent; NULL: none */
+	const struct property *properties;
+	uint32_t property_count;
+	struct place place;
+};
+
+struct variable {
+	const char *name, *value;
+	struct place place; /* source 0: command line or environment */
+};
+
+/* `{{STREAM.key}}` in a text of `user`: checked against the graph by load_check() */
+struct value_ref {
+	const char *name; /* of STREAM */
+	uint32_t user;
+	struct place place;
+};
+
+enum merge_mode { MERGE_MANUAL, MERGE_AUTO, MERGE_SQUASH };
+
+/* project: */
+struct project_settings {
+	const char *name; /* default: the directory's name */
+	struct words default_targets;
+	int64_t jobs;      /* 0: not given */
+	const char *shell; /* "sh -eu" */
+	const char *base, *worktrees, *runner;
+	enum merge_mode merge;
+	const char *overlap;
+	double budget;
+	int64_t limit_wait_ms;
+	struct words redact;
+	const struct setting_origin *origins;
+	uint32_t origin_count;
+};
+
+struct project {
+	struct arena arena;
+	struct source_set sources;
+	const char *dir;  /* absolute: where the Orchfile is, and every stream runs */
+	const char *file; /* the Orchfile as the user named it */
+	struct project_settings set;
+	const struct settings *defaults; /* what every stream starts from */
+	struct stream *streams;
+	uint32_t stream_count, stream_capacity;
+	struct dep_ref *deps;
+	uint32_t dep_count, dep_capacity;
+	struct symbol *symbols;
+	uint32_t symbol_count, symbol_capacity;
+	uint32_t *symbol_slots; /* open addressing over symbols, number + 1; 0 is free */
+	uint32_t slot_count;
+	struct pool *pools;
+	uint32_t pool_count;
+	struct hook *hooks;
+	uint32_t hook_count;
+	struct declaration *agents, *rules;
+	uint32_t agent_count, rule_count;
+	struct variable *variables;
+	uint32_t variable_count;
+	struct value_ref *refs;
+	uint32_t ref_count, ref_capacity;
+};
+
+void project_init(struct project *project);
+void project_release(struct project *project);
+
+/* the symbol of `name`, made if it is new; the name is copied then */
+uint32_t project_symbol(struct project *project, const char *name, size_t len);
+/* the stream of that name, or NO_STREAM */
+uint32_t project_find(const struct project *project, const char *name);
+uint32_t project_findn(const struct project *project, const char *name, size_t len);
+/* the pool of that name, or NULL */
+const struct pool *project_pool(const struct project *project, const char *name);
+/* adds a stream with the next id; its deps are added with project_add_dep() before the next stream is. NULL if one of
+ * that name is there */
+struct stream *project_add_stream(struct project *project, const char *name, size_t len);
+void project_add_dep(struct project *project, struct stream *stream, uint32_t symbol, uint32_t offset, bool order_only);
+/* nearest stream name, or NULL */
+const char *project_suggest(const struct project *project, const char *name);
+
+#endif

@@ -1,0 +1,118 @@
+/*
+ * AST -> project. One struct eval reads one Orchfile with all it includes; statements are evaluated in the order in
+ * which they stand. What needs the whole file (defaults, pools, bases of agents) is settled by eval_finish().
+ */
+#ifndef LANG_EVAL_H
+#define LANG_EVAL_H
+
+#include "graph/project.h"
+#include "lang/ast.h"
+#include "lang/load.h"
+#include "lang/scope.h"
+#include "lang/setting.h"
+#include "util/array.h"
+#include "util/diag.h"
+#include "util/map.h"
+#include "util/strbuf.h"
+
+struct eval;
+
+/* the file being read and those that include it */
+struct eval_file {
+	uint16_t number;
+	const struct source *source;
+	char *real; /* its canonical path, to see cycles */
+	struct eval_file *outer;
+	unsigned depth;
+};
+
+/* a setting of defaults:, as it will be given to each stream */
+struct default_entry {
+	const struct setting *row;
+	char op;
+	bool again; /* text has parts that differ from stream to stream */
+	struct text text;
+	struct place place, name_place;
+};
+
+struct unknown_name {
+	char *name;
+	char *best; /* nearest name known there, or NULL */
+	struct place place;
+};
+
+/* `key += value` of a stream, to be joined with the default's */
+struct append {
+	uint32_t stream;
+	uint16_t row;
+};
+
+struct eval {
+	struct project *project;
+	const struct load_options *options;
+	struct diag_list *diags;
+	struct scope scope;
+	struct eval_file *file;
+	ARRAY(struct pool) pools;
+	ARRAY(struct hook) hooks;
+	ARRAY(struct declaration) agents;
+	ARRAY(struct declaration) rules;
+	ARRAY(struct property) properties;    /* of the declaration being read */
+	ARRAY(struct setting_origin) origins; /* of the stream being read */
+	ARRAY(struct setting_origin) project_origins;
+	ARRAY(struct default_entry) defaults;
+	ARRAY(struct append) appends;
+	ARRAY(struct unknown_name) unknown;
+	struct settings builtin;
+	struct map reported;         /* errors said already: a loop's body is read many times */
+	struct strbuf scratch, flat; /* reused */
+	uint64_t repetitions;        /* of loops, so far */
+	uint64_t expanded;           /* bytes made by expansion, so far */
+	struct place setting_place;  /* name of the setting being read, for what is said of it as a whole */
+	const char *groups;          /* pattern of the recovery rule being read */
+	uint32_t groups_len;
+};
+
+enum {
+	EVAL_TEXT_MAX = 16 * 1024 * 1024,      /* of one expanded text */
+	EVAL_EXPANDED_MAX = 512 * 1024 * 1024, /* of all */
+	EVAL_REPETITIONS_MAX = 4 * 1000 * 1000,
+	EVAL_INCLUDE_DEPTH_MAX = 64,
+	EVAL_NAME_MAX = 128,
+};
+
+void eval_init(struct eval *eval, struct project *project, const struct load_options *options, struct diag_list *diags);
+void eval_release(struct eval *eval);
+void eval_statement(struct eval *eval, const struct ast *node);
+void eval_finish(struct eval *eval);
+
+/* load.c: reads the fragments that an include names */
+void load_include(struct eval *eval, const struct ast *node);
+
+/* eval_stream.c */
+void eval_streams(struct eval *eval, const struct ast *node);
+void eval_defaults(struct eval *eval, const struct ast *node);
+void eval_settle_defaults(struct eval *eval);
+
+/* eval_declare.c */
+void eval_project(struct eval *eval, const struct ast *node);
+void eval_agent(struct eval *eval, const struct ast *node);
+void eval_rule(struct eval *eval, const struct ast *node);
+void eval_pool(struct eval *eval, const struct ast *node);
+void eval_hook(struct eval *eval, const struct ast *node);
+void eval_settle_declarations(struct eval *eval);
+
+/* an error once per place, however often a loop comes by */
+__attribute__((format(printf, 3, 4))) bool eval_error(struct eval *eval, struct place place, const char *format, ...);
+__attribute__((format(printf, 3, 4))) bool eval_warning(struct eval *eval, struct place place, const char *format, ...);
+struct place eval_place(const struct eval *eval, struct span span);
+static inline const char *eval_bytes(const struct eval *eval, struct span span)
+{
+	return eval->file->source->text + span.offset;
+}
+/* the row of a setting, or NULL after an error that offers the nearest name */
+const struct setting *eval_find_setting(struct eval *eval, struct span name, unsigned scope, bool block);
+/* no command may stand in this body */
+void eval_no_script(struct eval *eval, const struct ast *node, const char *where);
+
+#endif

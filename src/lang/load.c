@@ -1,0 +1,248 @@
+#include "config.h"
+
+#include "lang/load.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lang/eval.h"
+#include "lang/expand.h"
+#include "lang/parse.h"
+#include "lang/value.h"
+#include "os/fs.h"
+#include "os/glob.h"
+#include "util/alloc.h"
+#include "util/error.h"
+#include "util/path.h"
+#include "util/strvec.h"
+
+static void on_statement(void *data, struct ast *node)
+{
+	eval_statement(data, node);
+}
+
+/* Statements at the top level are forgotten as soon as they are evaluated: this arena never holds more than one of
+ * them. */
+struct reader {
+	struct eval *eval;
+	struct arena arena;
+	struct arena_mark start;
+};
+
+static void on_top_statement(void *data, struct ast *node)
+{
+	struct reader *reader = data;
+
+	on_statement(reader->eval, node);
+	arena_reset(&reader->arena, reader->start);
+}
+
+/* parses and evaluates one source; takes the text over */
+static void read_source(
+	struct eval *eval, const char *name, char *text, size_t len, const char *real, struct place from)
+{
+	struct project *project = eval->project;
+	struct eval_file file = {.outer = eval->file};
+	struct reader reader = {.eval = eval};
+	struct parse parse = {0};
+
+	if (len > INT32_MAX - 16) {
+		diag_error(eval->diags, from, "'%s' is too large: an Orchfile has less than 2 GiB", name);
+		free(text);
+		return;
+	}
+	file.number = parse_source_add(&project->sources, name, text, len, from);
+	if (!file.number) {
+		diag_error(eval->diags, from, "too many files: at most 65535 can be included");
+		free(text);
+		return;
+	}
+	file.source = source_get(&project->sources, file.number);
+	file.depth = eval->file ? eval->file->depth + 1 : 0;
+	file.real = real ? xstrdup(real) : NULL;
+	if (parse_check_text(&project->sources, file.number, eval->diags) == 0) {
+		parse.sources = &project->sources;
+		parse.source = file.number;
+		parse.arena = &reader.arena;
+		parse.diags = eval->diags;
+		parse.statement = on_top_statement;
+		parse.data = &reader;
+		/* so that the first block stays when the arena is reset */
+		arena_alloc(&reader.arena, 1);
+		reader.start = arena_mark(&reader.arena);
+		eval->file = &file;
+		parse_run(&parse);
+		eval->file = file.outer;
+		arena_release(&reader.arena);
+	}
+	free(file.real);
+}
+
+/* is it being read already? then the chain is printed */
+static bool is_cycle(struct eval *eval, const char *real, const char *shown, struct place place)
+{
+	struct strbuf chain = {0};
+	const struct eval_file *file, *chain_files[EVAL_INCLUDE_DEPTH_MAX + 1];
+	unsigned count = 0;
+
+	for (file = eval->file; file; file = file->outer) {
+		chain_files[count++] = file;
+		if (file->real && strcmp(file->real, real) == 0)
+			break;
+	}
+	if (!file)
+		return false;
+	while (count)
+		strbuf_addf(&chain, "%s -> ", chain_files[--count]->source->name);
+	eval_error(eval, place, "circular include: %s%s", strbuf_cstr(&chain), shown);
+	strbuf_release(&chain);
+	return true;
+}
+
+static bool has_suffix(const char *name, const char *const *suffixes)
+{
+	size_t len = strlen(name);
+
+	for (; *suffixes; suffixes++) {
+		if (len > strlen(*suffixes) && strcmp(name + len - strlen(*suffixes), *suffixes) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_foreign(const char *name, const char *text, size_t len)
+{
+	static const char *const suffixes[] = {
+		".json", ".yaml", ".yml", ".md", ".markdown", ".db", ".sqlite", ".sqlite3", NULL};
+	size_t start = 0;
+
+	while (start < len && (text[start] == ' ' || text[start] == '\t' || text[start] == '\r' || text[start] == '\n'))
+		start++;
+	return has_suffix(name, suffixes) ||
+		(start < len && (text[start] == '[' || (text[start] == '{' && text[start + 1] != '{'))) ||
+		(len > 15 && memcmp(text, "SQLite format 3", 15) == 0) || (len > 4 && memcmp(text, "---\n", 4) == 0);
+}
+
+static void include_file(struct eval *eval, const char *shown, struct place place, bool optional)
+{
+	struct orch_error err = {0};
+	char *text, *real;
+	size_t len;
+
+	if (eval->file->depth >= EVAL_INCLUDE_DEPTH_MAX) {
+		eval_error(eval, place, "includes are nested too deeply: at most 64 levels");
+		return;
+	}
+	real = realpath(shown, NULL);
+	if (real && is_cycle(eval, real, shown, place)) {
+		free(real);
+		return;
+	}
+	if (fs_read(shown, INT32_MAX - 16, &text, &len, &err) != 0) {
+		if (!optional || errno != ENOENT)
+			eval_error(eval, place, "cannot include '%s': %s", shown, err.message);
+	} else if (is_foreign(shown, text, len)) {
+		eval_error(eval, place,
+			"'%s' is a foreign task file: including one is not available in this version of orch", shown);
+		free(text);
+	} else {
+		read_source(eval, shown, text, len, real, place);
+	}
+	free(real);
+}
+
+/* a path of an include, relative to the file that it stands in */
+static void include_path(struct eval *eval, const char *path, struct place place, bool optional)
+{
+	char *dir = path_dir(eval->file->source->name);
+	struct strvec files = {0};
+	struct orch_error err = {0};
+
+	if (!path_has_glob(path)) {
+		strvec_push(&files, path);
+	} else if (glob_files(dir, path, &files, &err) != 0) {
+		eval_error(eval, place, "%s", err.message);
+	} else if (!files.count && !optional) {
+		eval_error(eval, place, "no file matches '%s'", path);
+	}
+	for (size_t i = 0; i < files.count; i++) {
+		char *shown = strcmp(dir, ".") == 0 ? xstrdup(files.items[i]) : path_join(dir, files.items[i]);
+
+		include_file(eval, shown, place, optional);
+		free(shown);
+	}
+	strvec_release(&files);
+	free(dir);
+}
+
+void load_include(struct eval *eval, const struct ast *node)
+{
+	static const struct names names = {0, NULL, NULL, NO_STREAM};
+
+	for (const struct ast_word *word = node->names.first; word; word = word->next) {
+		struct place place = eval_place(eval, word->span);
+		struct expanded how;
+		struct text text = expand_value(eval, &names, word->span, &how);
+		struct words words;
+
+		if (!text.bytes || value_words(eval, text.bytes, text.len, place, &words) != 0)
+			continue;
+		for (uint32_t i = 0; i < words.count; i++) {
+			if (eval->options->isolated)
+				eval_error(eval, place, "no other file is read here");
+			else
+				include_path(eval, words.items[i], place, node->optional);
+		}
+	}
+}
+
+/* takes the text over */
+static int load(struct project *project, const struct load_options *options, char *text, size_t len,
+	struct diag_list *diags, struct orch_error *err)
+{
+	struct eval eval;
+	char *real = options->isolated ? NULL : realpath(options->path, NULL);
+	size_t errors = diags->errors;
+
+	project->dir = arena_strdup(&project->arena, options->dir);
+	project->file = arena_strdup(&project->arena, options->path);
+	eval_init(&eval, project, options, diags);
+	read_source(&eval, options->path, text, len, real, (struct place){0});
+	eval_finish(&eval);
+	if (!project->set.name)
+		project->set.name = arena_strdup(&project->arena, path_file(project->dir));
+	if (!project->set.shell)
+		project->set.shell = "sh -eu";
+	eval_release(&eval);
+	free(real);
+	diag_sort(diags);
+	if (diags->errors > errors)
+		return error_code(err, ORCH_EPARSE, "%s has errors", options->path);
+	return 0;
+}
+
+int load_project(
+	struct project *project, const struct load_options *options, struct diag_list *diags, struct orch_error *err)
+{
+	char *text;
+	size_t len;
+
+	if (fs_read(options->path, INT32_MAX - 16, &text, &len, err) != 0) {
+		if (errno == ENOENT && err)
+			err->code = ORCH_ENOTFOUND;
+		return -1;
+	}
+	return load(project, options, text, len, diags, err);
+}
+
+int load_text(struct project *project, const struct load_options *options, const char *text, size_t len,
+	struct diag_list *diags, struct orch_error *err)
+{
+	char *copy = xmalloc(len + 2);
+
+	if (len)
+		memcpy(copy, text, len);
+	copy[len] = copy[len + 1] = '\0';
+	return load(project, options, copy, len, diags, err);
+}

@@ -1,0 +1,38 @@
+/* Files: whole reads, atomic replacement, directories. Paths of any length that the kernel takes. All descriptors are
+ * close-on-exec. */
+#ifndef OS_FS_H
+#define OS_FS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "orch/error.h"
+
+struct strbuf;
+
+/* the whole file, malloc'd, two NUL bytes behind it; a directory, or more than `max` bytes (0: no limit), is an error.
+ * errno is kept for the caller (ENOENT, EISDIR, EFBIG, ...) */
+int fs_read(const char *path, size_t max, char **text, size_t *len, struct orch_error *err);
+int fs_read_fd(int fd, const char *name, size_t max, char **text, size_t *len, struct orch_error *err);
+/* writes all of it, over short writes and EINTR; -1 with errno */
+int fs_write_all(int fd, const void *bytes, size_t len);
+/* a temporary beside it, written, (fsync,) renamed over it; mode 0600 before umask. The directory is not synced */
+int fs_replace(int dir_fd, const char *name, const void *bytes, size_t len, bool sync, struct orch_error *err);
+int fs_mkdirs(const char *path, mode_t mode, struct orch_error *err);
+/* removes a tree, never following a symbolic link; absent is fine */
+int fs_remove_tree(const char *path, struct orch_error *err);
+int fs_sync_dir(int dir_fd);
+/* everything of the file system that `fd` is on (Linux syncfs; elsewhere sync) */
+int fs_sync_filesystem(int fd);
+bool fs_exists(const char *path);
+bool fs_is_directory(const char *path);
+/* the current directory, malloc'd */
+char *fs_cwd(void);
+/* raises the soft limit of open files to the hard one; returns the new soft limit */
+long fs_raise_open_files(void);
+/* the path of this program, for starting itself; malloc'd, NULL if unknown */
+char *fs_self(void);
+
+#endif

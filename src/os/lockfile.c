@@ -1,0 +1,172 @@
+#include "config.h"
+
+#include "os/lockfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "os/clock.h"
+#include "os/fs.h"
+#include "util/error.h"
+
+enum { TEXT_MAX = 256 };
+
+enum answer { FREE, HELD, BROKEN };
+
+#ifdef F_OFD_SETLK
+/* locks of the open file description: unlike those of POSIX they are not lost when some other descriptor of the file is
+ * closed, and unlike those of flock(2) they can be asked about without taking one */
+static struct flock whole_file(void)
+{
+	struct flock lock;
+
+	memset(&lock, 0, sizeof lock);
+	lock.l_type = F_WRLCK;
+	lock.l_whence = SEEK_SET;
+	return lock;
+}
+
+static enum answer lock_fd(int fd)
+{
+	struct flock lock = whole_file();
+
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+		return FREE;
+	return errno == EAGAIN || errno == EACCES ? HELD : BROKEN;
+}
+
+static enum answer query_fd(int fd)
+{
+	struct flock lock = whole_file();
+
+	if (fcntl(fd, F_OFD_GETLK, &lock) != 0)
+		return BROKEN;
+	return lock.l_type == F_UNLCK ? FREE : HELD;
+}
+#else
+static enum answer lock_fd(int fd)
+{
+	/* a query holds a shared lock for a moment: worth a few more tries */
+	for (int i = 0; i < 10; i++) {
+		struct timespec pause = {.tv_nsec = 2000000};
+
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return FREE;
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return BROKEN;
+		nanosleep(&pause, NULL);
+	}
+	return HELD;
+}
+
+static enum answer query_fd(int fd)
+{
+	if (flock(fd, LOCK_SH | LOCK_NB) != 0)
+		return errno == EWOULDBLOCK ? HELD : BROKEN;
+	flock(fd, LOCK_UN);
+	return FREE;
+}
+#endif
+
+/* who wrote the text, if that process still is: else 0. `since` (may be NULL) gets the time it wrote */
+static int holder(int fd, char since[TEXT_MAX])
+{
+	char text[TEXT_MAX], boot[TEXT_MAX], line[TEXT_MAX];
+	unsigned long long start;
+	ssize_t len = pread(fd, text, sizeof text - 1, 0);
+	int pid;
+
+	if (since)
+		since[0] = '\0';
+	if (len <= 0)
+		return 0;
+	text[len] = '\0';
+	line[0] = '\0';
+	if (sscanf(text, "%d %llu %255s held since %255[^\n]", &pid, &start, boot, line) < 3 || pid <= 0)
+		return 0;
+	/* the holder of now may not have written yet, and what is there is of one long gone */
+	if (strcmp(boot, clock_boot_id()) != 0 || clock_process_start(pid) != start)
+		return 0;
+	if (since)
+		memcpy(since, line, TEXT_MAX);
+	return pid;
+}
+
+static int write_text(int fd)
+{
+	char text[TEXT_MAX], when[64] = "";
+	time_t now = time(NULL);
+	struct tm utc;
+	int len;
+
+	if (gmtime_r(&now, &utc))
+		strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S UTC", &utc);
+	len = snprintf(text, sizeof text, "%ld %llu %.64s\nheld since %s\n", (long)getpid(),
+		(unsigned long long)clock_process_start(getpid()), clock_boot_id(), when);
+	if (ftruncate(fd, 0) != 0 || lseek(fd, 0, SEEK_SET) != 0)
+		return -1;
+	return fs_write_all(fd, text, (size_t)len);
+}
+
+int lockfile_take(struct lockfile *lock, const char *path, struct orch_error *err)
+{
+	char since[TEXT_MAX];
+	int fd, pid, result;
+
+	lock->fd = -1;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_errno(err, "cannot open the lock '%s'", path);
+	switch (lock_fd(fd)) {
+	case FREE:
+		break;
+	case HELD:
+		pid = holder(fd, since);
+		close(fd);
+		if (pid > 0)
+			return error_code(err, ORCH_EBUSY, "'%s' is held by process %d, since %s", path, pid, since);
+		return error_code(err, ORCH_EBUSY, "'%s' is held by another process", path);
+	default:
+		result = error_errno(err, "cannot lock '%s'", path);
+		close(fd);
+		return result;
+	}
+	if (write_text(fd) != 0) {
+		result = error_errno(err, "cannot write the lock '%s'", path);
+		close(fd);
+		return result;
+	}
+	lock->fd = fd;
+	return 0;
+}
+
+void lockfile_drop(struct lockfile *lock)
+{
+	if (lock->fd < 0)
+		return;
+	close(lock->fd);
+	lock->fd = -1;
+}
+
+bool lockfile_is_held(const char *path, int *pid)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	enum answer answer;
+
+	if (pid)
+		*pid = 0;
+	if (fd < 0)
+		return errno != ENOENT && errno != ENOTDIR;
+	answer = query_fd(fd);
+	if (answer != FREE && pid)
+		*pid = holder(fd, NULL);
+	close(fd);
+	return answer != FREE;
+}

@@ -1,0 +1,25 @@
+/*
+ * One writer per state directory, by a lock of the open file description (fcntl(2) F_OFD_SETLK; flock(2) where there is
+ * none): the kernel drops it when the process ends, however it ends, so it cannot go stale. The file and its text stay;
+ * the text
+ * ("pid START_TIME BOOT_ID" and a line for people) is only for the message, and checked before it is believed.
+ */
+#ifndef OS_LOCKFILE_H
+#define OS_LOCKFILE_H
+
+#include <stdbool.h>
+
+#include "orch/error.h"
+
+struct lockfile {
+	int fd; /* -1: not held */
+};
+
+/* ORCH_EBUSY if another process holds it; the message says its pid and since when */
+int lockfile_take(struct lockfile *lock, const char *path, struct orch_error *err);
+void lockfile_drop(struct lockfile *lock);
+/* does somebody (this process too) hold it? opens nothing for writing, takes no lock. What cannot be looked at counts
+ * as held; what is not there does not. *pid (may be NULL) is the holder's where known, else 0 */
+bool lockfile_is_held(const char *path, int *pid);
+
+#endif

@@ -1,0 +1,231 @@
+#include "config.h"
+
+#include "os/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os/child.h"
+#include "os/fs.h"
+#include "util/alloc.h"
+#include "util/error.h"
+
+extern char **environ;
+
+enum { FIRST_FREE_FD = 3 };
+
+int spawner_init(struct spawner *spawner, struct orch_error *err)
+{
+	sigset_t none, all;
+	int opened = open("/dev/null", O_RDWR | O_CLOEXEC);
+	short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+
+	if (opened < 0)
+		return error_errno(err, "cannot open '/dev/null'");
+	*spawner = (struct spawner){.null = opened};
+	if (opened < FIRST_FREE_FD) {
+		/* we were started with a standard descriptor closed */
+		spawner->null = fcntl(opened, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+		close(opened);
+		if (spawner->null < 0)
+			return error_errno(err, "cannot open '/dev/null'");
+	}
+#ifdef POSIX_SPAWN_SETSID
+	flags |= POSIX_SPAWN_SETSID;
+#else
+	flags |= POSIX_SPAWN_SETPGROUP;
+#endif
+	sigemptyset(&none);
+	sigfillset(&all);
+	sigdelset(&all, SIGKILL);
+	sigdelset(&all, SIGSTOP);
+	posix_spawnattr_init(&spawner->attributes);
+	posix_spawnattr_setflags(&spawner->attributes, flags);
+	posix_spawnattr_setsigmask(&spawner->attributes, &none);
+	posix_spawnattr_setsigdefault(&spawner->attributes, &all);
+	return 0;
+}
+
+void spawner_release(struct spawner *spawner)
+{
+	posix_spawnattr_destroy(&spawner->attributes);
+	close(spawner->null);
+	free(spawner->found);
+	free(spawner->found_name);
+	free(spawner->found_path);
+}
+
+static const char *variable(char *const *env, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (; *env; env++) {
+		if (strncmp(*env, name, len) == 0 && (*env)[len] == '=')
+			return *env + len + 1;
+	}
+	return NULL;
+}
+
+/* `path` as the child will see it from `dir` */
+static char *seen_from(const char *dir, const char *path)
+{
+	return dir && path[0] != '/' ? xasprintf("%s/%s", dir, path) : xstrdup(path);
+}
+
+static bool is_program(const char *dir, const char *path)
+{
+	char *full = seen_from(dir, path);
+	struct stat st;
+	bool is = stat(full, &st) == 0 && S_ISREG(st.st_mode) && access(full, X_OK) == 0;
+
+	free(full);
+	return is;
+}
+
+/* execvp(3)'s search, but in the child's PATH, and without a try to run at each place. NULL with errno */
+static char *find_program(const struct child_spec *spec, char *const *env)
+{
+	const char *name = spec->argv[0];
+	const char *path = variable(env, "PATH");
+	bool forbidden = false;
+
+	if (name[0] == '\0') {
+		errno = ENOENT;
+		return NULL;
+	}
+	if (strchr(name, '/'))
+		return xstrdup(name);
+	if (!path)
+		path = "/bin:/usr/bin";
+	for (;;) {
+		size_t len = strcspn(path, ":");
+		char *file = len > 0 ? xasprintf("%.*s/%s", (int)len, path, name) : xasprintf("./%s", name);
+
+		if (is_program(spec->dir, file))
+			return file;
+		if (!forbidden) {
+			char *full = seen_from(spec->dir, file);
+			forbidden = fs_exists(full) && !fs_is_directory(full);
+			free(full);
+		}
+		free(file);
+		if (path[len] == '\0')
+			break;
+		path += len + 1;
+	}
+	errno = forbidden ? EACCES : ENOENT;
+	return NULL;
+}
+
+/* the kernel says only a number: what it is about is found out afterwards */
+static void explain(const struct child_spec *spec, const char *file, int number, struct orch_error *err)
+{
+	const char *name = spec->argv[0];
+	char *full;
+
+	if (spec->dir && !fs_is_directory(spec->dir)) {
+		errno = fs_exists(spec->dir) ? ENOTDIR : ENOENT;
+		error_errno(err, "cannot run '%s' in directory '%s'", name, spec->dir);
+		return;
+	}
+	full = file ? seen_from(spec->dir, file) : NULL;
+	errno = number;
+	if (number == ENOENT && full && is_program(NULL, full))
+		error_set(
+			err, "cannot run '%s': the interpreter in its first line, or its loader, does not exist", name);
+	else if (number == ENOEXEC)
+		error_set(err, "cannot run '%s': it is no program, and its first line does not begin with #!", name);
+	else if (number == E2BIG)
+		error_set(err, "cannot run '%s': its arguments or its environment are too long", name);
+	else
+		error_errno(err, "cannot run '%s'", name);
+	free(full);
+}
+
+/* the descriptors to become 0, 1, 2, moved out of the way where one would be overwritten before it is copied. -1 with
+ * errno; `moved` are those to close afterwards, else -1 */
+static int arrange(const struct spawner *spawner, const struct child_spec *spec, int from[3], int moved[3])
+{
+	from[0] = spec->in < 0 ? spawner->null : spec->in;
+	from[1] = spec->out < 0 ? STDOUT_FILENO : spec->out;
+	from[2] = spec->err < 0 ? STDERR_FILENO : spec->err;
+	for (int i = 0; i < 3; i++)
+		moved[i] = -1;
+	for (int i = 0; i < 3; i++) {
+		if (from[i] >= FIRST_FREE_FD || from[i] == i)
+			continue;
+		moved[i] = fcntl(from[i], F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+		if (moved[i] < 0)
+			return -1;
+		from[i] = moved[i];
+	}
+	return 0;
+}
+
+static void replace(char **text, const char *with)
+{
+	free(*text);
+	*text = xstrdup(with);
+}
+
+/* find_program(), which is not asked again for what it has just found and what is still there */
+static char *find_again(struct spawner *spawner, const struct child_spec *spec, char *const *env)
+{
+	const char *name = spec->argv[0], *path = variable(env, "PATH");
+	char *file;
+
+	/* a relative entry of PATH means another place in another directory */
+	if (!path || spec->dir || strchr(name, '/'))
+		return find_program(spec, env);
+	if (spawner->found && strcmp(spawner->found_name, name) == 0 && strcmp(spawner->found_path, path) == 0 &&
+		access(spawner->found, X_OK) == 0)
+		return xstrdup(spawner->found);
+	file = find_program(spec, env);
+	if (file) {
+		replace(&spawner->found, file);
+		replace(&spawner->found_name, name);
+		replace(&spawner->found_path, path);
+	}
+	return file;
+}
+
+pid_t spawner_start(struct spawner *spawner, const struct child_spec *spec, int *error_number, struct orch_error *err)
+{
+	posix_spawn_file_actions_t actions;
+	char *const *env = spec->env ? spec->env : environ;
+	char *file = find_again(spawner, spec, env);
+	int from[3], moved[3] = {-1, -1, -1};
+	int number;
+	pid_t pid = -1;
+
+	number = file ? posix_spawn_file_actions_init(&actions) : errno;
+	if (number == 0) {
+		number = arrange(spawner, spec, from, moved) == 0 ? 0 : errno;
+		for (int i = 0; i < 3 && number == 0; i++) {
+			/* ours are inherited; if one of them is closed, so it is there */
+			if (from[i] != i)
+				number = posix_spawn_file_actions_adddup2(&actions, from[i], i);
+		}
+		if (number == 0 && spec->dir)
+			number = posix_spawn_file_actions_addchdir_np(&actions, spec->dir);
+		if (number == 0)
+			number = posix_spawn(&pid, file, &actions, &spawner->attributes, spec->argv, env);
+		posix_spawn_file_actions_destroy(&actions);
+	}
+	for (int i = 0; i < 3; i++) {
+		if (moved[i] >= 0)
+			close(moved[i]);
+	}
+	if (number != 0) {
+		explain(spec, file, number, err);
+		pid = -1;
+	}
+	free(file);
+	*error_number = number;
+	return pid;
+}

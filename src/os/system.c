@@ -1,0 +1,71 @@
+#include "config.h"
+
+#include "os/system.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sched.h>
+#endif
+
+#ifdef __linux__
+/* what taskset(1) or a container's cpuset leaves us; 0 if unknown */
+static unsigned allowed_processors(void)
+{
+	/* the kernel refuses a set smaller than its own, whose size it does not tell */
+	for (unsigned long size = 1024; size <= 1UL << 20; size *= 4) {
+		cpu_set_t *set = CPU_ALLOC(size);
+		unsigned count = 0;
+
+		if (!set)
+			return 0;
+		if (sched_getaffinity(0, CPU_ALLOC_SIZE(size), set) == 0)
+			count = (unsigned)CPU_COUNT_S(CPU_ALLOC_SIZE(size), set);
+		CPU_FREE(set);
+		if (count > 0)
+			return count;
+	}
+	return 0;
+}
+#endif
+
+unsigned system_processors(void)
+{
+	long online;
+
+#ifdef __linux__
+	unsigned allowed = allowed_processors();
+
+	if (allowed > 0)
+		return allowed;
+#endif
+	online = sysconf(_SC_NPROCESSORS_ONLN);
+	return online > 0 ? (unsigned)online : 1;
+}
+
+double system_load(void)
+{
+	double load[1];
+
+	return getloadavg(load, 1) == 1 ? load[0] : -1;
+}
+
+int64_t system_free_memory(void)
+{
+	int64_t bytes = -1;
+#ifdef __linux__
+	FILE *file = fopen("/proc/meminfo", "re");
+	char line[128];
+	long long kb;
+
+	if (!file)
+		return -1;
+	while (bytes < 0 && fgets(line, sizeof line, file)) {
+		if (sscanf(line, "MemAvailable: %lld kB", &kb) == 1)
+			bytes = (int64_t)kb * 1024;
+	}
+	fclose(file);
+#endif
+	return bytes;
+}

@@ -1,0 +1,169 @@
+#include "config.h"
+
+#include "runner/runner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os/child.h"
+#include "os/fs.h"
+#include "util/alloc.h"
+#include "util/error.h"
+#include "util/path.h"
+#include "util/strvec.h"
+
+/* one argument may have 128 KiB (Linux: MAX_ARG_STRLEN), its end included; some room is left */
+enum { SCRIPT_ARGUMENT_MAX = 100000 };
+
+struct job {
+	struct child *child;
+	struct job_callbacks on;
+};
+
+static void on_exit_of_child(void *data, const struct child_exit *how)
+{
+	struct job *job = data;
+	struct job_exit end = {
+		.signalled = how->signalled,
+		.code = how->code,
+		.user_us = how->user_us,
+		.system_us = how->system_us,
+		.max_rss_kb = how->max_rss_kb,
+		.left_behind = how->left_behind,
+		.unkillable = how->unkillable,
+	};
+
+	job->child = NULL;
+	job->on.ended(job->on.data, &end);
+	free(job);
+}
+
+/* the file is closed before anything is started: who runs a file that is open for writing gets ETXTBSY. -1 with errno
+ */
+static int write_script(const char *path, const char *script, struct orch_error *err)
+{
+	int fd, saved;
+	bool ok;
+
+	/* never into the file of an attempt before, which a process may still be reading */
+	if (unlink(path) != 0 && errno != ENOENT)
+		goto failed;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+	if (fd < 0)
+		goto failed;
+	ok = fs_write_all(fd, script, strlen(script)) == 0 && fchmod(fd, 0700) == 0;
+	saved = errno;
+	if (close(fd) != 0 && ok) {
+		saved = errno;
+		ok = false;
+	}
+	if (ok)
+		return 0;
+	unlink(path);
+	errno = saved;
+failed:
+	saved = errno;
+	error_errno(err, "cannot write the script '%s'", path);
+	errno = saved;
+	return -1;
+}
+
+/* the words of the command line that runs the script. -1 with errno */
+static int build_script_argv(struct strvec *argv, const struct command *command, struct orch_error *err)
+{
+	const char *script = command->script;
+	bool has_interpreter = strncmp(script, "#!", 2) == 0;
+	char *cwd, *path;
+
+	if (!has_interpreter) {
+		strvec_split(argv, command->shell ? command->shell : "sh");
+		if (argv->count == 0) {
+			error_set(err, "the shell's command line is empty");
+			errno = EINVAL;
+			return -1;
+		}
+		if (strlen(script) <= SCRIPT_ARGUMENT_MAX) {
+			strvec_push(argv, "-c");
+			strvec_push(argv, script);
+			return 0;
+		}
+	}
+	if (!command->script_path) {
+		error_set(err, "a script that is %s needs a file, and there is no place for it",
+			has_interpreter ? "its own program" : "this long");
+		errno = EINVAL;
+		return -1;
+	}
+	if (write_script(command->script_path, script, err) != 0)
+		return -1;
+	/* the command runs in a directory of its own */
+	cwd = fs_cwd();
+	path = path_join(cwd, command->script_path);
+	strvec_push(argv, path);
+	free(path);
+	free(cwd);
+	return 0;
+}
+
+static int process_start(struct job **out, struct runner *runner, const struct command *command,
+	const struct job_callbacks *on, int *error_number, struct orch_error *err)
+{
+	struct strvec words = {0};
+	struct job *job = xcalloc(1, sizeof *job);
+	struct child_spec spec = {
+		.argv = command->argv,
+		.env = command->env,
+		.dir = command->dir,
+		.in = -1,
+		.out = command->log,
+		.err = command->log,
+		.mark = command->mark,
+		.on_exit = on_exit_of_child,
+		.data = job,
+	};
+	int number = 0, result = 0;
+
+	job->on = *on;
+	if (command->script) {
+		result = build_script_argv(&words, command, err);
+		number = result == 0 ? 0 : errno;
+		spec.argv = words.items;
+	} else if (!command->argv || !command->argv[0]) {
+		result = error_set(err, "there is no command to run");
+		number = EINVAL;
+	}
+	if (result == 0)
+		result = child_spawn(&job->child, runner->children, &spec, &number, err);
+	strvec_release(&words);
+	if (error_number)
+		*error_number = number;
+	if (result != 0) {
+		free(job);
+		return -1;
+	}
+	child_set_linger(job->child, command->linger_ms);
+	*out = job;
+	return 0;
+}
+
+static void process_stop(struct job *job, int signo)
+{
+	if (job->child)
+		child_signal(job->child, signo);
+}
+
+static int process_pid(const struct job *job)
+{
+	return job->child ? (int)child_pid(job->child) : 0;
+}
+
+const struct runner_ops runner_process = {
+	.name = "process",
+	.start = process_start,
+	.stop = process_stop,
+	.pid = process_pid,
+};

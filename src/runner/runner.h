@@ -1,0 +1,71 @@
+/*
+ * How a command runs; knows no stream. A runner is a row of functions; `process` runs the command as
+ * a child that writes its own log. Others (a pseudo-terminal, tmux, a cluster) have the same face.
+ */
+#ifndef RUNNER_RUNNER_H
+#define RUNNER_RUNNER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "orch/error.h"
+
+struct children;
+struct job;
+struct loop;
+
+/* a command as a runner takes it; everything in it is borrowed for the call of start() only */
+struct command {
+	const char *script; /* for the shell; NULL: argv is used */
+	const char *shell; /* words of the shell's command line, e.g. "sh -eu"; the script goes behind "-c", or, when it
+			    * starts with "#!" or is too long for an argument (128 KiB), to the file script_path, which
+			    * is then run */
+	const char *script_path; /* where such a file may be written; mode 0700 */
+	char *const *argv;
+	char *const *env;
+	const char *dir;   /* NULL: the current one */
+	int log;           /* becomes standard output and standard error; opened O_APPEND by the caller, who keeps it */
+	const char *mark;  /* see child_spec.mark */
+	int64_t linger_ms; /* see child_set_linger() */
+};
+
+/* how a job ended: see os/child.h for the fields */
+struct job_exit {
+	bool signalled;
+	int code;
+	int64_t user_us, system_us;
+	int64_t max_rss_kb;
+	unsigned left_behind;
+	unsigned unkillable;
+};
+
+struct job_callbacks {
+	/* once: status known, every descendant gone, so the log is at its end */
+	void (*ended)(void *data, const struct job_exit *how);
+	void *data;
+};
+
+struct runner {
+	struct loop *loop;
+	struct children *children;
+};
+
+struct runner_ops {
+	const char *name;
+	/* -1: could not be started (kind `spawn`); *error_number: errno, so that the caller can tell "try again later"
+	 * (EAGAIN, ENOMEM, EMFILE) from "never" */
+	int (*start)(struct job **out, struct runner *runner, const struct command *command,
+		const struct job_callbacks *on, int *error_number, struct orch_error *err);
+	/* only asks; the grace timer is the caller's */
+	void (*stop)(struct job *job, int signo);
+	/* process id of the leader, 0 if the runner has none */
+	int (*pid)(const struct job *job);
+};
+/* A job is freed by itself after `ended` returned. */
+
+/* the runner of that name, or NULL */
+const struct runner_ops *runner_find(const char *name);
+
+extern const struct runner_ops runner_process;
+
+#endif

@@ -1,0 +1,150 @@
+#include "config.h"
+
+#include "sched/run_private.h"
+#include "util/alloc.h"
+#include "util/map.h"
+
+#include <stdlib.h>
+
+/* which pool each stream is in. Names come from shared settings, so the name of the stream before is often the same
+ * pointer */
+static void find_pools(struct run *run)
+{
+	const struct project *project = run->plan->project;
+	struct map by_name = {0};
+	const char *last_name = NULL;
+	uint32_t last = NO_POOL;
+
+	run->pools = xcalloc(project->pool_count, sizeof *run->pools);
+	run->pool_of = xmalloc(project->stream_count * sizeof *run->pool_of);
+	for (uint32_t p = 0; p < project->pool_count; p++) {
+		run->pools[p].limit = project->pools[p].limit > 0 ? project->pools[p].limit : 1;
+		map_set(&by_name, project->pools[p].name, &run->pools[p]);
+	}
+	for (uint32_t s = 0; s < project->stream_count; s++) {
+		const char *name = project->streams[s].set->pool;
+		const struct run_pool *pool;
+
+		if (name != last_name) {
+			pool = name ? map_get(&by_name, name) : NULL;
+			last = pool ? (uint32_t)(pool - run->pools) : NO_POOL;
+			last_name = name;
+		}
+		run->pool_of[s] = last;
+	}
+	map_release(&by_name);
+}
+
+void pool_init(struct run *run)
+{
+	run->slot_of = xmalloc(((size_t)run->plan->graph->count + 1) * sizeof *run->slot_of);
+	if (run->plan->project->pool_count > 0 && run->plan->project->stream_count > 0)
+		find_pools(run);
+}
+
+void pool_finish(struct run *run)
+{
+	if (run->pools) {
+		for (uint32_t p = 0; p < run->plan->project->pool_count; p++)
+			queue_release(&run->pools[p].blocked);
+	}
+	free(run->pools);
+	free(run->pool_of);
+	free(run->slots);
+	free(run->slot_of);
+}
+
+static struct run_pool *pool_of(const struct run *run, uint32_t stream)
+{
+	uint32_t pool = run->pool_of ? run->pool_of[stream] : NO_POOL;
+
+	return pool == NO_POOL ? NULL : &run->pools[pool];
+}
+
+void pool_count_ready(struct run *run, uint32_t stream, int change)
+{
+	struct run_pool *pool = pool_of(run, stream);
+
+	if (pool)
+		pool->ready += (uint32_t)change;
+	else
+		run->ready_unpooled += (size_t)change;
+}
+
+bool pool_is_full(const struct run *run, uint32_t stream)
+{
+	const struct run_pool *pool = pool_of(run, stream);
+
+	return pool && pool->used >= pool->limit;
+}
+
+unsigned pool_weight(const struct run *run, uint32_t stream)
+{
+	int32_t weight = run_settings(run, stream)->weight;
+
+	if (weight < 1)
+		return 1;
+	return (unsigned)weight > run->jobs ? run->jobs : (unsigned)weight;
+}
+
+void pool_unblock(struct run *run, uint32_t stream)
+{
+	struct run_pool *pool = pool_of(run, stream);
+
+	if (pool && pool->blocked.count > 0)
+		queue_push(&run->ready, queue_pop(&pool->blocked));
+}
+
+void pool_block(struct run *run, struct queue_item item)
+{
+	queue_push(&pool_of(run, item.stream)->blocked, item);
+}
+
+void pool_take(struct run *run, uint32_t stream)
+{
+	struct run_pool *pool = pool_of(run, stream);
+	uint32_t slot = run->first_free;
+
+	while (slot < run->slot_count && run->slots[slot].stream != NO_STREAM)
+		slot++;
+	if (slot == run->slot_count) {
+		uint32_t more = run->slot_count ? 2 * run->slot_count : 16;
+
+		run->slots = xreallocarray(run->slots, more, sizeof *run->slots);
+		for (; run->slot_count < more; run->slot_count++)
+			run->slots[run->slot_count] = (struct run_slot){.stream = NO_STREAM};
+	}
+	run->slots[slot] = (struct run_slot){.stream = stream, .weight = pool_weight(run, stream)};
+	run->slot_of[stream] = slot;
+	run->first_free = slot + 1;
+	run->used += run->slots[slot].weight;
+	if (pool)
+		pool->used++;
+}
+
+void pool_give_back(struct run *run, uint32_t stream)
+{
+	struct run_pool *pool = pool_of(run, stream);
+	uint32_t slot = run->slot_of[stream];
+
+	run->used -= run->slots[slot].weight;
+	run->slots[slot].stream = NO_STREAM;
+	if (slot < run->first_free)
+		run->first_free = slot;
+	if (pool)
+		pool->used--;
+	pool_unblock(run, stream);
+}
+
+size_t pool_startable(const struct run *run)
+{
+	size_t sum = run->ready_unpooled;
+
+	for (uint32_t p = 0; run->pools && p < run->plan->project->pool_count; p++) {
+		const struct run_pool *pool = &run->pools[p];
+		unsigned room = pool->used < pool->limit ? pool->limit - pool->used : 0;
+
+		sum += pool->ready < room ? pool->ready : room;
+	}
+	return sum;
+}

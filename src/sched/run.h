@@ -1,0 +1,59 @@
+/*
+ * The mutable half of a run: a task per stream. run_set_state() is the only writer of a task's state, so counters and
+ * queues cannot drift. Pure: time comes in as an argument, changes leave by on_change.
+ *
+ * States and what may follow (one table in run.c):
+ *   waiting -> ready, skipped, cancelled, held, completed (a group)       held -> ready, cancelled, skipped
+ *   ready -> running, cancelled, skipped              running -> completed, failed, backoff, cancelled, ready
+ *   backoff -> ready, cancelled, failed               completed, failed, skipped, cancelled: final (failed, skipped,
+ * cancelled -> waiting by a retry)
+ */
+#ifndef SCHED_RUN_H
+#define SCHED_RUN_H
+
+#include "orch/event.h"
+#include "sched/plan.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum sched_policy {
+	SCHED_CRITICAL_PATH, /* priority, then longest remaining path, then file order */
+	SCHED_FIFO,          /* in the order in which they became ready */
+	SCHED_SHUFFLE,       /* a random legal order, from the seed */
+};
+
+struct task {
+	uint32_t blockers;  /* dependencies that are not settled yet */
+	uint16_t attempts;  /* started so far */
+	uint8_t state;      /* enum orch_task_state */
+	uint8_t in_run : 1; /* has a part in this run: its plan item is PERHAPS or RUN */
+	uint8_t dep_failed : 1, dep_ran : 1;
+	int64_t wake_ms; /* of BACKOFF: when it becomes ready */
+};
+
+struct run_options {
+	unsigned jobs; /* at least 1 */
+	bool keep_going;
+	unsigned max_failures; /* stop starting after that many; 0: one without keep_going, else no limit */
+	enum sched_policy policy;
+	uint64_t seed;
+	int retries; /* -1: each stream's own */
+	/* the state of task `stream` changed from `from`; reason may be NULL, valid during the call */
+	void (*on_change)(
+		void *data, uint32_t stream, enum orch_task_state from, enum orch_task_state to, const char *reason);
+	void *data;
+};
+
+struct run;
+
+/* all tasks of the plan that are PERHAPS or RUN; the rest counts as done. Borrows the plan. on_change is told of each
+ * task's first state too (from == to == waiting) */
+struct run *run_new(struct plan *plan, const struct run_options *options);
+const struct task *run_task(const struct run *run, uint32_t stream);
+size_t run_count(const struct run *run, enum orch_task_state state);
+/* no task is waiting, held, ready, running or in backoff */
+bool run_is_done(const struct run *run);
+void run_free(struct run *run);
+
+#endif

@@ -1,0 +1,102 @@
+/* What run.c, pool.c, retry.c and sched.c share; nobody else includes it. */
+#ifndef SCHED_RUN_PRIVATE_H
+#define SCHED_RUN_PRIVATE_H
+
+#include "graph/project.h"
+#include "sched/queue.h"
+#include "sched/sched.h"
+
+#define NO_POOL UINT32_MAX
+
+/* a declared pool, in this run */
+struct run_pool {
+	unsigned limit, used;
+	uint32_t ready;       /* tasks of it that are READY, wherever they are queued */
+	struct queue blocked; /* READY tasks that came to the top while it was full */
+};
+
+/* a slot number and who has it */
+struct run_slot {
+	uint32_t stream; /* NO_STREAM: free */
+	unsigned weight; /* slots taken: the stream's weight as it was cut to the jobs at its start */
+};
+
+struct run {
+	const struct plan *plan;
+	struct plan *results; /* where results of groups are written; NULL in virtual time */
+	struct run_options options;
+	struct task *tasks; /* [stream] */
+	size_t count[ORCH_TASK_STATES];
+	/* slots and pools: pool.c */
+	unsigned jobs, used;
+	struct run_slot *slots;
+	uint32_t slot_count, first_free; /* no slot number below first_free is free */
+	uint32_t *slot_of;               /* [stream] */
+	struct run_pool *pools;
+	uint32_t *pool_of; /* [stream]; NULL without pools */
+	size_t ready_unpooled;
+	/* queues */
+	struct queue ready; /* READY tasks, but for those in a pool's `blocked`; may hold some that are READY no more */
+	struct queue backoff; /* BACKOFF tasks, rank is -wake_ms */
+	int64_t ready_seq;
+	/* tasks that reached a final state whose users have not been told: a work list, so that nothing recurses */
+	uint32_t *settled; /* [count of tasks in the run] */
+	size_t settled_head, settled_tail;
+	/* the end */
+	uint64_t random;
+	unsigned failures;
+	uint32_t culprit; /* the failure that keeps new tasks from starting */
+	bool stopping;    /* nothing but clean-up streams starts */
+	bool stopped;     /* sched_stop(): nothing starts */
+	bool drained;     /* what cannot start any more has been cancelled */
+};
+
+/* run.c */
+/* as run_new(), but the plan stays as it is: for virtual time, where no result changes */
+struct run *run_new_virtual(const struct plan *plan, const struct run_options *options);
+void run_set_state(struct run *run, uint32_t stream, enum orch_task_state to, const char *reason);
+static inline const struct settings *run_settings(const struct run *run, uint32_t stream)
+{
+	return run->plan->project->streams[stream].set;
+}
+static inline bool run_is_group(const struct run *run, uint32_t stream)
+{
+	return stream_is_group(&run->plan->project->streams[stream]);
+}
+/* `when = failure|always`: it also starts behind failures */
+static inline bool run_is_cleanup(const struct run *run, uint32_t stream)
+{
+	return run_settings(run, stream)->when != WHEN_SUCCESS;
+}
+/* the task reached a final state: its users' blockers are counted down; those are released, completed (groups) or
+ * skipped, and theirs in turn */
+void run_settle(struct run *run, uint32_t stream);
+
+/* pool.c */
+void pool_init(struct run *run);
+void pool_finish(struct run *run);
+/* one more (+1) or one fewer (-1) task of the stream's pool is READY */
+void pool_count_ready(struct run *run, uint32_t stream, int change);
+bool pool_is_full(const struct run *run, uint32_t stream);
+/* a READY task came to the top of the queue while its pool was full: it is put aside */
+void pool_block(struct run *run, struct queue_item item);
+/* the stream does not use its chance at a place of its pool: the best of those put aside competes again with all the
+ * others */
+void pool_unblock(struct run *run, uint32_t stream);
+unsigned pool_weight(const struct run *run, uint32_t stream);
+void pool_take(struct run *run, uint32_t stream);
+/* gives slot and place in the pool back */
+void pool_give_back(struct run *run, uint32_t stream);
+/* READY tasks whose pool has room */
+size_t pool_startable(const struct run *run);
+
+/* retry.c */
+uint64_t retry_random(uint64_t *state);
+bool retry_is_left(const struct run *run, uint32_t stream);
+/* how long to wait before the next attempt */
+int64_t retry_delay_ms(struct run *run, uint32_t stream);
+
+/* sched.c */
+void sched_enqueue(struct run *run, uint32_t stream);
+
+#endif

@@ -1,0 +1,227 @@
+#include "config.h"
+
+#include "sched/sched.h"
+
+#include "sched/run_private.h"
+#include "util/alloc.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void sched_enqueue(struct run *run, uint32_t stream)
+{
+	struct queue_item item = {.stream = stream};
+	uint64_t key;
+
+	switch (run->options.policy) {
+	case SCHED_CRITICAL_PATH:
+		item.priority = run_settings(run, stream)->priority;
+		item.rank = run->plan->items[stream].rank;
+		break;
+	case SCHED_FIFO:
+		item.rank = -++run->ready_seq;
+		break;
+	case SCHED_SHUFFLE:
+		/* of the seed and the stream alone, so that an order can be had again however long attempts take */
+		key = run->options.seed ^ ((uint64_t)stream + 1) * 0xd6e8feb86659fd93u;
+		item.rank = (int64_t)(retry_random(&key) >> 1);
+		break;
+	}
+	queue_push(&run->ready, item);
+}
+
+/* tasks whose backoff is over are ready */
+static void wake(struct run *run, int64_t now_ms)
+{
+	while (run->backoff.count > 0 && -run->backoff.items[0].rank <= now_ms) {
+		uint32_t stream = queue_pop(&run->backoff).stream;
+
+		run_set_state(run, stream, ORCH_TASK_READY, NULL);
+		sched_enqueue(run, stream);
+	}
+}
+
+bool sched_next(struct run *run, int64_t now_ms, uint32_t *stream)
+{
+	wake(run, now_ms);
+	while (run->ready.count > 0 && run->used < run->jobs) {
+		struct queue_item top = run->ready.items[0];
+		struct task *task = &run->tasks[top.stream];
+
+		if (task->state != ORCH_TASK_READY || (run->stopping && !run_is_cleanup(run, top.stream))) {
+			queue_pop(&run->ready);
+			pool_unblock(run, top.stream);
+			continue;
+		}
+		if (pool_is_full(run, top.stream)) {
+			pool_block(run, queue_pop(&run->ready));
+			continue;
+		}
+		if (pool_weight(run, top.stream) > run->jobs - run->used)
+			return false;
+		queue_pop(&run->ready);
+		pool_take(run, top.stream);
+		if (task->attempts < UINT16_MAX)
+			task->attempts++;
+		run_set_state(run, top.stream, ORCH_TASK_RUNNING, NULL);
+		*stream = top.stream;
+		return true;
+	}
+	return false;
+}
+
+unsigned sched_slot(const struct run *run, uint32_t stream)
+{
+	assert(run->tasks[stream].state == ORCH_TASK_RUNNING);
+	return run->slot_of[stream];
+}
+
+/* after a failure, when the last running task has ended: what was not started never will be. Clean-up streams behind it
+ * are let start */
+static void drain(struct run *run)
+{
+	uint32_t *cancelled;
+	size_t count = 0;
+	char reason[256];
+
+	if (!run->stopping || run->drained || run->stopped || run->count[ORCH_TASK_RUNNING] > 0)
+		return;
+	run->drained = true;
+	cancelled =
+		xmalloc((run->count[ORCH_TASK_WAITING] + run->count[ORCH_TASK_HELD] + run->count[ORCH_TASK_READY] + 1) *
+			sizeof *cancelled);
+	snprintf(reason, sizeof reason, "not started: %s failed", run->plan->project->streams[run->culprit].name);
+	/* all of them before any user is told: none shall be called skipped for it */
+	for (uint32_t s = 0; s < run->plan->graph->count; s++) {
+		unsigned state = run->tasks[s].state;
+
+		if (!run->tasks[s].in_run || run_is_cleanup(run, s))
+			continue;
+		if (state == ORCH_TASK_WAITING || state == ORCH_TASK_HELD || state == ORCH_TASK_READY) {
+			run_set_state(run, s, ORCH_TASK_CANCELLED, reason);
+			cancelled[count++] = s;
+		}
+	}
+	for (size_t i = 0; i < count; i++)
+		run_settle(run, cancelled[i]);
+	free(cancelled);
+}
+
+/* one failure too many: what waits for another attempt has failed, except clean-up streams */
+static void begin_stopping(struct run *run, uint32_t culprit)
+{
+	struct queue waiting = run->backoff;
+	char reason[256];
+
+	run->stopping = true;
+	run->culprit = culprit;
+	run->backoff = (struct queue){0};
+	snprintf(reason, sizeof reason, "not tried again: %s failed", run->plan->project->streams[culprit].name);
+	while (waiting.count > 0) {
+		struct queue_item item = queue_pop(&waiting);
+
+		if (run_is_cleanup(run, item.stream)) {
+			queue_push(&run->backoff, item);
+			continue;
+		}
+		run_set_state(run, item.stream, ORCH_TASK_FAILED, reason);
+		run_settle(run, item.stream);
+	}
+	queue_release(&waiting);
+}
+
+static void fail(struct run *run, uint32_t stream, const char *reason, int64_t now_ms)
+{
+	struct task *task = &run->tasks[stream];
+	bool may_start = !run->stopped && (!run->stopping || run_is_cleanup(run, stream));
+	unsigned limit = run->options.max_failures;
+
+	if (may_start && retry_is_left(run, stream)) {
+		task->wake_ms = now_ms + retry_delay_ms(run, stream);
+		run_set_state(run, stream, ORCH_TASK_BACKOFF, reason);
+		queue_push(&run->backoff, (struct queue_item){.stream = stream, .rank = -task->wake_ms});
+		return;
+	}
+	run->failures++;
+	run_set_state(run, stream, ORCH_TASK_FAILED, reason);
+	if (limit == 0 && !run->options.keep_going)
+		limit = 1;
+	if (limit > 0 && run->failures >= limit && !run->stopping)
+		begin_stopping(run, stream);
+	run_settle(run, stream);
+}
+
+void sched_finish(struct run *run, uint32_t stream, enum orch_outcome outcome, const char *reason, int64_t now_ms)
+{
+	pool_give_back(run, stream);
+	switch (outcome) {
+	case ORCH_OUTCOME_UNCHANGED:
+		run->tasks[stream].attempts--;
+		/* fall through */
+	case ORCH_OUTCOME_SUCCESS:
+		run_set_state(run, stream, ORCH_TASK_COMPLETED, reason);
+		run_settle(run, stream);
+		break;
+	case ORCH_OUTCOME_STOPPED:
+		run_set_state(run, stream, ORCH_TASK_CANCELLED, reason);
+		run_settle(run, stream);
+		break;
+	default:
+		fail(run, stream, reason, now_ms);
+		break;
+	}
+	drain(run);
+}
+
+void sched_put_back(struct run *run, uint32_t stream)
+{
+	run->tasks[stream].attempts--;
+	pool_give_back(run, stream);
+	if (run->stopped) {
+		run_set_state(run, stream, ORCH_TASK_CANCELLED, "not started: the run was stopped");
+		return;
+	}
+	run_set_state(run, stream, ORCH_TASK_READY, NULL);
+	sched_enqueue(run, stream);
+	drain(run);
+}
+
+int64_t sched_next_wake(const struct run *run)
+{
+	return run->backoff.count > 0 ? -run->backoff.items[0].rank : -1;
+}
+
+void sched_stop(struct run *run, const char *reason)
+{
+	run->stopping = run->stopped = true;
+	/* whoever depends on one of these is one of these or has ended: nobody has to be told */
+	for (uint32_t s = 0; s < run->plan->graph->count; s++) {
+		unsigned state = run->tasks[s].state;
+
+		if (run->tasks[s].in_run && state < ORCH_TASK_COMPLETED && state != ORCH_TASK_RUNNING)
+			run_set_state(run, s, ORCH_TASK_CANCELLED, reason);
+	}
+	queue_release(&run->ready);
+	queue_release(&run->backoff);
+}
+
+bool sched_is_stopping(const struct run *run)
+{
+	return run->stopping;
+}
+
+void sched_set_jobs(struct run *run, unsigned jobs)
+{
+	run->jobs = jobs > 0 ? jobs : 1;
+}
+
+unsigned sched_jobs(const struct run *run)
+{
+	return run->jobs;
+}
+
+size_t sched_ready(const struct run *run)
+{
+	return pool_startable(run);
+}

@@ -1,0 +1,35 @@
+/*
+ * What to do next: the ready queue, slots and pools, the end of a task, the next wake-up. List scheduling (Graham, Bell
+ * Syst. Tech. J. 45(9), 1966): no slot stays idle while a task that fits is ready; by priority, then longest remaining
+ * path, then file order. A task whose pool is full waits in the pool's own queue; one that needs more slots (weight)
+ * than are free is not overtaken by a lower one for ever: nothing below it starts until it fits. A weight above the
+ * number of slots counts as all of them.
+ */
+#ifndef SCHED_SCHED_H
+#define SCHED_SCHED_H
+
+#include "sched/run.h"
+
+/* The next task to start: it is RUNNING then, with its slots and pool taken, attempts counted. False: none now */
+bool sched_next(struct run *run, int64_t now_ms, uint32_t *stream);
+/* slot number (0 .. jobs - 1, the lowest free when it started) of a running task */
+unsigned sched_slot(const struct run *run, uint32_t stream);
+/* the end of an attempt. SUCCESS and UNCHANGED complete the task (its result is in the plan's facts already) and
+ * release what waits for it; STOPPED cancels it; everything else is a failure: retried (BACKOFF, with jitter from the
+ * run's seed) while retries are left, else FAILED, and what depends on it is skipped (or, `when = failure|always`, let
+ * start). `reason` goes to on_change */
+void sched_finish(struct run *run, uint32_t stream, enum orch_outcome outcome, const char *reason, int64_t now_ms);
+/* a running task that could not be started for want of resources goes back to READY, its attempt not counted */
+void sched_put_back(struct run *run, uint32_t stream);
+/* when the first BACKOFF ends, or -1 */
+int64_t sched_next_wake(const struct run *run);
+/* nothing new starts: what waits is cancelled (clean-up streams, `when = failure|always`, too) */
+void sched_stop(struct run *run, const char *reason);
+/* true once a failure (without keep_going) or sched_stop() keeps new tasks from starting */
+bool sched_is_stopping(const struct run *run);
+void sched_set_jobs(struct run *run, unsigned jobs);
+unsigned sched_jobs(const struct run *run);
+/* tasks that could start if there were slots: for showing why */
+size_t sched_ready(const struct run *run);
+
+#endif

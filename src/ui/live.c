@@ -1,0 +1,527 @@
+#include "config.h"
+
+#include "ui/live.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os/clock.h"
+#include "os/loop.h"
+#include "ui/ci.h"
+#include "ui/plain.h"
+#include "ui/screen.h"
+#include "ui/term.h"
+#include "ui/words.h"
+#include "util/alloc.h"
+#include "util/array.h"
+#include "util/log.h"
+#include "util/strbuf.h"
+#include "util/units.h"
+
+enum {
+	FRAME_MS = 67,
+	TICK_MS = 1000,
+	NAME_COLUMNS = 32,    /* at most, and a third of the screen */
+	ABOVE_MAX = 64 << 10, /* what waits to be printed above, before a frame is drawn early */
+};
+
+struct live {
+	struct live_options options;
+	struct screen *screen;
+	struct ci no_ci;
+	struct loop_timer *timer;
+	struct loop_signal *resized, *suspended, *continued;
+	ARRAY(size_t) running;   /* positions in status->streams, in order of start */
+	int64_t last_frame_ms;   /* of the loop's clock */
+	int64_t due_ms;          /* when the timer comes; 0: not armed */
+	int64_t clock_offset_ms; /* wall minus monotonic at the start, so that elapsed times never jump */
+	int64_t end_ms;
+	size_t above;
+	unsigned paused;
+	bool finished, dead;
+};
+
+static int64_t now_ms(const struct live *live)
+{
+	return live->options.now != NULL ? live->options.now() : clock_mono_ms() + live->clock_offset_ms;
+}
+
+/* ---- lines ---- */
+
+/* a line of the frame while it is made: never wider than `left` columns more */
+struct line {
+	const struct term *term;
+	struct strbuf text;
+	unsigned left, width;
+};
+
+static void line_add(struct line *line, const char *text)
+{
+	unsigned width = term_line(&line->text, text, strlen(text), line->left, line->term->unicode);
+
+	line->left -= width;
+	line->width += width;
+}
+
+/* blanks are not for term_line(), which drops them at the end */
+static void line_pad(struct line *line, unsigned columns)
+{
+	for (; columns > 0 && line->left > 0; columns--, line->left--, line->width++)
+		strbuf_addch(&line->text, ' ');
+}
+
+static void line_style(struct line *line, enum term_style style)
+{
+	strbuf_addstr(&line->text, term_style(line->term, style));
+}
+
+__attribute__((format(printf, 2, 3))) static void line_addf(struct line *line, const char *format, ...)
+{
+	va_list args;
+	char *text;
+
+	va_start(args, format);
+	text = xvasprintf(format, args);
+	va_end(args);
+	line_add(line, text);
+	free(text);
+}
+
+static void line_show(struct line *line, struct screen *screen)
+{
+	line_style(line, TERM_RESET);
+	screen_add(screen, strbuf_cstr(&line->text), line->text.len, line->width);
+	strbuf_release(&line->text);
+}
+
+static const struct orch_stream_status *running_stream(const struct live *live, size_t i)
+{
+	return &live->options.status->streams[live->running.items[i]];
+}
+
+/* whole seconds, so that a line changes once a second at most: "7s", "1m05s", "2h07m" */
+static void line_elapsed(struct line *line, int64_t ms, unsigned columns)
+{
+	char text[UNITS_TEXT_MAX];
+	size_t len;
+
+	if (ms < 0)
+		ms = 0;
+	if (ms < 60000)
+		snprintf(text, sizeof text, "%ds", (int)(ms / 1000));
+	else
+		units_duration(text, ms / 1000 * 1000);
+	len = strlen(text);
+	if (len < columns)
+		line_pad(line, columns - (unsigned)len);
+	line_add(line, text);
+}
+
+static void draw_stream(struct live *live, const struct orch_stream_status *stream, unsigned columns,
+	unsigned name_columns, int64_t now)
+{
+	const struct term *term = live->options.term;
+	struct line line = {.term = term, .left = columns - 1};
+	struct strbuf name = {0};
+	unsigned width = term_line(&name, stream->name, strlen(stream->name), name_columns, term->unicode);
+
+	line_style(&line, TERM_WARN);
+	line_add(&line, term->unicode ? "\xe2\x96\xb8" : ">");
+	line_style(&line, TERM_RESET);
+	line_pad(&line, 1);
+	line_style(&line, TERM_BOLD);
+	line_add(&line, strbuf_cstr(&name));
+	line_style(&line, TERM_RESET);
+	strbuf_release(&name);
+	line_pad(&line, name_columns - width);
+	line_pad(&line, 1);
+	line_elapsed(&line, stream->started_ms > 0 ? now - stream->started_ms : 0, 6);
+	if (stream->attempt > 1) {
+		line_pad(&line, 2);
+		line_style(&line, TERM_WARN);
+		line_addf(&line, "attempt %lld", (long long)stream->attempt);
+		line_style(&line, TERM_RESET);
+	}
+	if (stream->phase != NULL && strcmp(stream->phase, "run") != 0) {
+		line_pad(&line, 2);
+		line_addf(&line, "(%s)", stream->phase);
+	}
+	if (stream->last_line != NULL && *stream->last_line != '\0') {
+		line_pad(&line, 2);
+		line_style(&line, TERM_DIM);
+		line_add(&line, stream->last_line);
+	}
+	line_show(&line, live->screen);
+}
+
+static void draw_whole(struct live *live, unsigned columns, int64_t now)
+{
+	const struct orch_status *status = live->options.status;
+	struct line line = {.term = live->options.term, .left = columns - 1};
+	size_t waiting =
+		status->count[ORCH_TASK_WAITING] + status->count[ORCH_TASK_READY] + status->count[ORCH_TASK_BACKOFF];
+	const struct {
+		size_t count;
+		const char *what;
+		enum term_style style;
+	} parts[] = {
+		{status->count[ORCH_TASK_RUNNING], "running", TERM_RESET},
+		{waiting, "waiting", TERM_RESET},
+		{status->count[ORCH_TASK_HELD], "held", TERM_WARN},
+		{status->count[ORCH_TASK_FAILED], "failed", TERM_BAD},
+		{status->count[ORCH_TASK_SKIPPED], "skipped", TERM_WARN},
+		{status->count[ORCH_TASK_CANCELLED], "cancelled", TERM_WARN},
+	};
+	bool first = true;
+
+	line_style(&line, TERM_BOLD);
+	line_addf(&line, "[%zu/%zu]", plain_ended(status), plain_total(status));
+	line_style(&line, TERM_RESET);
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		if (parts[i].count == 0)
+			continue;
+		line_add(&line, first ? "" : ",");
+		line_pad(&line, 1);
+		line_style(&line, parts[i].style);
+		line_addf(&line, "%zu %s", parts[i].count, parts[i].what);
+		line_style(&line, TERM_RESET);
+		first = false;
+	}
+	line_pad(&line, 2);
+	line_elapsed(&line, now - status->started_ms, 0);
+	if (live->end_ms > now && status->stopping == NULL) {
+		line_add(&line, ", about");
+		line_pad(&line, 1);
+		line_elapsed(&line, live->end_ms - now + 999, 0);
+		line_pad(&line, 1);
+		line_add(&line, "left");
+	}
+	if (status->stopping != NULL) {
+		line_pad(&line, 2);
+		line_style(&line, TERM_WARN);
+		line_addf(&line, "stopping: %s", status->stopping);
+	}
+	line_show(&line, live->screen);
+}
+
+static unsigned name_column(const struct live *live, size_t shown, unsigned columns)
+{
+	unsigned most = columns / 3 < NAME_COLUMNS ? columns / 3 : NAME_COLUMNS, widest = 4;
+	struct strbuf name = {0};
+
+	for (size_t i = 0; i < shown; i++) {
+		const char *text = running_stream(live, i)->name;
+		unsigned width = term_line(&name, text, strlen(text), most, live->options.term->unicode);
+		strbuf_truncate(&name, 0);
+		if (width > widest)
+			widest = width;
+	}
+	strbuf_release(&name);
+	return widest < most || most < 4 ? widest : most;
+}
+
+static void died(struct live *live)
+{
+	if (!live->dead)
+		log_warn("the terminal cannot be written any more; the run goes on without a view");
+	live->dead = true;
+}
+
+static void draw(struct live *live)
+{
+	unsigned columns, rows, names;
+	size_t room, shown = live->running.count;
+	int64_t now = now_ms(live);
+
+	if (live->paused > 0 || live->finished || live->dead)
+		return;
+	screen_size(live->screen, &columns, &rows);
+	room = rows > 2 ? rows - 2 : 0; /* the line of the whole, and one above that can be scrolled */
+	if (shown > room)
+		shown = room > 0 ? room - 1 : 0;
+	names = name_column(live, shown, columns);
+	for (size_t i = 0; i < shown; i++)
+		draw_stream(live, running_stream(live, i), columns, names, now);
+	if (shown < live->running.count && room > 0) {
+		struct line line = {.term = live->options.term, .left = columns - 1};
+		line_pad(&line, 2);
+		line_addf(&line, "... and %zu more", live->running.count - shown);
+		line_show(&line, live->screen);
+	}
+	draw_whole(live, columns, now);
+	if (screen_show(live->screen) != 0)
+		died(live);
+	live->above = 0;
+	live->last_frame_ms = loop_now(live->options.loop);
+}
+
+/* ---- when to draw ---- */
+
+static void arm(struct live *live, int64_t delay_ms)
+{
+	int64_t now = loop_now(live->options.loop), due;
+
+	if (delay_ms < 0)
+		delay_ms = 0;
+	due = now + delay_ms;
+	if (live->due_ms != 0 && live->due_ms <= due)
+		return;
+	live->due_ms = due > 0 ? due : 1;
+	loop_timer_arm(live->timer, delay_ms);
+}
+
+/* soon, but not more than 15 times a second */
+static void wake(struct live *live)
+{
+	if (live->paused == 0 && !live->finished && !live->dead)
+		arm(live, live->last_frame_ms + FRAME_MS - loop_now(live->options.loop));
+}
+
+static void on_timer(void *data)
+{
+	struct live *live = data;
+
+	live->due_ms = 0;
+	draw(live);
+	if (live->running.count > 0 && live->paused == 0 && !live->finished && !live->dead)
+		arm(live, TICK_MS);
+}
+
+static void on_resize(void *data)
+{
+	wake(data);
+}
+
+/* the terminal goes back to the shell as it was found */
+static void on_suspend(void *data)
+{
+	struct live *live = data;
+
+	if (!live->finished && screen_clear(live->screen) != 0)
+		died(live);
+	kill(getpid(), SIGSTOP);
+}
+
+static void on_continue(void *data)
+{
+	struct live *live = data;
+
+	screen_forget(live->screen);
+	wake(live);
+}
+
+static bool is_ignored(int signo)
+{
+	struct sigaction action;
+
+	return sigaction(signo, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+/* ---- events ---- */
+
+static void running_add(struct live *live, size_t position)
+{
+	for (size_t i = 0; i < live->running.count; i++)
+		if (live->running.items[i] == position)
+			return;
+	*ARRAY_PUSH(&live->running) = position;
+}
+
+/* was it there? */
+static bool running_remove(struct live *live, size_t position)
+{
+	for (size_t i = 0; i < live->running.count; i++) {
+		if (live->running.items[i] == position) {
+			live->running.count--;
+			memmove(&live->running.items[i], &live->running.items[i + 1],
+				(live->running.count - i) * sizeof *live->running.items);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* "GLYPH NAME" in the glyph's colour */
+static void add_head(const struct live *live, struct strbuf *out, enum term_style style, const char *glyph,
+	const char *ascii, const char *name)
+{
+	const struct term *term = live->options.term;
+
+	strbuf_addf(out, "%s%s ", term_style(term, style), term->unicode ? glyph : ascii);
+	term_line(out, name, strlen(name), NAME_COLUMNS * 4, term->unicode);
+	strbuf_addstr(out, term_style(term, TERM_RESET));
+}
+
+static void print_ended(struct live *live, const struct orch_event *event, const struct orch_stream_status *stream)
+{
+	const struct term *term = live->options.term;
+	struct strbuf out = {0};
+	char time[UNITS_TEXT_MAX];
+	bool good = stream->state == ORCH_TASK_COMPLETED, group, unchanged = plain_is_unchanged(stream, &group);
+
+	if (group || (good && live->options.verbosity < 0))
+		return;
+	if (good)
+		add_head(live, &out, TERM_GOOD, "\xe2\x9c\x93", "+", stream->name);
+	else
+		add_head(live, &out, TERM_BAD, "\xe2\x9c\x97", "!", stream->name);
+	if (stream->attempt > 1)
+		strbuf_addf(&out, "  attempt %lld", (long long)stream->attempt);
+	if (!good) {
+		strbuf_addstr(&out, "  ");
+		words_outcome(&out, stream, term->unicode);
+	} else if (unchanged) {
+		strbuf_addstr(&out, "  unchanged");
+	}
+	if (stream->attempt > 0 && !unchanged && stream->outcome != ORCH_OUTCOME_TIMEOUT &&
+		stream->outcome != ORCH_OUTCOME_STALLED)
+		strbuf_addf(&out, "  %s", units_duration(time, stream->duration_ms > 0 ? stream->duration_ms : 0));
+	strbuf_addch(&out, '\n');
+	if (event->state == ORCH_TASK_FAILED)
+		plain_tail(term, &live->no_ci, &out, stream, live->options.log_lines);
+	live_print(live, strbuf_cstr(&out));
+	strbuf_release(&out);
+}
+
+static void print_retry(struct live *live, const struct orch_event *event, const struct orch_stream_status *stream)
+{
+	const struct term *term = live->options.term;
+	struct strbuf out = {0};
+
+	add_head(live, &out, TERM_WARN, "\xe2\x86\xbb", "~", stream->name);
+	strbuf_addf(&out, "  attempt %lld  ", (long long)stream->attempt);
+	words_outcome(&out, stream, term->unicode);
+	plain_retry_text(term, &out, event, stream);
+	strbuf_addch(&out, '\n');
+	live_print(live, strbuf_cstr(&out));
+	strbuf_release(&out);
+}
+
+static void print_warning(struct live *live, const struct orch_event *event)
+{
+	const struct term *term = live->options.term;
+	struct strbuf out = {0};
+
+	strbuf_addf(&out, "%swarning:%s ", term_style(term, TERM_WARN), term_style(term, TERM_RESET));
+	if (event->stream != NULL) {
+		term_line(&out, event->stream, strlen(event->stream), NAME_COLUMNS * 4, term->unicode);
+		strbuf_addstr(&out, ": ");
+	}
+	if (event->message != NULL)
+		term_line(&out, event->message, strlen(event->message), 1000, term->unicode);
+	strbuf_addch(&out, '\n');
+	live_print(live, strbuf_cstr(&out));
+	strbuf_release(&out);
+}
+
+static void task_changed(struct live *live, const struct orch_event *event)
+{
+	const struct orch_stream_status *stream = orch_status_find(live->options.status, event->stream);
+	size_t position;
+	bool was_running = false;
+
+	if (stream == NULL)
+		return;
+	position = (size_t)(stream - live->options.status->streams);
+	if (event->state == ORCH_TASK_RUNNING)
+		running_add(live, position);
+	else
+		was_running = running_remove(live, position);
+	if (event->state == ORCH_TASK_COMPLETED || event->state == ORCH_TASK_FAILED)
+		print_ended(live, event, stream);
+	else if (was_running && plain_is_retry(event, stream))
+		print_retry(live, event, stream);
+}
+
+void live_event(struct live *live, const struct orch_event *event)
+{
+	if (event->type == ORCH_EVENT_TASK && event->stream != NULL)
+		task_changed(live, event);
+	else if (event->type == ORCH_EVENT_WARNING)
+		print_warning(live, event);
+	else if (event->type == ORCH_EVENT_STAMPED)
+		return;
+	wake(live);
+}
+
+void live_print(struct live *live, const char *text)
+{
+	size_t len = strlen(text);
+
+	screen_print(live->screen, text, len);
+	live->above += len;
+	/* while the view is away (or a burst of events keeps the loop busy) lines do not wait for it */
+	if (live->paused > 0 || live->finished || live->dead) {
+		if (screen_clear(live->screen) != 0)
+			died(live);
+		live->above = 0;
+	} else if (live->above > ABOVE_MAX) {
+		draw(live);
+	} else {
+		wake(live);
+	}
+}
+
+void live_set_end(struct live *live, int64_t end_ms)
+{
+	live->end_ms = end_ms;
+	wake(live);
+}
+
+void live_pause(struct live *live)
+{
+	if (live->paused++ > 0 || live->finished)
+		return;
+	loop_timer_disarm(live->timer);
+	live->due_ms = 0;
+	if (screen_clear(live->screen) != 0)
+		died(live);
+}
+
+void live_resume(struct live *live)
+{
+	if (live->paused > 0 && --live->paused == 0)
+		wake(live);
+}
+
+void live_finish(struct live *live)
+{
+	if (live->finished)
+		return;
+	live->finished = true;
+	loop_timer_free(live->timer);
+	loop_signal_free(live->resized);
+	loop_signal_free(live->suspended);
+	loop_signal_free(live->continued);
+	if (screen_clear(live->screen) != 0)
+		died(live);
+}
+
+struct live *live_new(const struct live_options *options)
+{
+	struct live *live = xcalloc(1, sizeof *live);
+
+	live->options = *options;
+	live->screen = screen_new(options->term->fd, options->term->reflows);
+	live->clock_offset_ms = clock_wall_ms() - clock_mono_ms();
+	live->last_frame_ms = loop_now(options->loop) - FRAME_MS;
+	live->timer = loop_timer_new(options->loop, on_timer, live);
+	live->resized = loop_signal_new(options->loop, SIGWINCH, on_resize, live);
+	if (!is_ignored(SIGTSTP))
+		live->suspended = loop_signal_new(options->loop, SIGTSTP, on_suspend, live);
+	live->continued = loop_signal_new(options->loop, SIGCONT, on_continue, live);
+	return live;
+}
+
+void live_free(struct live *live)
+{
+	if (live == NULL)
+		return;
+	live_finish(live);
+	ARRAY_RELEASE(&live->running);
+	screen_free(live->screen);
+	free(live);
+}

@@ -1,0 +1,262 @@
+#include "config.h"
+
+#include <jansson.h>
+
+#include "util/json.h"
+
+#include "util/error.h"
+#include "util/strbuf.h"
+#include "util/utf8.h"
+
+#include <math.h>
+#include <string.h>
+
+/* --- writing --- */
+
+enum { MAX_DEPTH = 63 };
+
+static void indent(struct json_writer *w)
+{
+	strbuf_addch(w->out, '\n');
+	for (unsigned i = 0; i < w->depth; i++)
+		strbuf_addstr(w->out, "  ");
+}
+
+/* what goes before a value or a key */
+static void separate(struct json_writer *w)
+{
+	uint64_t bit = (uint64_t)1 << w->depth;
+
+	if (w->after_key) {
+		w->after_key = false;
+		return;
+	}
+	if (w->has_item & bit)
+		strbuf_addch(w->out, ',');
+	if (w->depth && w->pretty)
+		indent(w);
+	w->has_item |= bit;
+}
+
+static void open(struct json_writer *w, char bracket)
+{
+	separate(w);
+	strbuf_addch(w->out, bracket);
+	if (w->depth < MAX_DEPTH)
+		w->depth++;
+	w->has_item &= ~((uint64_t)1 << w->depth);
+}
+
+static void close_bracket(struct json_writer *w, char bracket)
+{
+	bool had_item = (w->has_item >> w->depth) & 1;
+
+	w->depth--;
+	if (had_item && w->pretty)
+		indent(w);
+	strbuf_addch(w->out, bracket);
+}
+
+void json_begin_object(struct json_writer *w)
+{
+	open(w, '{');
+}
+
+void json_end_object(struct json_writer *w)
+{
+	close_bracket(w, '}');
+}
+
+void json_begin_array(struct json_writer *w)
+{
+	open(w, '[');
+}
+
+void json_end_array(struct json_writer *w)
+{
+	close_bracket(w, ']');
+}
+
+void json_add_key(struct json_writer *w, const char *key)
+{
+	json_add_string(w, key);
+	strbuf_addstr(w->out, w->pretty ? ": " : ":");
+	w->after_key = true;
+}
+
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+static size_t add_special(struct strbuf *out, const char *text, size_t len)
+{
+	static const char hex[] = "0123456789abcdef";
+	unsigned char c = (unsigned char)*text;
+	uint32_t code;
+	size_t step;
+
+	if (c == '"' || c == '\\') {
+		strbuf_addch(out, '\\');
+		strbuf_addch(out, (char)c);
+		return 1;
+	}
+	if (c == '\n' || c == '\t' || c == '\r') {
+		strbuf_addstr(out, c == '\n' ? "\\n" : c == '\t' ? "\\t" : "\\r");
+		return 1;
+	}
+	if (c < 0x20 || c == 0x7f) {
+		char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+
+		strbuf_add(out, escape, sizeof escape);
+		return 1;
+	}
+	step = utf8_decode(text, len, &code);
+	if (code == 0xfffd)
+		strbuf_addstr(out, "\xef\xbf\xbd");
+	else
+		strbuf_add(out, text, step);
+	return step;
+}
+
+void json_add_stringn(struct json_writer *w, const char *text, size_t len)
+{
+	separate(w);
+	strbuf_addch(w->out, '"');
+	while (len) {
+		size_t plain = 0;
+
+		while (plain < len && is_plain((unsigned char)text[plain]))
+			plain++;
+		strbuf_add(w->out, text, plain);
+		text += plain;
+		len -= plain;
+		if (len) {
+			size_t step = add_special(w->out, text, len);
+
+			text += step;
+			len -= step;
+		}
+	}
+	strbuf_addch(w->out, '"');
+}
+
+void json_add_string(struct json_writer *w, const char *text)
+{
+	if (text)
+		json_add_stringn(w, text, strlen(text));
+	else
+		json_add_null(w);
+}
+
+void json_add_int(struct json_writer *w, int64_t value)
+{
+	char digits[24];
+	size_t at = sizeof digits;
+	uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+
+	separate(w);
+	do {
+		digits[--at] = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest);
+	if (value < 0)
+		digits[--at] = '-';
+	strbuf_add(w->out, digits + at, sizeof digits - at);
+}
+
+void json_add_double(struct json_writer *w, double value)
+{
+	if (!isfinite(value)) {
+		json_add_null(w);
+		return;
+	}
+	separate(w);
+	strbuf_addf(w->out, "%.15g", value);
+}
+
+void json_add_bool(struct json_writer *w, bool value)
+{
+	separate(w);
+	strbuf_addstr(w->out, value ? "true" : "false");
+}
+
+void json_add_null(struct json_writer *w)
+{
+	separate(w);
+	strbuf_addstr(w->out, "null");
+}
+
+/* --- reading: struct json_value is jansson's json_t under a name of ours --- */
+
+static const json_t *tree(const struct json_value *value)
+{
+	return (const json_t *)(const void *)value;
+}
+
+static const struct json_value *wrap(const json_t *value)
+{
+	return (const struct json_value *)(const void *)value;
+}
+
+int json_read(struct json_value **out, const char *text, size_t len, struct orch_error *err)
+{
+	json_error_t problem;
+	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &problem);
+
+	*out = (struct json_value *)(void *)root;
+	if (!root)
+		return error_set(err, "not JSON: line %d, column %d: %s", problem.line, problem.column, problem.text);
+	return 0;
+}
+
+const struct json_value *json_member(const struct json_value *object, const char *key)
+{
+	return wrap(json_object_get(tree(object), key));
+}
+
+const char *json_text(const struct json_value *value)
+{
+	return json_string_value(tree(value));
+}
+
+const char *json_member_string(const struct json_value *object, const char *key)
+{
+	return json_text(json_member(object, key));
+}
+
+int64_t json_member_int(const struct json_value *object, const char *key, int64_t fallback)
+{
+	const json_t *value = tree(json_member(object, key));
+
+	return json_is_integer(value) ? json_integer_value(value) : fallback;
+}
+
+double json_member_double(const struct json_value *object, const char *key, double fallback)
+{
+	const json_t *value = tree(json_member(object, key));
+
+	return json_is_number(value) ? json_number_value(value) : fallback;
+}
+
+bool json_member_bool(const struct json_value *object, const char *key, bool fallback)
+{
+	const json_t *value = tree(json_member(object, key));
+
+	return json_is_boolean(value) ? json_is_true(value) : fallback;
+}
+
+size_t json_item_count(const struct json_value *array)
+{
+	return json_array_size(tree(array));
+}
+
+const struct json_value *json_item(const struct json_value *array, size_t index)
+{
+	return wrap(json_array_get(tree(array), index));
+}
+
+void json_value_free(struct json_value *root)
+{
+	json_decref((json_t *)(void *)root);
+}

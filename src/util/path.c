@@ -1,0 +1,203 @@
+#include "config.h"
+
+#include "util/path.h"
+
+#include "util/alloc.h"
+#include "util/strbuf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+char *path_join(const char *base, const char *name)
+{
+	size_t len = strlen(base);
+
+	if (*name == '/' || !len)
+		return xstrdup(name);
+	return xasprintf("%s%s%s", base, base[len - 1] == '/' ? "" : "/", name);
+}
+
+char *path_clean(const char *path)
+{
+	struct strbuf out = {0};
+	bool absolute = *path == '/';
+	size_t depth = 0; /* parts that ".." can take away */
+
+	if (absolute)
+		strbuf_addch(&out, '/');
+	while (*path) {
+		size_t len = strcspn(path, "/");
+
+		if (len == 2 && path[0] == '.' && path[1] == '.') {
+			if (depth) {
+				while (out.len && out.data[out.len - 1] != '/')
+					strbuf_truncate(&out, out.len - 1);
+				if (out.len > 1 || (out.len == 1 && !absolute))
+					strbuf_truncate(&out, out.len - 1);
+				depth--;
+			} else if (!absolute) {
+				strbuf_addstr(&out, out.len ? "/.." : "..");
+			}
+		} else if (len && !(len == 1 && path[0] == '.')) {
+			if (out.len && out.data[out.len - 1] != '/')
+				strbuf_addch(&out, '/');
+			strbuf_add(&out, path, len);
+			depth++;
+		}
+		path += len;
+		path += strspn(path, "/");
+	}
+	if (!out.len)
+		strbuf_addch(&out, '.');
+	return strbuf_detach(&out);
+}
+
+const char *path_file(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+char *path_dir(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		return xstrdup(".");
+	while (slash > path && slash[-1] == '/')
+		slash--;
+	return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
+}
+
+char *path_stem(const char *path)
+{
+	const char *file = path_file(path), *dot = strrchr(file, '.');
+
+	return dot && dot != file ? xstrndup(file, (size_t)(dot - file)) : xstrdup(file);
+}
+
+bool path_is_inside(const char *path)
+{
+	char *clean = path_clean(path);
+	bool inside = *clean != '/' && strcmp(clean, "..") != 0 && strncmp(clean, "../", 3) != 0;
+
+	free(clean);
+	return inside;
+}
+
+void path_quote(struct strbuf *out, const char *text)
+{
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%^";
+
+	if (*text && strspn(text, safe) == strlen(text)) {
+		strbuf_addstr(out, text);
+		return;
+	}
+	strbuf_addch(out, '\'');
+	for (; *text; text++) {
+		if (*text == '\'')
+			strbuf_addstr(out, "'\\''");
+		else
+			strbuf_addch(out, *text);
+	}
+	strbuf_addch(out, '\'');
+}
+
+bool path_has_glob(const char *text)
+{
+	return strpbrk(text, "*?[") != NULL;
+}
+
+/* "[...]" at `glob`: does `c` belong to it? NULL if it is no class (no end), else what follows it */
+static const char *match_class(const char *glob, char c, bool *matches)
+{
+	const char *at = glob + 1;
+	bool negated = *at == '!' || *at == '^', found = false;
+
+	if (negated)
+		at++;
+	for (bool first = true; *at && (*at != ']' || first); first = false) {
+		unsigned char low = (unsigned char)*at++, high = low;
+
+		if (*at == '-' && at[1] && at[1] != ']') {
+			high = (unsigned char)at[1];
+			at += 2;
+		}
+		if ((unsigned char)c >= low && (unsigned char)c <= high)
+			found = true;
+	}
+	if (!*at)
+		return NULL;
+	*matches = found != negated && c != '/';
+	return at + 1;
+}
+
+/*
+ * Where it fails it goes back to the last star: to the last `*` within a part, else to the last double star, each of
+ * which then takes one character more. Two marks are enough, since an earlier star can gain nothing that a later one
+ * has not tried; so the time is at most length times length.
+ */
+bool path_match(const char *glob, const char *name)
+{
+	const char *star_glob = NULL, *star_name = NULL, *deep_glob = NULL, *deep_name = NULL;
+	const char *start = glob;
+
+	for (;;) {
+		bool matches = false;
+		const char *next = NULL;
+
+		if (glob[0] == '*' && glob[1] == '*' && (glob == start || glob[-1] == '/') &&
+			(glob[2] == '/' || !glob[2])) {
+			if (!glob[2])
+				return true;
+			glob += 3;
+			deep_glob = glob;
+			deep_name = name;
+			star_glob = NULL;
+			continue;
+		}
+		if (*glob == '*') {
+			while (*glob == '*')
+				glob++;
+			star_glob = glob;
+			star_name = name;
+			continue;
+		}
+		if (*name) {
+			if (*glob == '?') {
+				matches = *name != '/';
+				next = glob + 1;
+			} else if (*glob == '[') {
+				next = match_class(glob, *name, &matches);
+			}
+			if (!next && *glob) {
+				/* a '[' without an end stands for itself; '\' takes the next one as it is */
+				const char *literal = *glob == '\\' && glob[1] ? glob + 1 : glob;
+
+				matches = *literal == *name;
+				next = literal + 1;
+			}
+			if (matches) {
+				glob = next;
+				name++;
+				continue;
+			}
+		} else if (!*glob) {
+			return true;
+		}
+		if (star_glob && *star_name && *star_name != '/') {
+			name = ++star_name;
+			glob = star_glob;
+			continue;
+		}
+		/* the next directory below */
+		if (deep_glob && (deep_name = strchr(deep_name, '/'))) {
+			name = ++deep_name;
+			glob = deep_glob;
+			star_glob = NULL;
+			continue;
+		}
+		return false;
+	}
+}

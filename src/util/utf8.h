@@ -1,0 +1,17 @@
+/* UTF-8: validity, decoding, width on a terminal. */
+#ifndef UTIL_UTF8_H
+#define UTIL_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* offset of the first byte that is not valid UTF-8 (overlong forms and surrogates are not), or len */
+size_t utf8_invalid_at(const char *text, size_t len);
+/* decodes one character; returns its length in bytes; an invalid byte gives U+FFFD and 1 */
+size_t utf8_decode(const char *text, size_t len, uint32_t *code);
+/* columns on a terminal: 0, 1 or 2; control characters 0. A table of our own, so that no locale is needed */
+unsigned utf8_width(uint32_t code);
+unsigned utf8_text_width(const char *text, size_t len);
+
+#endif

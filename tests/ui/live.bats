@@ -1,0 +1,250 @@
+# The live view, as a terminal shows it. Each test plays a script (tests/lib/ui_demo.c) in a tmux of its own and looks at the screen where the script waits.
+# UI_DEMO: the program.
+
+setup() {
+	: "${UI_DEMO:=$BATS_TEST_DIRNAME/../../tests/lib/ui_demo}"
+	command -v tmux >/dev/null || skip "tmux is not installed"
+	[ -x "$UI_DEMO" ] || skip "ui_demo is not built"
+	dir=$(mktemp -d)
+	socket=orch-ui-$$-$BATS_TEST_NUMBER
+}
+
+teardown() {
+	[ -z "${dir-}" ] && return
+	tmux -L "$socket" kill-server 2>/dev/null || true
+	rm -rf "$dir"
+}
+
+# play [COLUMNS ROWS]: starts the script on standard input; what follows it on the screen is "end STATUS"
+play() {
+	cat >"$dir/script"
+	printf '%s\n' "echo before" "'$UI_DEMO' '$dir/script' & echo \$! >'$dir/pid'; wait \$!" \
+		'echo "end $?"' "exec sleep 1000" >"$dir/sh"
+	LC_ALL=C.UTF-8 env -u CI -u NO_COLOR -u TMUX -u CLICOLOR_FORCE -u XTERM_VERSION \
+		tmux -f /dev/null -L "$socket" new-session -d -x "${1:-80}" -y "${2:-24}" "sh '$dir/sh'"
+}
+
+screen() {
+	tmux -L "$socket" capture-pane -p "$@"
+}
+
+# shows LINE: waits until the screen has a line that is exactly LINE
+shows() {
+	local i
+	for i in $(seq 100); do
+		screen | grep -qxF -- "$1" && return
+		sleep 0.1
+	done
+	echo "no line '$1' on the screen:"
+	screen
+	return 1
+}
+
+# is: the screen, without empty lines at its end, is what standard input says
+is() {
+	local want have
+	want=$(cat)
+	have=$(screen)
+	[ "$have" = "$want" ] || { printf 'wanted:\n%s\nhave:\n%s\n' "$want" "$have"; return 1; }
+}
+
+go_on() {
+	kill -USR1 "$(cat "$dir/pid")"
+}
+
+@test "streams and the whole, then nothing left but what ended" {
+	printf 'one\ntwo\n' >"$dir/log"
+	play <<-END
+		run 9 5
+		task build waiting never completed
+		task test waiting
+		task lint waiting
+		task doc waiting
+		task pack waiting
+		start build 1 $dir/log
+		start lint 2 $dir/log
+		output build Compiling main.c
+		clock 65000
+		expect 30000
+		wait
+		finish build success 0 65000
+		task build completed
+		start test 1 $dir/log
+		finish lint exit 3 65000
+		task lint failed exit
+		task pack skipped depends on lint, which failed
+		stop lint failed
+		wait
+		end
+	END
+	shows '[0/5] 2 running, 3 waiting  1m05s, about 30s left'
+	is <<-'END'
+		before
+		▸ build  1m05s  Compiling main.c
+		▸ lint   1m05s  attempt 2
+		[0/5] 2 running, 3 waiting  1m05s, about 30s left
+	END
+	go_on
+	shows '[3/5] 1 running, 1 waiting, 1 failed, 1 skipped  1m05s  stopping: lint failed'
+	is <<-'END'
+		before
+		✓ build  1m05s
+		✗ lint  attempt 2  exit status 3  1m05s
+		    | one
+		    | two
+		    orch logs lint
+		▸ test     0s
+		[3/5] 1 running, 1 waiting, 1 failed, 1 skipped  1m05s  stopping: lint failed
+	END
+	[ "$(tmux -L "$socket" display -p '#{cursor_flag}')" = 0 ]
+	go_on
+	shows 'end 0'
+	is <<-'END'
+		before
+		✓ build  1m05s
+		✗ lint  attempt 2  exit status 3  1m05s
+		    | one
+		    | two
+		    orch logs lint
+		end 0
+	END
+	[ "$(tmux -L "$socket" display -p '#{cursor_flag} #{wrap_flag}')" = '1 1' ]
+}
+
+@test "200 running streams on 24 lines" {
+	play <<-'END'
+		run 200 200
+		many 200
+		wait
+	END
+	shows '[0/200] 200 running  0s'
+	[ "$(screen | grep -c '^▸ stream-')" = 21 ]
+	shows '  ... and 179 more'
+	go_on
+	shows 'end 0'
+	is <<-'END'
+		before
+		end 0
+	END
+}
+
+@test "narrower, lower, wider" {
+	play 80 24 <<-'END'
+		run 9 4
+		start a-stream-with-a-rather-long-name 1
+		start b 1
+		output a-stream-with-a-rather-long-name a last line that is long enough to be cut in every window of the test
+		output b another last line that is long enough to be cut in every window of the test
+		wait
+	END
+	shows '[0/4] 2 running  0s'
+	tmux -L "$socket" resize-window -x 40 -y 10
+	shows '▸ a-stream-wit…     0s  a last line th…'
+	# the terminal moved what was above into its history
+	is <<-'END'
+		▸ a-stream-wit…     0s  a last line th…
+		▸ b                 0s  another last l…
+		[0/4] 2 running  0s
+	END
+	tmux -L "$socket" resize-window -x 100 -y 24
+	shows '▸ b                                    0s  another last line that is long enough to be cut in ever…'
+	[ "$(screen | grep -c running)" = 1 ]
+	tmux -L "$socket" resize-window -x 9 -y 3
+	shows '[0/4] 2…'
+	tmux -L "$socket" resize-window -x 80 -y 24
+	shows '[0/4] 2 running  0s'
+	go_on
+	shows 'end 0'
+	[ "$(screen | grep -c running)" = 0 ]
+}
+
+@test "wide characters fill a line and do not wrap" {
+	play 40 10 <<-'END'
+		run 2 2
+		start 漢字漢字漢字漢字 1
+		output 漢字漢字漢字漢字 漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字
+		start e 1
+		output e 😀😀😀 é ü
+		wait
+	END
+	shows '[0/2] 2 running  0s'
+	is <<-'END'
+		before
+		▸ 漢字漢字漢字…     0s  漢字漢字漢字漢…
+		▸ e                 0s  😀😀😀 é ü
+		[0/2] 2 running  0s
+	END
+	go_on
+	shows 'end 0'
+}
+
+@test "hostile output does not disturb the screen" {
+	play <<-'END'
+		run 2 2
+		start a 1
+		start b 1
+		output a \e[2J\e[1;1Hhome\e]0;title\x07 \xff\xfe \e[31mred \x9b31m
+		output b 10%\r20%\r\e[?1049h30%\x08\x0e\e(0
+		warn a\nb\e[2J
+		message two\nlines\e[5;5H
+		wait
+	END
+	shows '[0/2] 2 running  0s'
+	is <<-'END'
+		before
+		warning: a b
+		two
+		lines
+		▸ a        0s  home �� red �31m
+		▸ b        0s  30%
+		[0/2] 2 running  0s
+	END
+	[ "$(tmux -L "$socket" display -p '#{alternate_on}')" = 0 ]
+	go_on
+	shows 'end 0'
+}
+
+@test "paused, the screen is free" {
+	play <<-'END'
+		run 2 2
+		start a 1
+		pause
+		message while it is away
+		wait
+		resume
+		wait
+	END
+	shows 'while it is away'
+	is <<-'END'
+		before
+		while it is away
+	END
+	[ "$(tmux -L "$socket" display -p '#{cursor_flag}')" = 1 ]
+	go_on
+	shows '[0/2] 1 running  0s'
+	go_on
+	shows 'end 0'
+}
+
+@test "killed by a signal, the cursor is back" {
+	play <<-'END'
+		run 2 2
+		start a 1
+		wait
+		die 6
+	END
+	shows '[0/2] 1 running  0s'
+	go_on
+	shows 'end 134'
+	[ "$(tmux -L "$socket" display -p '#{cursor_flag} #{wrap_flag}')" = '1 1' ]
+}
+
+@test "a dumb terminal and CI get plain lines" {
+	printf 'run 2 2\ntask a waiting x\nstart a 1\n' >"$dir/script"
+	for setting in TERM=dumb CI=true; do
+		run script -qec "env -u CI NO_COLOR=1 TERM=xterm $setting '$UI_DEMO' '$dir/script'" /dev/null </dev/null
+		[ "$status" = 0 ]
+		[ "${lines[1]%$'\r'}" = "orch: start  a (1/2) attempt 1: x" ]
+			[[ "$output" != *$'\033['* ]]
+	done
+}
