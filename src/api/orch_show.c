@@ -32,13 +32,13 @@ static void add_origin(
 	strbuf_addstr(out, "default");
 }
 
-static void add_indented(struct strbuf *out, const char *text, size_t len)
+static void add_indented(struct strbuf *out, const char *indent, const char *text, size_t len)
 {
 	while (len) {
 		const char *end = memchr(text, '\n', len);
 		size_t line = end ? (size_t)(end - text) : len;
 
-		strbuf_addstr(out, line ? "\t\t" : "");
+		strbuf_addstr(out, line ? indent : "");
 		strbuf_add(out, text, line);
 		strbuf_addch(out, '\n');
 		text += line + (end != NULL);
@@ -51,7 +51,7 @@ static void add_block(struct strbuf *out, const char *name, const struct text *t
 	if (!text->bytes)
 		return;
 	strbuf_addf(out, "\t%s:\n", name);
-	add_indented(out, text->bytes, text->len);
+	add_indented(out, "\t\t", text->bytes, text->len);
 }
 
 static void add_header(struct strbuf *out, const struct orch *orch, uint32_t id)
@@ -112,7 +112,7 @@ static void add_stream(struct strbuf *out, const struct orch *orch, uint32_t id,
 			/* blocks print themselves as such; all have their place below, but env and tasks, which are
 			 * settings */
 			strbuf_addf(out, "\t%s:\n", setting->name);
-			add_indented(out, value.data, value.len);
+			add_indented(out, "\t\t", value.data, value.len);
 		} else if (value.len) {
 			strbuf_addf(out, "\t%s = %s", setting->name, value.data);
 			if (all) {
@@ -254,7 +254,7 @@ static char *dump_text(const struct orch *orch)
 			"start", "stream-success", "stream-failure", "pause", "finish"};
 
 		strbuf_addf(&out, "on %s:\n", events[project->hooks[i].event]);
-		add_indented(&out, project->hooks[i].script.bytes, project->hooks[i].script.len);
+		add_indented(&out, "\t", project->hooks[i].script.bytes, project->hooks[i].script.len);
 		strbuf_addch(&out, '\n');
 	}
 	for (uint32_t s = 0; s < project->stream_count; s++) {
@@ -313,7 +313,8 @@ static char *dump_json(const struct orch *orch)
 			json_begin_object(&w);
 			for (uint32_t p = 0; p < items[i].property_count; p++) {
 				json_add_key(&w, setting_table[items[i].properties[p].row].name);
-				json_add_stringn(&w, items[i].properties[p].value.bytes, items[i].properties[p].value.len);
+				json_add_stringn(
+					&w, items[i].properties[p].value.bytes, items[i].properties[p].value.len);
 			}
 			json_end_object(&w);
 		}

@@ -8,6 +8,7 @@
 #include "exec/context.h"
 #include "exec/facts.h"
 #include "exec/hooks.h"
+#include "exec/syncer.h"
 #include "exec/values.h"
 #include "graph/project.h"
 #include "os/child.h"
@@ -57,6 +58,7 @@ struct executor {
 	struct attempt **running; /* [stream], NULL: none */
 	struct attempt *ended;    /* to be settled, newest first */
 	struct loop_idle *settle;
+	struct syncer *syncer;
 	struct loop_timer *wake, *retry_start;
 	uint32_t unchanged;      /* stream whose end as UNCHANGED is being told, else NO_STREAM */
 	bool short_of_resources; /* nothing starts until retry_start fires or an attempt ends */
@@ -384,16 +386,23 @@ static void settle(void *data)
 {
 	struct executor *ex = data;
 	struct attempt *list = take_ended(ex), *attempt;
+	bool at_once = false;
 
 	ex->settling = true;
 	for (attempt = list; attempt; attempt = attempt->next) {
 		if (attempt->outcome == ORCH_OUTCOME_SUCCESS)
 			complete(ex, attempt);
 		ex->sum_ms += attempt->duration_ms;
+		at_once |= attempt->duration_ms >= SYNC_AT_ONCE_MS;
 		tell_finished(ex, attempt);
 	}
 	if (list) {
-		flush_journal(ex, true);
+		if (at_once) {
+			flush_journal(ex, true);
+			syncer_done(ex->syncer);
+		} else {
+			syncer_request(ex->syncer);
+		}
 		ex->short_of_resources = false;
 	}
 	while (list) {
@@ -478,18 +487,24 @@ static int exit_status(const struct executor *ex)
 
 static void end_loop(struct executor *ex)
 {
-	if (!ex->finished && !hooks_running(ex->hooks)) {
+	if (!ex->finished && !hooks_running(ex->hooks) && !syncer_is_busy(ex->syncer)) {
 		ex->finished = true;
 		loop_stop(ex->loop);
 	}
 }
 
-static void on_hooks_idle(void *data)
+/* the last hook has ended, or a sync that was under way */
+static void on_idle(void *data)
 {
 	struct executor *ex = data;
 
 	if (ex->finishing)
 		end_loop(ex);
+}
+
+static void on_sync_failed(void *data, const struct orch_error *err)
+{
+	fail_itself(data, err);
 }
 
 static void finish_run(struct executor *ex)
@@ -516,6 +531,7 @@ static void finish_run(struct executor *ex)
 		event.message = ex->error.message;
 	emit(ex, &event);
 	flush_journal(ex, true);
+	syncer_done(ex->syncer);
 	if (!ex->failed_itself && statedir_mark_synced(ex->dir, ex->run_id, &err) < 0)
 		fail_itself(ex, &err);
 	hooks_fire(ex->hooks, HOOK_FINISH, &event);
@@ -583,9 +599,10 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 	ex->runner = (struct runner){.loop = ex->loop, .children = ex->children};
 	context_init(&ex->context, ex->project, ex->plan->graph, ex->store, ex->run_id);
 	ex->bus = bus_new();
-	ex->hooks = hooks_new(ex->project, ex->run_id, ex->loop, ex->children, on_hook_warning, on_hooks_idle, ex);
+	ex->hooks = hooks_new(ex->project, ex->run_id, ex->loop, ex->children, on_hook_warning, on_idle, ex);
 	ex->running = xcalloc(ex->project->stream_count, sizeof(struct attempt *));
 	ex->settle = loop_idle_new(ex->loop, settle, ex);
+	ex->syncer = syncer_new(ex->loop, ex->journal, on_idle, on_sync_failed, ex);
 	ex->wake = loop_timer_new(ex->loop, on_wake, ex);
 	ex->retry_start = loop_timer_new(ex->loop, on_wake, ex);
 	*out = ex;
@@ -659,6 +676,7 @@ void executor_free(struct executor *ex)
 	hooks_free(ex->hooks);
 	children_free(ex->children);
 	loop_idle_free(ex->settle);
+	syncer_free(ex->syncer);
 	loop_timer_free(ex->wake);
 	loop_timer_free(ex->retry_start);
 	run_free(ex->run);

@@ -3,7 +3,7 @@
  * (runner/, state/).
  *
  * One turn of the loop: children end -> their attempts are queued -> before the loop sleeps, executor_settle(): outputs
- * and checks were seen, stamps are written, events journaled, one sync for all; only then are dependents released and
+ * and checks were seen, stamps are written, events journaled, synced (syncer.h); only then are dependents released and
  * free slots filled.
  */
 #ifndef EXEC_EXECUTOR_H

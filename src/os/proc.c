@@ -68,15 +68,14 @@ bool proc_stat_read(pid_t pid, struct proc_stat *out)
 	return true;
 }
 
-/* adds the numbers in a .../children file; -1: it cannot be read */
-static int read_children(const char *path, struct pid_list *out)
+/* adds the numbers in a .../children file, read from its start; -1: it cannot be read */
+static int parse_children(int fd, struct pid_list *out)
 {
 	char text[CHUNK];
-	int fd = open_proc(path);
 	ssize_t len;
 	pid_t pid = 0;
 
-	if (fd < 0)
+	if (lseek(fd, 0, SEEK_SET) != 0)
 		return -1;
 	while ((len = read_some(fd, text, sizeof text)) > 0) {
 		for (ssize_t i = 0; i < len; i++) {
@@ -88,18 +87,37 @@ static int read_children(const char *path, struct pid_list *out)
 			}
 		}
 	}
-	close(fd);
 	return len < 0 ? -1 : 0;
+}
+
+static int read_children(const char *path, struct pid_list *out)
+{
+	int fd = open_proc(path), result;
+
+	if (fd < 0)
+		return -1;
+	result = parse_children(fd, out);
+	close(fd);
+	return result;
 }
 
 int proc_own_children(struct pid_list *out)
 {
+	/* kept open, since it is asked for at every end of a child; a process has one, and a fork another */
+	static int own_fd = -1;
+	static pid_t owner;
 	/* children belong to the thread that started them; orphans come to the main thread as long as it lives */
 	pid_t main_thread = getpid(), this_thread = (pid_t)syscall(SYS_gettid);
 	char path[64];
 
-	snprintf(path, sizeof path, "/proc/self/task/%ld/children", (long)main_thread);
-	if (read_children(path, out) != 0)
+	if (owner != main_thread) {
+		if (own_fd >= 0)
+			close(own_fd);
+		snprintf(path, sizeof path, "/proc/self/task/%ld/children", (long)main_thread);
+		own_fd = open_proc(path);
+		owner = main_thread;
+	}
+	if (own_fd < 0 || parse_children(own_fd, out) != 0)
 		return -1;
 	if (this_thread == main_thread)
 		return 0;

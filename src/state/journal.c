@@ -114,6 +114,11 @@ failed:
 	return report_failure(journal, err);
 }
 
+int journal_fd(const struct journal *journal)
+{
+	return journal->fd;
+}
+
 void journal_close(struct journal *journal)
 {
 	if (!journal)

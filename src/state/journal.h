@@ -21,6 +21,8 @@ int journal_create(struct journal **out, const char *path, struct orch_error *er
 int journal_append(struct journal *journal, const struct orch_event *event, struct orch_error *err);
 /* write(2) of what is buffered; fdatasync too with `sync` */
 int journal_flush(struct journal *journal, bool sync, struct orch_error *err);
+/* for syncing what has been flushed, on another thread; valid until journal_close() */
+int journal_fd(const struct journal *journal);
 void journal_close(struct journal *journal);
 
 /* calls `event` for each good line, in order; its strings are valid during the call; a non-zero return stops (behind

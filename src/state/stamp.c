@@ -268,6 +268,7 @@ int stamp_store_put(
 {
 	struct stamp_record *record;
 	char temporary[64];
+	const char *name = stream;
 	struct stat st;
 	int fd, result, number;
 
@@ -279,7 +280,13 @@ int stamp_store_put(
 		return error_set(err,
 			"cannot write the stamp of %s: it would be larger than %d MiB; name fewer inputs and outputs",
 			stream, STAMP_SIZE_MAX >> 20);
-	fd = create_temporary(store, temporary);
+	/* where there is none, a torn one is as good as none (it carries a checksum): only an older one must not be
+	 * lost halfway */
+	fd = openat(store->dir->stamps_fd, stream, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 && errno == EEXIST) {
+		fd = create_temporary(store, temporary);
+		name = temporary;
+	}
 	if (fd < 0)
 		return write_failed(err, stream);
 	result = fs_write_all(fd, store->text.data, store->text.len);
@@ -290,12 +297,13 @@ int stamp_store_put(
 		result = -1;
 		number = errno;
 	}
-	if (result == 0 && renameat(store->dir->stamps_fd, temporary, store->dir->stamps_fd, stream) < 0) {
+	if (result == 0 && name == temporary &&
+		renameat(store->dir->stamps_fd, temporary, store->dir->stamps_fd, stream) < 0) {
 		result = -1;
 		number = errno;
 	}
 	if (result < 0) {
-		unlinkat(store->dir->stamps_fd, temporary, 0);
+		unlinkat(store->dir->stamps_fd, name, 0);
 		errno = number;
 		return write_failed(err, stream);
 	}

@@ -51,7 +51,7 @@ int stamp_store_open(struct stamp_store **out, const struct statedir *dir, struc
 bool stamp_store_get(struct stamp_store *store, const char *stream, struct stamp *out);
 /* the whole file of `stream`: -1 with ORCH_ENOTFOUND if there is none or it is damaged (which counts as none) */
 int stamp_store_read(struct stamp_store *store, const char *stream, struct stamp_detail *out, struct orch_error *err);
-/* temporary, rename; not synced: that is the journal's part, see stamp_store_sync() */
+/* temporary and rename where there is one already; not synced: that is the journal's part, see stamp_store_sync() */
 int stamp_store_put(
 	struct stamp_store *store, const char *stream, const struct stamp_detail *detail, struct orch_error *err);
 int stamp_store_remove(struct stamp_store *store, const char *stream, struct orch_error *err);
