@@ -109,12 +109,12 @@ static void add_stream(struct strbuf *out, const struct orch *orch, uint32_t id,
 			continue;
 		setting_print(setting, stream->set, &value);
 		if (value.len && strchr(value.data, '\n')) {
-			/* blocks print themselves as such; all have their place below, but env and tasks, which are
-			 * settings */
 			strbuf_addf(out, "\t%s:\n", setting->name);
 			add_indented(out, "\t\t", value.data, value.len);
 		} else if (value.len) {
-			strbuf_addf(out, "\t%s = %s", setting->name, value.data);
+			bool block = setting->type == SETTING_BLOCK && strcmp(setting->name, "prompt") != 0;
+
+			strbuf_addf(out, "\t%s%s %s", setting->name, block ? ":" : " =", value.data);
 			if (all) {
 				strbuf_addstr(out, "    # ");
 				add_origin(orch, stream->origins, stream->origin_count, row, out);

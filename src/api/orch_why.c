@@ -165,6 +165,7 @@ char *orch_plan_why(struct orch_plan *plan, size_t stream)
 	const char *reason = orch_plan_reason(plan, stream);
 	const struct plan_facts *fact = &plan->plan.facts[stream];
 	enum plan_action action = plan->plan.items[stream].action;
+	const char *missing = NULL;
 	char when[UNITS_TEXT_MAX], took[UNITS_TEXT_MAX];
 
 	why_init(&why, plan, (uint32_t)stream);
@@ -198,10 +199,13 @@ char *orch_plan_why(struct orch_plan *plan, size_t stream)
 		strbuf_addf(&out, "  %-11s %s: %s\n", why.changes[i].kind == 'i' ? "input" : "dependency",
 			why.changes[i].name,
 			why.stamped || strcmp(why.changes[i].what, "runs") == 0 ? why.changes[i].what : "new");
-	for (uint32_t i = 0; i < why.stream->set->outputs.count; i++)
-		strbuf_addf(&out, "  output      %s\n", why.stream->set->outputs.items[i]);
 	if (fact->output_missing)
-		strbuf_addf(&out, "  output      %s does not exist\n", fingerprint_missing_output(why.stream));
+		missing = fingerprint_missing_output(why.stream);
+	for (uint32_t i = 0; i < why.stream->set->outputs.count; i++) {
+		const char *output = why.stream->set->outputs.items[i];
+
+		strbuf_addf(&out, "  output      %s%s\n", output, output == missing ? ": does not exist" : "");
+	}
 	if (!stream_is_group(why.stream) && why.stream->set->rerun != RERUN_ALL)
 		strbuf_addf(&out, "  rerun       only for:%s%s%s%s\n",
 			why.stream->set->rerun & RERUN_RECIPE ? " recipe" : "",

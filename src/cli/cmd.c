@@ -77,8 +77,9 @@ void cmd_overview(struct strbuf *out)
 	}
 	strbuf_addstr(out,
 		"\nMost used options of run:\n"
-		"  -j N  at most N at once        -k  keep going after a failure   -n  show what would run\n"
-		"  -B    everything, also what is complete                         -q  only ask whether something is to do\n"
+		"  -j N  at most N at once                      -n  show what would run, and why\n"
+		"  -k    keep going after a failure             -q  only ask whether something is to do\n"
+		"  -B    everything, also what is complete      -v  say more\n"
 		"\n'orch COMMAND --help' lists a command's options, 'orch help settings' the settings of an Orchfile,\n"
 		"'orch help targets' the ways to name streams, 'orch help exit' the exit status.\n");
 }

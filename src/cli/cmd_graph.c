@@ -30,7 +30,7 @@ static int graph_run(void *data, const struct operands *operands)
 	struct orch *orch = NULL;
 	struct orch_plan *plan = NULL;
 	struct strbuf out = {0};
-	int status = find_orchfile(&orch, &options->common, operands, FIND_INSPECT);
+	int status = find_orchfile(&orch, &options->common, operands, FIND_INSPECT | FIND_WARN);
 
 	if (status == EXIT_COMPLETE && operands->words.count)
 		status = find_plan(&plan, orch, &targets, operands);

@@ -109,7 +109,7 @@ static int list_run(void *data, const struct operands *operands)
 	struct orch *orch = NULL;
 	struct orch_plan *plan = NULL;
 	struct strbuf out = {0};
-	int status = find_orchfile(&orch, &options->common, operands, FIND_INSPECT);
+	int status = find_orchfile(&orch, &options->common, operands, FIND_INSPECT | FIND_WARN);
 
 	if (status == EXIT_COMPLETE)
 		status = operands->words.count ? find_plan(&plan, orch, &named, operands)
@@ -147,7 +147,7 @@ static int show_run(void *data, const struct operands *operands)
 	struct json_options *options = data;
 	struct orch *orch = NULL;
 	size_t stream = 0;
-	int status = find_orchfile(&orch, &options->common, operands, FIND_INSPECT);
+	int status = find_orchfile(&orch, &options->common, operands, FIND_INSPECT | FIND_WARN);
 
 	if (status == EXIT_COMPLETE)
 		status = find_stream(&stream, orch, operands->words.items[0]);
@@ -176,7 +176,7 @@ static int dump_run(void *data, const struct operands *operands)
 {
 	struct json_options *options = data;
 	struct orch *orch = NULL;
-	int status = find_orchfile(&orch, &options->common, operands, FIND_INSPECT);
+	int status = find_orchfile(&orch, &options->common, operands, FIND_INSPECT | FIND_WARN);
 
 	if (status == EXIT_COMPLETE)
 		status = say_text(orch_dump(orch, options->json));

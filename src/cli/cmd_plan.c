@@ -252,13 +252,19 @@ static uint32_t *critical_work(const struct orch *orch, struct orch_plan *plan, 
 	return work;
 }
 
+/* critical_ms < 0: not known */
 static void add_critical_path(struct strbuf *out, const struct orch *orch, struct orch_plan *plan, int64_t critical_ms)
 {
 	size_t count;
 	uint32_t *path = critical_work(orch, plan, &count);
 	char time[UNITS_TEXT_MAX];
 
-	strbuf_addf(out, "Critical path (%s): ", units_duration(time, critical_ms));
+	strbuf_addstr(out, "Critical path (");
+	if (critical_ms < 0)
+		plan_add_count(out, count, "stream");
+	else
+		strbuf_addstr(out, units_duration(time, critical_ms));
+	strbuf_addstr(out, "): ");
 	for (size_t i = 0; i < count; i++) {
 		if (count > PATH_SHOWN_MAX && i == PATH_SHOWN_MAX / 2) {
 			size_t left_out = count - PATH_SHOWN_MAX;
@@ -286,6 +292,7 @@ static void plan_text(struct strbuf *out, struct orch *orch, struct orch_plan *p
 	add_totals(out, plan);
 	if (!count)
 		return;
+	orch_plan_times(plan, &serial, &at_jobs, &critical, &known);
 	sorted = by_phase(plan, order, count, &first);
 	for (unsigned p = 0; p < orch_plan_phase_count(plan); p++) {
 		strbuf_addf(out, "\n%sPhase %u%s\n", term_style(term, TERM_BOLD), p + 1, term_style(term, TERM_RESET));
@@ -294,20 +301,23 @@ static void plan_text(struct strbuf *out, struct orch *orch, struct orch_plan *p
 
 			strbuf_addstr(out, "  ");
 			say_padded(out, orch_stream_name(orch, sorted[i]), width);
-			strbuf_addf(out, "  %8s  %s%s\n", units_duration(time, orch_plan_expected_ms(plan, sorted[i])),
-				perhaps ? "perhaps: " : "", reason_of(plan, sorted[i]));
+			if (known)
+				strbuf_addf(out, "  %8s", units_duration(time, orch_plan_expected_ms(plan, sorted[i])));
+			strbuf_addf(out, "  %s%s\n", perhaps ? "perhaps: " : "", reason_of(plan, sorted[i]));
 		}
 	}
 	free(sorted);
 	free(first);
-	orch_plan_times(plan, &serial, &at_jobs, &critical, &known);
 	strbuf_addch(out, '\n');
-	add_critical_path(out, orch, plan, critical);
+	add_critical_path(out, orch, plan, known ? critical : -1);
+	if (!known) {
+		strbuf_addstr(out,
+			"None of these has a recorded time yet; after a first run the expected time stands here.\n");
+		return;
+	}
 	strbuf_addf(out, "Expected at -j%u: %s", jobs, units_duration(time, at_jobs));
 	strbuf_addf(out, "; one at a time: %s; speedup %.1f\n", units_duration(time, serial), speedup(serial, at_jobs));
-	if (known == 0)
-		strbuf_addstr(out, "No stream has a recorded time yet: the times are guesses.\n");
-	else if (known < count)
+	if (known < count)
 		strbuf_addf(out,
 			"%zu of these %zu have a recorded or declared time; for the others the median of those is taken.\n",
 			known, count);
@@ -387,7 +397,7 @@ static int plan_run(void *data, const struct operands *operands)
 	struct orch_plan *plan = NULL;
 	struct strbuf out = {0};
 	char *from = fs_cwd();
-	int status = find_orchfile(&orch, &options->common, operands, FIND_INSPECT);
+	int status = find_orchfile(&orch, &options->common, operands, FIND_INSPECT | FIND_WARN);
 
 	if (status == EXIT_COMPLETE)
 		status = selection_plan(&plan, orch, &options->selection, operands, from ? from : ".");
@@ -449,7 +459,7 @@ static int why_run(void *data, const struct operands *operands)
 	struct orch_plan *plan = NULL;
 	char *from = fs_cwd();
 	size_t stream = 0;
-	int status = find_orchfile(&orch, &options->common, operands, FIND_INSPECT);
+	int status = find_orchfile(&orch, &options->common, operands, FIND_INSPECT | FIND_WARN);
 
 	if (status == EXIT_COMPLETE)
 		status = find_stream(&stream, orch, operands->words.items[0]);

@@ -184,8 +184,11 @@ static void print_summary(const struct session *session, const struct operands *
 {
 	const struct term *term = ui_term(session->ui);
 	struct strbuf out = {0}, command = {0};
+	const struct orch_status *status = ui_status(session->ui);
+	/* the end of a log was printed when its stream failed: again only where much may lie between */
+	bool logs_in_sight = ui_shows_logs(session->ui) || status->stream_count <= SUMMARY_IN_SIGHT;
 	struct summary_options options = {
-		.log_lines = ui_shows_logs(session->ui) ? 0 : SUMMARY_LOG_LINES,
+		.log_lines = logs_in_sight ? 0 : SUMMARY_LOG_LINES,
 		.clean = ui_clean,
 		.clean_data = session->ui,
 		.outcome = words_outcome,
@@ -199,7 +202,7 @@ static void print_summary(const struct session *session, const struct operands *
 
 	add_command(&command, session->options, operands);
 	options.command = strbuf_cstr(&command);
-	summary_write(&out, ui_status(session->ui), &options);
+	summary_write(&out, status, &options);
 	/* nobody is left to tell if standard error cannot be written */
 	(void)!fs_write_all(term->fd, strbuf_cstr(&out), out.len);
 	strbuf_release(&out);
@@ -329,7 +332,8 @@ static int run_run(void *data, const struct operands *operands)
 	if (options->silent && options->verbose)
 		return say_usage("-s and -v exclude each other");
 	from = fs_cwd();
-	status = find_orchfile(&orch, &options->common, operands, options->silent || options->question ? 0 : FIND_WARN);
+	status = find_orchfile(&orch, &options->common, operands,
+		FIND_STREAMS | (options->silent || options->question ? 0 : FIND_WARN));
 	if (status == EXIT_COMPLETE)
 		status = selection_plan(&plan, orch, &options->selection, operands, from ? from : ".");
 	if (status == EXIT_COMPLETE)

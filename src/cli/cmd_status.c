@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 enum { WATCH_DEFAULT_S = 2, DEPS_SHOWN_MAX = 3, NAME_WIDTH_MAX = 40 };
+/* where the note of a stream begins, without the name; its least and greatest width */
+enum { NOTE_COLUMN = 28, NOTE_MIN = 20, NOTE_MAX = 400 };
 
 struct status_options {
 	struct common common;
@@ -130,7 +132,7 @@ static void add_waits_for(struct view *view, struct strbuf *out, const struct or
 	if (waiting > DEPS_SHOWN_MAX)
 		strbuf_addf(out, " and %zu more", waiting - DEPS_SHOWN_MAX);
 	if (!waiting)
-		strbuf_addstr(out, stream->reason ? stream->reason : "waits for its dependencies");
+		strbuf_addstr(out, id != ORCH_NO_STREAM ? "waits for a slot" : "waits for its turn");
 }
 
 static void add_last_line(struct strbuf *out, const struct orch_stream_status *stream)
@@ -226,9 +228,21 @@ static const char *state_color(enum orch_task_state state)
 	return term_style(say_out(), styles[state]);
 }
 
+/* columns for the note, so that a line stays one on a terminal */
+static unsigned note_columns(unsigned name_width)
+{
+	unsigned columns, rows, before = NOTE_COLUMN + name_width;
+
+	if (!say_out()->tty)
+		return NOTE_MAX;
+	tty_size(STDOUT_FILENO, &columns, &rows);
+	return columns > before + NOTE_MIN ? columns - before - 1 : NOTE_MIN;
+}
+
 static void add_stream(struct view *view, struct strbuf *out, const struct orch_stream_status *stream, unsigned width)
 {
 	char time[UNITS_TEXT_MAX], attempt[32] = "";
+	struct strbuf note = {0};
 	size_t end;
 
 	if (stream->attempt > 1)
@@ -237,12 +251,27 @@ static void add_stream(struct view *view, struct strbuf *out, const struct orch_
 		term_style(say_out(), TERM_RESET));
 	say_padded(out, stream->name, width);
 	strbuf_addf(out, "  %8s  %3s  ", stream->attempt ? units_duration(time, time_of(view, stream)) : "-", attempt);
-	add_note(view, out, stream);
+	add_note(view, &note, stream);
+	term_line(out, strbuf_cstr(&note), note.len, note_columns(width), say_out()->unicode);
+	strbuf_release(&note);
 	for (end = out->len; out->data[end - 1] == ' ';)
 		end--;
 	strbuf_truncate(out, end);
 	strbuf_addch(out, '\n');
 }
+
+/* what matters most first */
+static const enum orch_task_state shown_order[ORCH_TASK_STATES] = {
+	ORCH_TASK_FAILED,
+	ORCH_TASK_RUNNING,
+	ORCH_TASK_BACKOFF,
+	ORCH_TASK_HELD,
+	ORCH_TASK_READY,
+	ORCH_TASK_WAITING,
+	ORCH_TASK_SKIPPED,
+	ORCH_TASK_CANCELLED,
+	ORCH_TASK_COMPLETED,
+};
 
 static void add_head(const struct view *view, struct strbuf *out)
 {
@@ -263,12 +292,13 @@ static void add_head(const struct view *view, struct strbuf *out)
 	else
 		strbuf_addf(out, "finished in %s, exit status %lld\n",
 			units_duration(time, status->finished_ms - status->started_ms), (long long)status->exit_code);
-	for (int s = ORCH_TASK_STATES; s-- > 0;) {
-		if (!status->count[s])
+	for (size_t i = 0; i < ORCH_TASK_STATES; i++) {
+		enum orch_task_state state = shown_order[i];
+
+		if (!status->count[state])
 			continue;
-		strbuf_addf(out, "%s%zu %s", first ? "" : ", ", status->count[s],
-			orch_task_state_name((enum orch_task_state)s));
-		if (s == ORCH_TASK_COMPLETED && status->unchanged)
+		strbuf_addf(out, "%s%zu %s", first ? "" : ", ", status->count[state], orch_task_state_name(state));
+		if (state == ORCH_TASK_COMPLETED && status->unchanged)
 			strbuf_addf(out, " (%zu unchanged)", status->unchanged);
 		first = false;
 	}
@@ -279,19 +309,6 @@ static void add_head(const struct view *view, struct strbuf *out)
 		strbuf_addch(out, '\n');
 	}
 }
-
-/* what matters most first */
-static const enum orch_task_state shown_order[ORCH_TASK_STATES] = {
-	ORCH_TASK_FAILED,
-	ORCH_TASK_RUNNING,
-	ORCH_TASK_BACKOFF,
-	ORCH_TASK_HELD,
-	ORCH_TASK_READY,
-	ORCH_TASK_WAITING,
-	ORCH_TASK_SKIPPED,
-	ORCH_TASK_CANCELLED,
-	ORCH_TASK_COMPLETED,
-};
 
 static void status_text(struct view *view, struct strbuf *out)
 {

@@ -13,6 +13,32 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { WARNINGS_SHOWN = 5 };
+
+/* who only looks wants to see something else: many warnings are counted */
+static void say_warnings(const struct orch *orch, unsigned how)
+{
+	size_t count = orch_warning_count(orch);
+
+	if ((how & FIND_INSPECT) && count > WARNINGS_SHOWN)
+		say("%s: %zu warnings; 'orch check' shows them", orch_file(orch), count);
+	else if (count)
+		say_diagnostics(orch);
+}
+
+static int check_streams(struct orch **orch, unsigned how)
+{
+	if (orch_stream_count(*orch) || !(how & (FIND_STREAMS | FIND_WARN)))
+		return EXIT_COMPLETE;
+	say("%s has no streams; one is a line 'NAME:' with its commands indented below (see Orchfile(5))",
+		orch_file(*orch));
+	if (!(how & FIND_STREAMS))
+		return EXIT_COMPLETE;
+	orch_close(*orch);
+	*orch = NULL;
+	return EXIT_USAGE;
+}
+
 int find_orchfile(struct orch **out, const struct common *common, const struct operands *operands, unsigned how)
 {
 	struct orch_error err;
@@ -24,9 +50,9 @@ int find_orchfile(struct orch **out, const struct common *common, const struct o
 	const char *near;
 
 	if (orch_open(out, &options, &err) == 0) {
-		if ((how & FIND_WARN) && orch_warning_count(*out))
-			say_diagnostics(*out);
-		return EXIT_COMPLETE;
+		if (how & FIND_WARN)
+			say_warnings(*out, how);
+		return check_streams(out, how);
 	}
 	if (*out) {
 		say_diagnostics(*out);

@@ -211,7 +211,7 @@ static int start_phase(struct attempt *attempt, int *error_number, struct orch_e
 	const struct job_callbacks on = {.ended = on_job_exit, .data = attempt};
 	const struct context *context = attempt->context;
 	struct strbuf script = {0};
-	struct strvec env = {0};
+	struct environment env = {0};
 	struct command command = {
 		.shell = context->project->set.shell,
 		.log = attempt->log_fd,
@@ -222,13 +222,14 @@ static int start_phase(struct attempt *attempt, int *error_number, struct orch_e
 
 	status = context_expand(context, attempt, text, true, &script, err);
 	if (status == 0)
-		status = context_environment(context, attempt, &env, &command.mark, err);
+		status = context_environment(context, attempt, &env, err);
 	if (status == 0) {
 		script_path = statedir_attempt_file(context->run, attempt->stream->name, attempt->number,
 			attempt->phase == PHASE_CHECK ? "check" : "script");
 		command.script = strbuf_cstr(&script);
 		command.script_path = script_path;
 		command.env = env.items;
+		command.mark = env.mark;
 		status = attempt->ops->start(&attempt->job, attempt->runner, &command, &on, error_number, err);
 	}
 	if (status == 0) {
@@ -237,7 +238,7 @@ static int start_phase(struct attempt *attempt, int *error_number, struct orch_e
 	}
 	free(script_path);
 	strbuf_release(&script);
-	strvec_release(&env);
+	environment_release(&env);
 	return status;
 }
 
@@ -277,6 +278,8 @@ int attempt_start(struct attempt *attempt, bool follow_output, struct orch_error
 	if (follow_output) {
 		attempt->output_timer = loop_timer_new(loop, on_output_timer, attempt);
 		attempt->watch = loop_watch_new(loop, attempt->log, on_log_change, attempt);
+		/* what was written before anybody watched */
+		on_log_change(attempt);
 	}
 	return 0;
 }

@@ -321,15 +321,45 @@ static void add_path(const struct context *context, const struct attempt *attemp
 	free(path);
 }
 
-int context_environment(const struct context *context, const struct attempt *attempt, struct strvec *env,
-	const char **mark, struct orch_error *err)
+/* does the stream give this variable another value, or none? */
+static bool is_overridden(const char *entry, const struct strvec *own, const struct words *unset)
+{
+	size_t len = strcspn(entry, "=");
+
+	for (size_t i = 0; i < own->count; i++) {
+		if (strncmp(own->items[i], entry, len) == 0 && own->items[i][len] == '=')
+			return true;
+	}
+	for (uint32_t i = 0; i < unset->count; i++) {
+		if (strncmp(unset->items[i], entry, len) == 0 && unset->items[i][len] == '\0')
+			return true;
+	}
+	return false;
+}
+
+/* the run's entries before those of the stream */
+static void join(struct environment *env, const struct strvec *base, const struct words *unset, bool overrides)
+{
+	size_t count = 0;
+
+	env->items = xmalloc((base->count + env->own.count + 1) * sizeof *env->items);
+	for (size_t i = 0; i < base->count; i++) {
+		if (!overrides || !is_overridden(base->items[i], &env->own, unset))
+			env->items[count++] = base->items[i];
+	}
+	memcpy(env->items + count, env->own.items, (env->own.count + 1) * sizeof *env->items);
+}
+
+int context_environment(
+	const struct context *context, const struct attempt *attempt, struct environment *env, struct orch_error *err)
 {
 	const struct settings *set = attempt->stream->set;
+	struct strvec *own = &env->own;
+	bool overrides;
 
-	for (size_t i = 0; i < context->environment.count; i++)
-		strvec_push(env, context->environment.items[i]);
+	*env = (struct environment){0};
 	for (uint32_t i = 0; i < set->dotenv.count; i++) {
-		if (add_dotenv(env, set->dotenv.items[i], err) < 0)
+		if (add_dotenv(own, set->dotenv.items[i], err) < 0)
 			return -1;
 	}
 	for (uint32_t i = 0; i < set->env_count; i++) {
@@ -339,23 +369,31 @@ int context_environment(const struct context *context, const struct attempt *att
 			strbuf_release(&value);
 			return error_prefix(err, "env %s", set->env[i].name);
 		}
-		strvec_setenv(env, set->env[i].name, strbuf_cstr(&value));
+		strvec_setenv(own, set->env[i].name, strbuf_cstr(&value));
 		strbuf_release(&value);
 	}
 	for (uint32_t i = 0; i < set->unset.count; i++)
-		strvec_setenv(env, set->unset.items[i], NULL);
+		strvec_setenv(own, set->unset.items[i], NULL);
+	overrides = own->count || set->unset.count;
 
-	strvec_pushf(env, "ORCH_RUN=%s", context->run);
-	strvec_pushf(env, "ORCH_STREAM=%s", attempt->stream->name);
-	strvec_pushf(env, "ORCH_ATTEMPT=%u", attempt->number);
-	strvec_pushf(env, "ORCH_DIR=%s", context->project->dir);
-	add_path(context, attempt, env, "ORCH_OUTPUT", "output");
-	add_path(context, attempt, env, "ORCH_INBOX", "inbox");
-	add_path(context, attempt, env, "ORCH_REPORT", "report");
-	strvec_pushf(env, "ORCH_SLOT=%u", attempt->slot);
-	strvec_pushf(env, "ORCH_PORT=%d", slot_port(attempt->slot));
-	add_dependencies(context, attempt, env);
-	strvec_pushf(env, "ORCH_JOB=%s:%s:%u", context->run, attempt->stream->name, attempt->number);
-	*mark = env->items[env->count - 1];
+	strvec_pushf(own, "ORCH_RUN=%s", context->run);
+	strvec_pushf(own, "ORCH_STREAM=%s", attempt->stream->name);
+	strvec_pushf(own, "ORCH_ATTEMPT=%u", attempt->number);
+	strvec_pushf(own, "ORCH_DIR=%s", context->project->dir);
+	add_path(context, attempt, own, "ORCH_OUTPUT", "output");
+	add_path(context, attempt, own, "ORCH_INBOX", "inbox");
+	add_path(context, attempt, own, "ORCH_REPORT", "report");
+	strvec_pushf(own, "ORCH_SLOT=%u", attempt->slot);
+	strvec_pushf(own, "ORCH_PORT=%d", slot_port(attempt->slot));
+	add_dependencies(context, attempt, own);
+	strvec_pushf(own, "ORCH_JOB=%s:%s:%u", context->run, attempt->stream->name, attempt->number);
+	env->mark = own->items[own->count - 1];
+	join(env, &context->environment, &set->unset, overrides);
 	return 0;
+}
+
+void environment_release(struct environment *env)
+{
+	free(env->items);
+	strvec_release(&env->own);
 }

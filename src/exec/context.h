@@ -29,9 +29,17 @@ void context_release(struct context *context);
  * the dependency did not write */
 int context_expand(const struct context *context, const struct attempt *attempt, const struct text *text,
 	bool is_script, struct strbuf *out, struct orch_error *err);
-/* the whole environment of a command of this attempt; *mark is the entry by which its processes are known (points into
- * env) */
-int context_environment(const struct context *context, const struct attempt *attempt, struct strvec *env,
-	const char **mark, struct orch_error *err);
+/* of one command: what is the run's is borrowed, what is the attempt's is owned */
+struct environment {
+	char **items; /* for execve(2) */
+	struct strvec own;
+	const char *mark; /* the entry by which the command's processes are known */
+};
+
+/* the whole environment of a command of this attempt; to be released in any case. -1: a dotenv file cannot be read, or
+ * a value has none yet */
+int context_environment(
+	const struct context *context, const struct attempt *attempt, struct environment *env, struct orch_error *err);
+void environment_release(struct environment *env);
 
 #endif

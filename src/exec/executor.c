@@ -262,6 +262,11 @@ static void start_task(struct executor *ex, uint32_t id)
 		ex->unchanged = NO_STREAM;
 		return;
 	}
+	/* from here on what it made before may be half overwritten: if it does not complete now, it is not complete */
+	if (ex->plan->facts[id].stamp.present && stamp_store_remove(ex->store, stream->name, &err) < 0) {
+		on_attempt_ended(ex, stillborn(ex, id, ORCH_OUTCOME_INTERNAL, err.message));
+		return;
+	}
 	attempt = xcalloc(1, sizeof *attempt);
 	attempt->stream = stream;
 	attempt->id = id;

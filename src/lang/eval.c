@@ -15,18 +15,44 @@
 
 static const struct names no_stream = {0, NULL, NULL, NO_STREAM};
 
+enum { MESSAGE_MAX = 600, MESSAGE_HEAD = 120, MESSAGE_TAIL = 160 };
+
 struct place eval_place(const struct eval *eval, struct span span)
 {
 	return (struct place){span.offset, eval->file->number, span.len > UINT16_MAX ? UINT16_MAX : (uint16_t)span.len};
+}
+
+static bool is_continuation(char c)
+{
+	return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* A value may be as long as a line can be: of a message that quotes it only the ends are kept. */
+static void shorten(char *message)
+{
+	size_t len = strlen(message), head = MESSAGE_HEAD, tail;
+
+	if (len <= MESSAGE_MAX)
+		return;
+	tail = len - MESSAGE_TAIL;
+	while (head > 0 && is_continuation(message[head]))
+		head--;
+	while (tail < len && is_continuation(message[tail]))
+		tail++;
+	memcpy(message + head, "...", 3);
+	memmove(message + head + 3, message + tail, len - tail + 1);
 }
 
 static bool say_once(
 	struct eval *eval, enum diag_severity severity, struct place place, const char *format, va_list args)
 {
 	char *message = xvasprintf(format, args);
-	char *key = xasprintf("%u:%u:%s", place.source, place.offset, message);
-	bool first = !map_get(&eval->reported, key);
+	char *key;
+	bool first;
 
+	shorten(message);
+	key = xasprintf("%u:%u:%s", place.source, place.offset, message);
+	first = !map_get(&eval->reported, key);
 	if (first) {
 		map_set(&eval->reported, key, eval);
 		if (severity == DIAG_ERROR)

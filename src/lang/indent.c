@@ -110,6 +110,11 @@ enum indent_change indent_line(struct parse *parse, uint32_t offset, uint32_t le
 	bool mixed;
 	int deeper = compare(c, level, &mixed);
 
+	/* nothing is opened here: a line meant to be as deep as those above it */
+	if (deeper > 0 && mixed && !indent->skip && indent->opens == INDENT_NONE) {
+		complain_mixed(parse, offset, len, level->offset);
+		return INDENT_SAME;
+	}
 	if (deeper > 0) {
 		if (!indent->skip && indent->opens == INDENT_NONE)
 			diag_error(parse->diags, parse_place(parse, offset + len, 1),

@@ -176,8 +176,9 @@ void parse_unexpected(
 		!is_expected(expected, count, "':'")) {
 		diag_error(parse->diags, place, "a title goes between the names and the ':'");
 	} else if (parse->line_kind == LINE_STREAM && strcmp(found, "'='") == 0) {
-		diag_error(parse->diags, place,
-			"unexpected '='; an assignment is one name of letters, digits, '_' and '-', then '='");
+		if (!unknown_statement(parse))
+			diag_error(parse->diags, place,
+				"unexpected '='; an assignment is one name of letters, digits, '_' and '-', then '='");
 	} else if (parse->line_kind == LINE_DEFAULTS || parse->line_kind == LINE_PROJECT) {
 		diag_error(parse->diags, place, "nothing may stand behind the ':'; the settings go below, indented");
 	} else {

@@ -293,13 +293,14 @@ static void print_rerun(unsigned rerun, struct strbuf *out)
 
 void setting_print(const struct setting *setting, const struct settings *values, struct strbuf *out)
 {
-	const void *field = (const char *)values + setting->offset;
+	const void *field;
 	int64_t number;
 	int32_t count;
 	const char *string;
 
 	if (setting->offset == ELSEWHERE)
 		return;
+	field = (const char *)values + setting->offset;
 	switch (setting->type) {
 	case SETTING_WORD:
 	case SETTING_TEXT:

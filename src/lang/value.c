@@ -423,7 +423,7 @@ static int parse_patterns(
 	const char **items;
 	int result = 0;
 
-	while (result == 0 && at < end) {
+	while (at < end) {
 		const char *start = at + 1;
 		bool in_class = false;
 		struct regex *regex = NULL;
@@ -450,19 +450,24 @@ static int parse_patterns(
 			result = -1;
 			break;
 		}
-		if (regex_new(&regex, start, (size_t)(at - start), &where, &err) != 0) {
+		if (memchr(start, '\n', (size_t)(at - start))) {
+			eval_error(eval, part_place(eval, place, start - 1, 1), "'%s': a pattern stands on one line",
+				row->name);
+			result = -1;
+		} else if (regex_new(&regex, start, (size_t)(at - start), &where, &err) != 0) {
 			eval_error(eval, part_place(eval, place, start + where, 1), "'%s': %s", row->name, err.message);
 			result = -1;
-			break;
+		} else {
+			regex_free(regex);
+			*ARRAY_PUSH(&found) = arena_strndup(&eval->project->arena, start, (size_t)(at - start));
 		}
-		regex_free(regex);
-		*ARRAY_PUSH(&found) = arena_strndup(&eval->project->arena, start, (size_t)(at - start));
 		for (at++; at < end && is_blank(*at); at++)
 			;
 		if (at < end && row->scope != SCOPE_PROJECT) {
 			eval_error(eval, part_place(eval, place, at, (size_t)(end - at)),
 				"'%s': nothing may follow the pattern; write '\\/' for a slash in it", row->name);
 			result = -1;
+			break;
 		}
 	}
 	if (result == 0 && !found.count) {

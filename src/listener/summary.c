@@ -78,7 +78,7 @@ static void add_counts(struct strbuf *out, const struct orch_status *status, con
 
 static void add_log(struct strbuf *out, const struct orch_stream_status *stream, const struct summary_options *options)
 {
-	char *tail = options->log_lines > 0 ? orch_log_tail(stream->log, options->log_lines) : NULL, *line, *next;
+	char *tail = orch_log_tail(stream->log, options->log_lines), *line, *next;
 
 	for (line = tail; line != NULL && *line != '\0'; line = next) {
 		size_t len = strcspn(line, "\n"), from;
@@ -94,10 +94,14 @@ static void add_log(struct strbuf *out, const struct orch_stream_status *stream,
 				out->data[from] = ' ';
 		strbuf_addch(out, '\n');
 	}
+	if (tail != NULL && *tail == '\0') {
+		strbuf_addstr(out, "      without output\n");
+	} else {
+		strbuf_addstr(out, "      ");
+		add_logs_command(out, stream->name);
+		strbuf_addch(out, '\n');
+	}
 	free(tail);
-	strbuf_addstr(out, "      ");
-	add_logs_command(out, stream->name);
-	strbuf_addch(out, '\n');
 }
 
 static void add_failed(
@@ -117,8 +121,13 @@ static void add_failed(
 	if (stream->attempt > 1)
 		strbuf_addf(out, ", after %lld attempts and %s", (long long)stream->attempt,
 			units_duration(time, stream->total_ms > 0 ? stream->total_ms : 0));
+	if (stream->log != NULL && options->log_lines == 0) {
+		strbuf_addstr(out, " (");
+		add_logs_command(out, stream->name);
+		strbuf_addch(out, ')');
+	}
 	strbuf_addch(out, '\n');
-	if (stream->log != NULL)
+	if (stream->log != NULL && options->log_lines > 0)
 		add_log(out, stream, options);
 }
 

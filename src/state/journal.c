@@ -276,6 +276,15 @@ static int restore_stamp(void *data, const struct orch_event *event)
 	struct stamp_detail detail;
 	struct stamp have;
 
+	/* one that was removed because its stream ran again, and is back because the machine stopped */
+	if (event->type == ORCH_EVENT_ATTEMPT_STARTED && event->stream &&
+		stamp_store_get(recovery->store, event->stream, &have) && have.finished_ms < event->time_ms) {
+		if (stamp_store_remove(recovery->store, event->stream, recovery->err) < 0)
+			recovery->failed = true;
+		else
+			recovery->restored++;
+		return recovery->failed;
+	}
 	if (event->type != ORCH_EVENT_STAMPED || !event->stream || !event->stamp)
 		return 0;
 	if (stamp_parse(&detail, event->stamp, strlen(event->stamp)) < 0)

@@ -131,10 +131,13 @@ void plain_tail(const struct term *term, const struct ci *ci, struct strbuf *out
 		ci_defuse(ci, out, from);
 		strbuf_addch(out, '\n');
 	}
-	free(tail);
 	strbuf_addstr(out, "    ");
-	words_logs_command(out, stream->name);
+	if (tail != NULL && *tail == '\0')
+		strbuf_addstr(out, "without output");
+	else
+		words_logs_command(out, stream->name);
 	strbuf_addch(out, '\n');
+	free(tail);
 }
 
 void plain_retry_text(const struct term *term, struct strbuf *out, const struct orch_event *event,
@@ -272,7 +275,9 @@ static void attempt_started(
 		return;
 	add_tag(plain, out, "start", TERM_RESET);
 	add_clean(plain->term, out, event->stream);
-	strbuf_addf(out, " (%zu/%zu) attempt %lld", plain->started, plain_total(status), (long long)event->attempt);
+	strbuf_addf(out, " (%zu/%zu)", plain->started, plain_total(status));
+	if (event->attempt > 1)
+		strbuf_addf(out, " attempt %lld", (long long)event->attempt);
 	if (stream != NULL && event->attempt <= 1)
 		add_reason(plain->term, out, ": ",
 			stream->reason != NULL ? stream->reason : note_of(plain, status, stream)->reason);

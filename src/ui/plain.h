@@ -2,7 +2,7 @@
  * A run as lines, one per change, each "orch: TAG NAME..." with a fixed tag, for pipes, CI and `grep`:
  *
  *   orch: run    ID: 7 of 12 streams, 4 at once         orch: retry  c attempt 1: exit status 3 after 1.2s; again in 5s
- *   orch: start  a (1/7) attempt 1: REASON              orch: skip   d (5/7): REASON
+ *   orch: start  a (1/7): REASON                        orch: skip   d (5/7): REASON
  *   orch: done   a (1/7) in 1.2s                        orch: cancel e (6/7): REASON
  *   orch: same   b (2/7): REASON                        orch: hold   f: REASON
  *   orch: FAILED c (3/7): exit status 3 after 1.2s      orch: warn   [NAME: ]MESSAGE

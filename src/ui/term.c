@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "os/tty.h"
@@ -368,11 +369,23 @@ unsigned term_line(struct strbuf *out, const char *text, size_t len, unsigned co
 
 /* ---- the way back ---- */
 
-static volatile sig_atomic_t hidden_fd = -1;
+static volatile sig_atomic_t hidden_fd = -1, echo_stopped;
 
-void term_hidden(int fd)
+/* What is typed must not move the lines; it waits for the shell. Safe in a signal handler. */
+static void set_echo(int fd, bool on)
 {
-	hidden_fd = fd;
+	struct termios modes;
+
+	/* in the background the modes are another program's, and changing them would stop this one */
+	if (tcgetpgrp(fd) != getpgrp() || tcgetattr(fd, &modes) != 0)
+		return;
+	if (on)
+		modes.c_lflag |= ECHO;
+	else if (modes.c_lflag & ECHO)
+		modes.c_lflag &= ~(tcflag_t)ECHO;
+	else
+		return;
+	echo_stopped = tcsetattr(fd, TCSANOW, &modes) == 0 && !on;
 }
 
 void term_restore(void)
@@ -383,8 +396,44 @@ void term_restore(void)
 	if (fd < 0)
 		return;
 	hidden_fd = -1;
+	if (echo_stopped)
+		set_echo(fd, true);
 	/* nothing can be done if this fails: the terminal is gone */
 	if (write(fd, text, sizeof text - 1) < 0)
 		errno = saved;
 	errno = saved;
+}
+
+static void on_fatal_signal(int signo)
+{
+	term_restore();
+	raise(signo);
+}
+
+/* those that end the program without a word, e.g. the terminal's quit key */
+static void watch_fatal_signals(void)
+{
+	static const int signals[] = {SIGQUIT, SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+	static bool watched;
+	struct sigaction action = {.sa_handler = on_fatal_signal, .sa_flags = (int)SA_RESETHAND | SA_NODEFER}, old;
+
+	if (watched)
+		return;
+	watched = true;
+	sigemptyset(&action.sa_mask);
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+			sigaction(signals[i], &action, NULL);
+	}
+}
+
+void term_hidden(int fd)
+{
+	if (fd >= 0 && hidden_fd < 0) {
+		watch_fatal_signals();
+		set_echo(fd, false);
+	}
+	if (fd < 0 && hidden_fd >= 0 && echo_stopped)
+		set_echo((int)hidden_fd, true);
+	hidden_fd = fd;
 }

@@ -64,8 +64,9 @@ void term_clean(struct strbuf *out, const char *text, size_t len, bool unicode);
 unsigned term_line(struct strbuf *out, const char *text, size_t len, unsigned columns, bool unicode);
 
 /*
- * term_hidden() says that the cursor of `fd` was hidden and lines stand below it (-1: no longer). term_restore() then
- * makes the terminal usable again; it is safe in a signal handler, and does nothing where nothing was hidden.
+ * term_hidden() says that the cursor of `fd` was hidden and lines stand below it (-1: no longer); meanwhile what is
+ * typed is not echoed. term_restore() then makes the terminal usable again; it is safe in a signal handler, and does
+ * nothing where nothing was hidden.
  */
 void term_hidden(int fd);
 void term_restore(void);

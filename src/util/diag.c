@@ -6,12 +6,13 @@
 #include "util/strbuf.h"
 #include "util/utf8.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
 	DEFAULT_LIMIT = 1000,
-	WINDOW = 100, /* columns shown of a line that is longer than MAX_LINE bytes */
+	WINDOW = 100, /* bytes shown of a line that is longer than MAX_LINE bytes */
 	MAX_LINE = 200,
 	MAX_CHAIN = 64,
 };
@@ -110,76 +111,94 @@ void diag_sort(struct diag_list *list)
 	free(groups);
 }
 
-/* one character of the source for the screen: control characters and what is not UTF-8 become '?', tabs stay */
-static size_t show_character(struct strbuf *out, const char *text, size_t len)
+/* does it stay off the screen: control characters, what is not UTF-8, and what turns the direction of writing */
+static bool is_hidden(uint32_t code, size_t step)
+{
+	return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code == 0xfffd && step == 1) ||
+		(code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
+/* one character for the screen, which may be '?'; its columns in *width, 0 for a tab, which stays */
+static size_t show_character(struct strbuf *out, const char *text, size_t len, unsigned *width)
 {
 	uint32_t code;
 	size_t step = utf8_decode(text, len, &code);
 
-	if (*text == '\t')
-		strbuf_addch(out, '\t');
-	else if (utf8_width(code) == 0 && code < 0x300)
+	if (code != '\t' && is_hidden(code, step)) {
 		strbuf_addch(out, '?');
-	else if (code == 0xfffd && step == 1)
-		strbuf_addch(out, '?');
-	else
+		*width = 1;
+	} else {
 		strbuf_add(out, text, step);
+		*width = utf8_width(code);
+	}
 	return step;
+}
+
+static void show_text(struct strbuf *out, const char *text)
+{
+	unsigned width;
+
+	for (size_t len = strlen(text), step; len; text += step, len -= step)
+		step = show_character(out, text, len, &width);
+}
+
+/* narrows a long line, of which `from` to `len` is shown, to what is around `column` */
+static void cut_line(const char *line, size_t column, size_t *from, size_t *len)
+{
+	size_t end = *len;
+
+	if (*len - *from <= MAX_LINE)
+		return;
+	if (column > *from + WINDOW / 2)
+		*from = column - WINDOW / 2;
+	while (*from < column && ((unsigned char)line[*from] & 0xc0) == 0x80)
+		(*from)++;
+	if (*len > *from + WINDOW)
+		end = *from + WINDOW;
+	/* not within a character; text that is none has at most 3 such bytes taken away */
+	for (unsigned i = 0; i < 3 && end < *len && end > column && ((unsigned char)line[end] & 0xc0) == 0x80; i++)
+		end--;
+	*len = end;
 }
 
 static void render_line(const struct source_set *sources, struct place place, bool color, struct strbuf *out)
 {
 	const struct source *source = source_get(sources, place.source);
 	struct strbuf marker = {0};
-	size_t len, from = 0, at, column, end;
+	size_t len, shown, start = 0, from, column, end;
 	const char *line = source_line(sources, place, &len);
-	bool cut_front, cut_back = false;
+	unsigned under = 0; /* columns under the range */
 	uint32_t number;
+	char gutter[16];
 
 	column = place.offset > source->len ? source->len : place.offset;
 	column -= (size_t)(line - source->text) < column ? (size_t)(line - source->text) : column;
 	if (column > len)
 		column = len;
 	if (line == source->text && len >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0)
-		from = 3;
-	if (len > MAX_LINE) {
-		if (column > from + WINDOW / 2)
-			from = column - WINDOW / 2;
-		while (from < column && ((unsigned char)line[from] & 0xc0) == 0x80)
-			from++;
-		cut_back = len > from + WINDOW;
-		if (cut_back)
-			len = from + WINDOW;
-	}
-	cut_front = from > 3;
+		start = 3;
+	from = start;
+	shown = len;
+	cut_line(line, column, &from, &shown);
+	end = column + place.length;
 	source_position(sources, place, &number, NULL);
-	strbuf_addf(out, "%5u | %s", number, cut_front ? "..." : "");
-	strbuf_addstr(&marker, cut_front ? "   " : "");
-	for (at = from; at < len;) {
-		size_t step = show_character(out, line + at, len - at);
+	snprintf(gutter, sizeof gutter, "%5u", number);
+	strbuf_addf(out, "%s | %s", gutter, from > start ? "..." : "");
+	strbuf_addstr(&marker, from > start ? "   " : "");
+	for (size_t at = from; at < shown;) {
+		unsigned width;
+		size_t step = show_character(out, line + at, shown - at, &width);
 
-		if (at < column) {
-			unsigned width = 1;
-			uint32_t code;
-
-			utf8_decode(line + at, len - at, &code);
-			if (line[at] != '\t' && utf8_width(code) == 2)
-				width = 2;
-			strbuf_add(&marker, line[at] == '\t' ? "\t\t" : "  ", line[at] == '\t' ? 1 : width);
-		}
+		if (at < column)
+			strbuf_add(&marker, line[at] == '\t' ? "\t" : "  ", line[at] == '\t' ? 1 : width);
+		else if (at < end)
+			under += width;
 		at += step;
 	}
-	strbuf_addstr(out, cut_back ? "...\n" : "\n");
-	strbuf_addf(out, "      | %s%s^", strbuf_cstr(&marker), color ? "\033[1;32m" : "");
-	end = column + place.length;
-	if (end > len)
-		end = len;
-	if (end > column + 1) {
-		unsigned width = utf8_text_width(line + column, end - column);
-
-		for (unsigned i = 1; i < width; i++)
-			strbuf_addch(out, '~');
-	}
+	strbuf_addstr(out, shown < len ? "...\n" : "\n");
+	strbuf_addf(out, "%*s | %s%s^", (int)strlen(gutter), "", strbuf_cstr(&marker), color ? "\033[1;32m" : "");
+	for (; under > 1; under--)
+		strbuf_addch(out, '~');
 	strbuf_addstr(out, color ? "\033[0m\n" : "\n");
 	strbuf_release(&marker);
 }
@@ -216,8 +235,10 @@ static void render_one(const struct diag *diag, const struct source_set *sources
 		strbuf_addf(out, "%s%s:%u:%u:%s ", color ? "\033[1m" : "", source->name, line, column,
 			color ? "\033[0m" : "");
 	}
-	strbuf_addf(out, "%s%s:%s %s\n", color ? colors[diag->severity] : "", names[diag->severity],
-		color ? "\033[0m" : "", diag->message);
+	strbuf_addf(
+		out, "%s%s:%s ", color ? colors[diag->severity] : "", names[diag->severity], color ? "\033[0m" : "");
+	show_text(out, diag->message);
+	strbuf_addch(out, '\n');
 	if (source)
 		render_line(sources, diag->place, color, out);
 }

@@ -9,8 +9,11 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+enum { ALIGNMENT = 64 }; /* what XXH3_state_t asks for, more than xmalloc() gives */
+
 struct digest_stream {
-	XXH3_state_t *state;
+	XXH3_state_t *state; /* in `block`, behind this struct */
+	char block[];
 };
 
 uint64_t digest_bytes(const void *bytes, size_t len)
@@ -32,9 +35,11 @@ uint64_t digest_field(uint64_t seed, const void *bytes, size_t len)
 
 struct digest_stream *digest_stream_new(void)
 {
-	struct digest_stream *stream = xmalloc(sizeof *stream);
+	struct digest_stream *stream = xmalloc(sizeof *stream + sizeof *stream->state + ALIGNMENT - 1);
+	size_t past = (uintptr_t)stream->block % ALIGNMENT;
 
-	stream->state = XXH3_createState();
+	stream->state = (XXH3_state_t *)(void *)(stream->block + (past ? ALIGNMENT - past : 0));
+	XXH3_INITSTATE(stream->state);
 	XXH3_64bits_reset(stream->state);
 	return stream;
 }
@@ -51,8 +56,5 @@ uint64_t digest_stream_value(const struct digest_stream *stream)
 
 void digest_stream_free(struct digest_stream *stream)
 {
-	if (!stream)
-		return;
-	XXH3_freeState(stream->state);
 	free(stream);
 }

@@ -59,13 +59,18 @@ int error_prefix(struct orch_error *err, const char *format, ...)
 
 	va_start(args, format);
 	if (err) {
-		char before[sizeof err->message];
-		int len;
+		char prefix[sizeof err->message];
+		size_t room = sizeof err->message, len, kept;
+		int printed = vsnprintf(prefix, sizeof prefix - 2, format, args);
 
-		memcpy(before, err->message, sizeof before);
-		len = vsnprintf(err->message, sizeof err->message, format, args);
-		if (len >= 0 && (size_t)len < sizeof err->message)
-			snprintf(err->message + len, sizeof err->message - (size_t)len, ": %s", before);
+		/* where both are too long the end of the message goes */
+		len = printed < 0 ? 0 : strlen(prefix);
+		memcpy(prefix + len, ": ", 2);
+		len += 2;
+		kept = strnlen(err->message, room - 1 - len);
+		memmove(err->message + len, err->message, kept);
+		memcpy(err->message, prefix, len);
+		err->message[len + kept] = '\0';
 	}
 	va_end(args);
 	return -1;

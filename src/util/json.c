@@ -9,6 +9,7 @@
 #include "util/utf8.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* --- writing --- */
@@ -167,12 +168,23 @@ void json_add_int(struct json_writer *w, int64_t value)
 
 void json_add_double(struct json_writer *w, double value)
 {
+	char digits[32];
+	char *at = digits;
+
 	if (!isfinite(value)) {
 		json_add_null(w);
 		return;
 	}
 	separate(w);
-	strbuf_addf(w->out, "%.15g", value);
+	snprintf(digits, sizeof digits, "%.15g", value);
+	/* a program with a locale of its own may have another decimal point, even one of several bytes */
+	at += strspn(at, "-0123456789");
+	strbuf_add(w->out, digits, (size_t)(at - digits));
+	if (*at && *at != 'e') {
+		strbuf_addch(w->out, '.');
+		at += strcspn(at, "0123456789");
+	}
+	strbuf_addstr(w->out, at);
 }
 
 void json_add_bool(struct json_writer *w, bool value)

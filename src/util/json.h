@@ -35,7 +35,7 @@ void json_add_double(struct json_writer *w, double value);
 void json_add_bool(struct json_writer *w, bool value);
 void json_add_null(struct json_writer *w);
 
-/* a value read; opaque, freed by json_free of its root */
+/* a value read; opaque, freed by json_value_free() of its root */
 struct json_value;
 
 int json_read(struct json_value **out, const char *text, size_t len, struct orch_error *err);

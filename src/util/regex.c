@@ -12,7 +12,7 @@
 
 enum {
 	MATCH_LIMIT = 1000000, /* a hostile text must not hang us: what needs more steps counts as no match */
-	DEPTH_LIMIT = 10000,
+	HEAP_LIMIT_KIB = 8192, /* the interpreter's, which keeps what it once had */
 };
 
 struct regex {
@@ -49,14 +49,19 @@ int regex_new(struct regex **out, const char *pattern, size_t len, size_t *where
 		return error_set(err, "out of memory for the pattern");
 	}
 	pcre2_set_match_limit(regex->context, MATCH_LIMIT);
-	pcre2_set_depth_limit(regex->context, DEPTH_LIMIT);
+	pcre2_set_heap_limit(regex->context, HEAP_LIMIT_KIB);
 	*out = regex;
 	return 0;
 }
 
 bool regex_matches(const struct regex *regex, const char *text, size_t len)
 {
-	return pcre2_match(regex->code, (PCRE2_SPTR)text, len, 0, 0, regex->match, regex->context) >= 0;
+	int rc = pcre2_match(regex->code, (PCRE2_SPTR)text, len, 0, 0, regex->match, regex->context);
+
+	/* the compiled code has a small stack of its own, the interpreter has not */
+	if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
+		rc = pcre2_match(regex->code, (PCRE2_SPTR)text, len, 0, PCRE2_NO_JIT, regex->match, regex->context);
+	return rc >= 0;
 }
 
 bool regex_group(const struct regex *regex, const char *text, size_t len, const char *group, const char **value,

@@ -13,13 +13,15 @@ struct indexed_source {
 	struct source source; /* must be first */
 	uint32_t *line_starts;
 	size_t lines;
+	/* the column worked out last, to go on from: diagnostics come sorted, and a line may be a megabyte */
+	uint32_t known_offset, known_column;
 };
 
 uint16_t source_add(struct source_set *set, const char *name, char *text, size_t len, struct place from)
 {
 	struct indexed_source *indexed;
 
-	if (set->count == UINT16_MAX || len > UINT32_MAX - 3) {
+	if (set->count == UINT16_MAX || len > UINT32_MAX - 2) {
 		free(text);
 		return 0;
 	}
@@ -101,8 +103,17 @@ void source_position(const struct source_set *set, struct place place, uint32_t 
 		/* a byte-order mark is no character of the first line */
 		if (start == 0 && indexed->source.len >= 3 && offset >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 			start = 3;
-		for (*column = 1; start < offset; (*column)++)
+		*column = 1;
+		if (indexed->known_offset > start && indexed->known_offset <= offset) {
+			start = indexed->known_offset;
+			*column = indexed->known_column;
+		}
+		for (; start < offset; (*column)++)
 			start += (uint32_t)utf8_decode(text + start, indexed->source.len - start, &code);
+		if (start == offset) {
+			indexed->known_offset = offset;
+			indexed->known_column = *column;
+		}
 	}
 }
 

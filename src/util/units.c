@@ -117,7 +117,7 @@ bool units_parse_double(const char *text, double *value)
 	bool negative = *text == '-';
 
 	text += negative;
-	if (!parse_number(&text, value) || *text)
+	if (!parse_number(&text, value) || *text || !isfinite(*value))
 		return false;
 	if (negative)
 		*value = -*value;
@@ -144,7 +144,7 @@ char *units_duration(char buffer[UNITS_TEXT_MAX], int64_t ms)
 	if (ms < 0)
 		ms = s = 0;
 	if (ms < 10000)
-		snprintf(buffer, UNITS_TEXT_MAX, "%.2fs", (double)ms / 1000);
+		snprintf(buffer, UNITS_TEXT_MAX, "%.2fs", (double)(ms / 10) / 100);
 	else if (ms < 60000)
 		snprintf(buffer, UNITS_TEXT_MAX, "%.1fs", (double)(ms / 100) / 10);
 	else if (s < 3600)

@@ -57,7 +57,7 @@ json() {
 	[ "$status" -eq 0 ]
 	[[ "$output" == *"Phase 1"*fetch*"Phase 2"*left*right*"Phase 3"*both* ]]
 	[[ "$output" == *"Critical path"*"fetch -> "*" -> both"* ]]
-	[[ "$output" == *"Expected at -j2"*speedup* ]]
+	[[ "$output" == *"Critical path (3 streams): "*"None of these has a recorded time yet"* ]]
 	[ "$("$ORCH" plan --json | json '[[s["stream"] for s in p] for p in d["phases"]]')" = "[['fetch'], ['left', 'right'], ['both']]" ]
 	[ "$("$ORCH" plan --json | json 'd["critical_path"][0] + d["critical_path"][-1]')" = fetchboth ]
 	run "$ORCH" plan --format dot
@@ -65,6 +65,9 @@ json() {
 	run "$ORCH" plan --format mermaid
 	[[ "$output" == flowchart*":::stale"* ]]
 	[ ! -e .orch ]
+	"$ORCH" -s >/dev/null
+	run "$ORCH" plan -j2 -B
+	[[ "$output" == *"Expected at -j2"*speedup* ]]
 }
 
 @test "plan when nothing is stale" {
@@ -261,6 +264,7 @@ for i in range(1, 20000): print(f"s{i}: s{i-1}\n\ttrue")' >Orchfile
 	child=$("$ORCH" status --json | json 'd["status"]["streams"][0]["pid"]')
 	kill -KILL "$pid"
 	wait "$pid" || true
+	[ "$child" -gt 1 ]
 	kill -KILL -- "-$child" 2>/dev/null || true
 	run "$ORCH" status
 	[[ "$output" == *crashed* ]]

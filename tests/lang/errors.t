@@ -410,3 +410,34 @@ Orchfile:9:13: error: 'priority = 9999999': expected a number from -1000000 to 1
 Orchfile:11:2: error: 'timeout' takes one value: write 'timeout = VALUE'
    11 | 	timeout += 3s
       | 	^~~~~~~
+========
+project:
+	redact = /(/ /ok/ /a\
+		b/ /[/
+pol x = 3
+a:
+	true
+--------
+Orchfile:2:13: error: 'redact': missing closing parenthesis
+    2 | 	redact = /(/ /ok/ /a\
+      | 	           ^
+Orchfile:2:20: error: 'redact': a pattern stands on one line
+    2 | 	redact = /(/ /ok/ /a\
+      | 	                  ^
+Orchfile:3:8: error: 'redact': missing terminating ] for character class
+    3 | 		b/ /[/
+      | 		     ^
+Orchfile:4:1: error: unknown statement 'pol'; did you mean 'pool'?
+    4 | pol x = 3
+      | ^~~
+========
+a:
+    timeout = 1m
+	retries = 2
+--------
+Orchfile:3:1: error: tabs and spaces are mixed: how deep this line is depends on the width of a tab
+    3 | 	retries = 2
+      | ^
+Orchfile:2:5: note: compared with the indentation of this line
+    2 |     timeout = 1m
+      |     ^

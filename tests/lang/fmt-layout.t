@@ -134,3 +134,107 @@ Orchfile:1:4: error: missing ':' behind the name of a stream
     1 | a b
       |    ^
 note: a line at the top level is NAME = VALUE, a statement, or NAME... ["title"]: [DEPS...] [| ORDER-ONLY...]
+========
+a:
+	echo 1
+
+# about b
+b: a
+	echo 2
+# about c, close to b
+
+
+# and more about c
+c:
+	run:
+		echo 3
+
+		# of the script, at its end
+	# of the body, behind the script
+# about d
+d:
+  echo 4
+ # less deep than the body
+
+  # of the script
+  # and again
+
+# end
+--------
+a:
+	echo 1
+
+# about b
+b: a
+	echo 2
+
+# about c, close to b
+
+# and more about c
+c:
+	run:
+		echo 3
+
+		# of the script, at its end
+	# of the body, behind the script
+
+# about d
+d:
+	echo 4
+	# less deep than the body
+
+	# of the script
+	# and again
+
+# end
+========
+for x in 1 2:
+	a{{x}}:
+		echo 1
+
+	# about b
+	b{{x}}:
+		# about the check
+
+		check: true
+		echo 1
+		# of the script
+
+# about c
+c:
+	# only a comment
+d: c
+--------
+for x in 1 2:
+	a{{x}}:
+		echo 1
+
+	# about b
+	b{{x}}:
+		# about the check
+
+		check: true
+		echo 1
+		# of the script
+
+# about c
+c:
+# only a comment
+d: c
+========
+recover\
+  limit:
+	kind = check
+for\
+ x in a \
+  b:
+	{{x}}:
+		true
+--------
+recover limit:
+	kind = check
+
+for x in a \
+	b:
+	{{x}}:
+		true

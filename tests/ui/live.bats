@@ -244,7 +244,7 @@ go_on() {
 	for setting in TERM=dumb CI=true; do
 		run script -qec "env -u CI NO_COLOR=1 TERM=xterm $setting '$UI_DEMO' '$dir/script'" /dev/null </dev/null
 		[ "$status" = 0 ]
-		[ "${lines[1]%$'\r'}" = "orch: start  a (1/2) attempt 1: x" ]
+		[ "${lines[1]%$'\r'}" = "orch: start  a (1/2): x" ]
 			[[ "$output" != *$'\033['* ]]
 	done
 }

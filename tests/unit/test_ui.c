@@ -367,8 +367,8 @@ static void test_words(void **state)
 /* ---- plain lines ---- */
 
 static const char story[] = "orch: run    R1: 4 of 7 streams, 2 at once\n"
-			    "orch: start  a (1/4) attempt 1: never completed\n"
-			    "orch: start  b (2/4) attempt 1: its recipe changed\n"
+			    "orch: start  a (1/4): never completed\n"
+			    "orch: start  b (2/4): its recipe changed\n"
 			    "orch: done   a (1/4) in 12.3s\n"
 			    "orch: same   d (2/4): its dependencies made the same as before\n"
 			    "orch: retry  b attempt 1: killed by SIGSEGV after 12.3s; again after a while\n"
