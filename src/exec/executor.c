@@ -25,6 +25,7 @@
 #include "util/strbuf.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -549,8 +550,8 @@ void executor_stop(struct executor *ex, enum orch_stop how, const char *why)
 
 	if (ex->finishing) {
 		/* only hooks can be left */
-		if (how == ORCH_STOP_KILL)
-			hooks_stop(ex->hooks);
+		if (how != ORCH_STOP_DRAIN)
+			hooks_stop(ex->hooks, how == ORCH_STOP_KILL ? SIGKILL : SIGTERM);
 		return;
 	}
 	if (!ex->run)

@@ -153,6 +153,15 @@ int facts_describe(struct stamp_detail *detail, const struct plan *plan, uint32_
 int facts_touch(struct plan *plan, const uint32_t *streams, size_t count, struct stamp_store *store,
 	struct file_cache *cache, struct orch_error *err)
 {
+	/* all are looked at before any is touched */
+	for (size_t i = 0; i < count; i++) {
+		const struct stream *stream = &plan->project->streams[streams[i]];
+		const char *missing = fingerprint_missing_output(stream);
+
+		if (missing)
+			return error_set(err, "stream '%s' cannot be called complete: its output '%s' does not exist",
+				stream->name, missing);
+	}
 	for (size_t i = 0; i < count; i++) {
 		uint32_t id = streams[i];
 		const struct stream *stream = &plan->project->streams[id];

@@ -197,10 +197,10 @@ unsigned hooks_running(const struct hooks *hooks)
 	return hooks->running;
 }
 
-void hooks_stop(struct hooks *hooks)
+void hooks_stop(struct hooks *hooks, int signo)
 {
 	for (struct hook_job *job = hooks->jobs; job; job = job->next)
-		child_signal(job->child, SIGKILL);
+		child_signal(job->child, signo);
 }
 
 void hooks_free(struct hooks *hooks)

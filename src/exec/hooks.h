@@ -19,7 +19,7 @@ struct hooks *hooks_new(const struct project *project, const char *run, struct l
 void hooks_fire(struct hooks *hooks, enum hook_event which, const struct orch_event *event);
 unsigned hooks_running(const struct hooks *hooks);
 /* signal to all that run */
-void hooks_stop(struct hooks *hooks);
+void hooks_stop(struct hooks *hooks, int signo);
 void hooks_free(struct hooks *hooks);
 
 #endif

@@ -18,7 +18,7 @@ struct syncer;
 
 enum {
 	SYNC_AT_ONCE_MS = 1000, /* an attempt that ran at least so long is synced before its dependents start */
-	SYNC_GROUP_MS = 50,     /* the longest that a shorter one waits for its sync */
+	SYNC_GROUP_MS = 250,     /* the longest that a shorter one waits for its sync */
 };
 
 /* `idle` is called when a sync under way has ended, `failed` when one could not be done */

@@ -103,12 +103,25 @@ static void skip(struct run *run, uint32_t stream, uint32_t dep)
 	end(run, stream, ORCH_TASK_SKIPPED, reason);
 }
 
-static void tell_users(struct run *run, uint32_t stream)
+/* no user that needs the success of `stream` can have it any more */
+static void skip_users(struct run *run, uint32_t stream)
+{
+	const edge *users = graph_users(run->plan->graph, stream);
+
+	for (uint32_t i = 0; i < graph_user_count(run->plan->graph, stream); i++) {
+		uint32_t id = EDGE_STREAM(users[i]);
+		const struct task *user = &run->tasks[id];
+
+		if (user->in_run && !is_final(user->state) && !run_is_cleanup(run, id))
+			skip(run, id, stream);
+	}
+}
+
+static void release_users(struct run *run, uint32_t stream, bool is_good)
 {
 	const struct task *task = &run->tasks[stream];
 	const edge *users = graph_users(run->plan->graph, stream);
 	uint32_t user_count = graph_user_count(run->plan->graph, stream);
-	bool is_good = task->state == ORCH_TASK_COMPLETED || was_needless(run, stream);
 	bool ran = run_is_group(run, stream) ? task->dep_ran : task->attempts > 0;
 
 	for (uint32_t i = 0; i < user_count; i++) {
@@ -122,13 +135,28 @@ static void tell_users(struct run *run, uint32_t stream)
 			user->dep_failed = 1;
 		else if (ran && !EDGE_ORDER_ONLY(users[i]))
 			user->dep_ran = 1;
-		if (is_final(user->state))
+		if (user->blockers > 0)
 			continue;
-		if (!is_good && !run_is_cleanup(run, id))
-			skip(run, id, stream);
-		else if (user->blockers == 0)
+		if (is_final(user->state))
+			run->settled[run->settled_tail++] = id;
+		else
 			release(run, id);
 	}
+}
+
+static void tell_users(struct run *run, uint32_t stream)
+{
+	struct task *task = &run->tasks[stream];
+	bool is_good = task->state == ORCH_TASK_COMPLETED || was_needless(run, stream);
+
+	if (task->over)
+		return;
+	if (!is_good)
+		skip_users(run, stream);
+	if (task->blockers > 0)
+		return;
+	task->over = 1;
+	release_users(run, stream, is_good);
 }
 
 static void work_off(struct run *run)
@@ -175,7 +203,7 @@ static struct run *make(const struct plan *plan, struct plan *results, const str
 	for (uint32_t s = 0; s < count; s++)
 		in_run += add_task(run, s);
 	run->count[ORCH_TASK_WAITING] = in_run;
-	run->settled = xmalloc((in_run + 1) * sizeof *run->settled);
+	run->settled = xmalloc((2 * in_run + 1) * sizeof *run->settled);
 	for (uint32_t s = 0; s < count; s++) {
 		if (run->tasks[s].in_run)
 			tell(run, s, ORCH_TASK_WAITING, ORCH_TASK_WAITING, NULL);

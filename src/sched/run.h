@@ -24,12 +24,13 @@ enum sched_policy {
 };
 
 struct task {
-	uint32_t blockers;  /* dependencies that are not settled yet */
+	uint32_t blockers;  /* dependencies that are not over yet */
 	uint16_t attempts;  /* started so far */
 	uint8_t state;      /* enum orch_task_state */
 	uint8_t in_run : 1; /* has a part in this run: its plan item is PERHAPS or RUN */
 	uint8_t dep_failed : 1, dep_ran : 1;
-	int64_t wake_ms; /* of BACKOFF: when it becomes ready */
+	uint8_t over : 1; /* in a final state, and so is all that it depends on: its users know */
+	int64_t wake_ms;  /* of BACKOFF: when it becomes ready */
 };
 
 struct run_options {

@@ -40,7 +40,7 @@ struct run {
 	struct queue backoff; /* BACKOFF tasks, rank is -wake_ms */
 	int64_t ready_seq;
 	/* tasks that reached a final state whose users have not been told: a work list, so that nothing recurses */
-	uint32_t *settled; /* [count of tasks in the run] */
+	uint32_t *settled; /* [twice the count of tasks in the run]: a task is here when it ends and when it is over */
 	size_t settled_head, settled_tail;
 	/* the end */
 	uint64_t random;
@@ -68,8 +68,11 @@ static inline bool run_is_cleanup(const struct run *run, uint32_t stream)
 {
 	return run_settings(run, stream)->when != WHEN_SUCCESS;
 }
-/* the task reached a final state: its users' blockers are counted down; those are released, completed (groups) or
- * skipped, and theirs in turn */
+/* the task reached a final state: users that need its success are skipped at once if it has none; when all that it
+ * depends on has ended too, blockers are counted down, and users are released or completed (groups). Then theirs in
+ * turn. So a clean-up stream starts when nothing behind it can be running any more, also behind a group that was
+ * skipped early
+ */
 void run_settle(struct run *run, uint32_t stream);
 
 /* pool.c */

@@ -40,7 +40,7 @@ reachable() {
 	LOG=$place/log
 	: >"$LOG"
 	chmod 666 "$LOG"
-	cd "$place/project"
+	cd "$place/project" || return 1
 	as_user "$ORCH" --version >/dev/null || skip "another user cannot come here"
 }
 

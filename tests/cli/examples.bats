@@ -25,7 +25,6 @@ setup() {
 @test "quickstart: one station read anew, and what did not change is not done again" {
 	cp -R "$srcdir/examples/quickstart" quickstart
 	chmod -R u+w quickstart
-	"$ORCH" -C quickstart -t
 	"$ORCH" -C quickstart -j4 >/dev/null
 	rm quickstart/out/north.tsv
 	run "$ORCH" -C quickstart -j4 --json

@@ -297,6 +297,36 @@ busy='echo "+ $ORCH_STREAM" >>"$LOG"; sleep 0.05; echo "- $ORCH_STREAM" >>"$LOG"
 	expect 0 -q
 }
 
+@test "a clean-up stream waits for all that is behind a group, also when the group was skipped early" {
+	orchfile <<-'END'
+		bad:
+		  exit 1
+		slow:
+		  until grep -q '"stream":"over"' .orch/runs/*/journal.jsonl; do sleep 0.01; done
+		  sleep 0.1
+		  echo slow >>"$LOG"
+		tests: bad slow
+		over: tests
+		  echo over >>"$LOG"
+		clean: tests
+		  when = always
+		  retries = 1
+		  backoff = 20ms
+		  echo "clean $ORCH_ATTEMPT" >>"$LOG"
+		  test "$ORCH_ATTEMPT" -eq 2
+		report: over clean
+		  when = always
+		  echo report >>"$LOG"
+	END
+	expect 1 -j3
+	[ "$(tr '\n' ' ' <"$LOG")" = "slow clean 1 clean 2 report " ]
+	[ "$(state over)" = skipped ]
+	[[ "$(reason over)" == *"depends on tests, which was skipped"* ]]
+	: >"$LOG"
+	expect 1 -j3 -k
+	[ "$(tr '\n' ' ' <"$LOG")" = "clean 1 clean 2 report " ] || [ "$(tr '\n' ' ' <"$LOG")" = "slow clean 1 clean 2 report " ]
+}
+
 @test "retries, ORCH_ATTEMPT, a log of its own for each attempt" {
 	orchfile <<-'END'
 		flaky:
@@ -628,7 +658,8 @@ busy='echo "+ $ORCH_STREAM" >>"$LOG"; sleep 0.05; echo "- $ORCH_STREAM" >>"$LOG"
 		  readlink /proc/self/fd/0 >>"$LOG"
 		  cat >>"$LOG"
 		  test "$(ps -o sid= -p $$ | tr -d ' ')" = $$
-		  ls /proc/$$/fd | tr '\n' ' ' >>fds
+		  fds() { cd /proc/$$/fd; echo *; }
+		  (fds) >>fds
 	END
 	echo input | expect 0
 	[ "$(cat "$LOG")" = /dev/null ]
@@ -640,7 +671,7 @@ busy='echo "+ $ORCH_STREAM" >>"$LOG"; sleep 0.05; echo "- $ORCH_STREAM" >>"$LOG"
 			[ "$fd" -le 2 ] || eval "exec $fd>&-"
 		done
 		"$ORCH" -B >/dev/null 2>&1
-		sh -c "ls /proc/\$\$/fd | tr '\n' ' '" >want </dev/null 2>&1
+		sh -c 'fds() { cd /proc/$$/fd; echo *; }; (fds) >>want' </dev/null >/dev/null 2>&1
 	)
 	diff want fds
 }

@@ -321,6 +321,12 @@ chain() {
 	expect 0 reset '*'
 	ran "a b c d"
 	expect 2 reset no-such
+	# what is not there cannot be called complete
+	rm b.out
+	expect 2 touch a b
+	[[ "$output" == *"'b'"*"b.out"*"does not exist"* ]]
+	expect 2 -t
+	ran "b"
 	sed -i 's/cp b.out/cp  b.out/' Orchfile
 	expect 0 touch c
 	ran ""
@@ -349,7 +355,7 @@ chain() {
 	ran "web-one" -B --only web-one
 	ran "api-two web-two" -B --only '*-two'
 	ran "api-one api-two done web-two" -B --except web-one
-	ran "api-one api-two" -B --except 'web*' --except done
+	ran "api-one api-two" -B --except 'web*' --except 'done'
 	ran "api-one api-two done web-one web-two" -B api-one+
 	ran "api-one api-two web-one" -B web-one api-two
 	expect 2 'zzz*'

@@ -66,6 +66,7 @@ until_true() {
 }
 
 # background ARGUMENT...: orch with job control, so that SIGINT is not ignored in it; $pid
+# shellcheck disable=SC2120
 background() {
 	python3 - "$ORCH" "$@" >out 2>&1 3>&- <<-'END' &
 		import os, signal, sys
@@ -210,6 +211,21 @@ daemons() {
 	kill -INT "$pid"
 	ends 130
 	[ "$(wc -l <"$LOG")" -eq 1 ]
+}
+
+@test "SIGINT ends a hook at the end of the run" {
+	orchfile <<-'END'
+		on finish:
+		  echo hook >>"$LOG"
+		  sleep 50
+		s:
+		  :
+	END
+	background
+	until_true logged hook
+	kill -INT "$pid"
+	ends 130
+	expect 0 -q
 }
 
 @test "no daemon is left after success" {

@@ -112,3 +112,26 @@ C: B
 	env = V={{Stream-A.v}} W=2
 	env V is late
 	run (late): echo {{quote(Stream-A.v)}} {{raw(B.summary)}}
+========
+a:
+	timeout = 1h
+	# a comment
+	#!/usr/bin/env python3
+	# of the script
+	print("x")
+b: a
+	#!/bin/sh
+	true
+# after
+for x in 1:
+	# in a for
+	c{{x}}:
+		true
+--------
+a:
+	timeout = 1h
+	run: #!/usr/bin/env python3\n# of the script\nprint("x")
+b: a
+	run: #!/bin/sh\ntrue
+c1:
+	run: true
