@@ -17,31 +17,32 @@ enum {
 	MAX_CHAIN = 64,
 };
 
+static size_t error_limit(const struct diag_list *list)
+{
+	return list->limit ? list->limit : DEFAULT_LIMIT;
+}
+
 void diag_add(struct diag_list *list, enum diag_severity severity, struct place place, const char *format, va_list args)
 {
 	struct diag *diag;
 
-	if (severity == DIAG_ERROR)
+	if (severity == DIAG_ERROR) {
 		list->errors++;
-	else if (severity == DIAG_WARNING)
+		list->dropping = list->errors > error_limit(list);
+	} else if (severity == DIAG_WARNING) {
 		list->warnings++;
-	else if (!list->count)
-		return;
-	/* what is past the limit is only counted; its notes go with it */
-	if (list->errors > (list->limit ? list->limit : DEFAULT_LIMIT))
+		list->dropping = false;
+	}
+	if (list->dropping || (severity == DIAG_NOTE && !list->count))
 		return;
 	if (list->count == list->capacity) {
 		list->capacity = list->capacity ? list->capacity * 2 : 16;
 		list->items = xreallocarray(list->items, list->capacity, sizeof *list->items);
 	}
-	if (severity == DIAG_NOTE) {
-		size_t owner = list->count;
-
-		while (owner > 0 && list->items[owner - 1].severity == DIAG_NOTE)
-			owner--;
-		if (owner > 0)
-			list->items[owner - 1].notes++;
-	}
+	if (severity == DIAG_NOTE)
+		list->items[list->owner].notes++;
+	else
+		list->owner = list->count;
 	diag = &list->items[list->count++];
 	*diag = (struct diag){.severity = severity, .place = place, .message = xvasprintf(format, args)};
 }
@@ -103,6 +104,7 @@ void diag_sort(struct diag_list *list)
 		size_t members = list->items[groups[g].first].notes + 1;
 
 		memcpy(&sorted[filled], &list->items[groups[g].first], members * sizeof *sorted);
+		list->owner = filled;
 		filled += members;
 	}
 	if (list->count)
@@ -213,8 +215,9 @@ static void render_chain(const struct source_set *sources, const struct source *
 		if (!includer)
 			return;
 		source_position(sources, source->from, &line, &column);
-		strbuf_addf(out, "%s %s:%u:%u%s\n", depth ? "                 from" : "In file included from",
-			includer->name, line, column, includer->from.source ? "," : ":");
+		strbuf_addstr(out, depth ? "                 from " : "In file included from ");
+		show_text(out, includer->name);
+		strbuf_addf(out, ":%u:%u%s\n", line, column, includer->from.source ? "," : ":");
 		source = includer;
 	}
 }
@@ -232,8 +235,9 @@ static void render_one(const struct diag *diag, const struct source_set *sources
 		if (diag->severity != DIAG_NOTE)
 			render_chain(sources, source, out);
 		source_position(sources, diag->place, &line, &column);
-		strbuf_addf(out, "%s%s:%u:%u:%s ", color ? "\033[1m" : "", source->name, line, column,
-			color ? "\033[0m" : "");
+		strbuf_addstr(out, color ? "\033[1m" : "");
+		show_text(out, source->name);
+		strbuf_addf(out, ":%u:%u:%s ", line, column, color ? "\033[0m" : "");
 	}
 	strbuf_addf(
 		out, "%s%s:%s ", color ? colors[diag->severity] : "", names[diag->severity], color ? "\033[0m" : "");
@@ -245,12 +249,10 @@ static void render_one(const struct diag *diag, const struct source_set *sources
 
 void diag_render(const struct diag_list *list, const struct source_set *sources, bool color, struct strbuf *out)
 {
-	size_t limit = list->limit ? list->limit : DEFAULT_LIMIT;
-
 	for (size_t i = 0; i < list->count; i++)
 		render_one(&list->items[i], sources, color, out);
-	if (list->errors > limit)
-		strbuf_addf(out, "... and %zu more errors\n", list->errors - limit);
+	if (list->errors > error_limit(list))
+		strbuf_addf(out, "... and %zu more errors\n", list->errors - error_limit(list));
 }
 
 void diag_list_release(struct diag_list *list)

@@ -28,7 +28,9 @@ struct diag_list {
 	size_t capacity;
 	size_t errors;
 	size_t warnings;
-	size_t limit; /* of errors kept, 0: 1000; what is more is counted in `errors`, and said at the end */
+	size_t limit;  /* of errors kept, 0: 1000; what is more is counted in `errors`, and said at the end */
+	size_t owner;  /* the last that is no note: the next note is its */
+	bool dropping; /* the last one was past the limit, and its notes go with it */
 };
 
 __attribute__((format(printf, 3, 4))) void diag_error(
@@ -42,8 +44,8 @@ void diag_add(
 	struct diag_list *list, enum diag_severity severity, struct place place, const char *format, va_list args);
 /* by source, then by offset, stable; notes stay behind their diagnostic */
 void diag_sort(struct diag_list *list);
-/* the text of all, with lines, carets and the chain of includes; colour on request. Control characters of the source
- * are shown as '?' */
+/* the text of all, with lines, carets and the chain of includes; colour on request. Control characters, what
+ * is no UTF-8 and marks that turn the direction of writing are shown as '?', in names and messages too */
 void diag_render(const struct diag_list *list, const struct source_set *sources, bool color, struct strbuf *out);
 void diag_list_release(struct diag_list *list);
 

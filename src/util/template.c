@@ -38,13 +38,19 @@ void template_escape(struct strbuf *out, const char *text, size_t len)
 	strbuf_add(out, text, len);
 }
 
+/* a NUL is none: strchr() would find it */
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 static void trim(const char **text, size_t *len)
 {
-	while (*len && strchr(" \t\n\r", **text)) {
+	while (*len && is_blank(**text)) {
 		(*text)++;
 		(*len)--;
 	}
-	while (*len && strchr(" \t\n\r", (*text)[*len - 1]))
+	while (*len && is_blank((*text)[*len - 1]))
 		(*len)--;
 }
 

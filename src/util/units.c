@@ -14,11 +14,14 @@ static const struct {
 	int64_t ms;
 } duration_units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {"w", 604800000}};
 
-/* digits with at most one dot; false if there are none */
+/* digits with at most one dot; false if there are none or the number is too large. Divided once at the end, so that 0.3
+ * becomes the double nearest to it */
 static bool parse_number(const char **text, double *value)
 {
+	enum { PLACES_MAX = 15 };
 	const char *at = *text;
 	double scale = 1;
+	unsigned places = 0;
 	bool dot = false, digits = false;
 
 	for (*value = 0; (*at >= '0' && *at <= '9') || (*at == '.' && !dot); at++) {
@@ -27,13 +30,15 @@ static bool parse_number(const char **text, double *value)
 			continue;
 		}
 		digits = true;
+		if (dot && places++ >= PLACES_MAX)
+			continue;
 		if (dot)
-			*value += (*at - '0') * (scale /= 10);
-		else
-			*value = *value * 10 + (*at - '0');
+			scale *= 10;
+		*value = *value * 10 + (*at - '0');
 	}
 	*text = at;
-	return digits;
+	*value /= scale;
+	return digits && isfinite(*value);
 }
 
 bool units_parse_duration(const char *text, int64_t *ms)
@@ -258,6 +263,7 @@ bool units_parse_time_utc(const char *text, int64_t *epoch_ms)
 {
 	static const char shape[] = "0000-00-00T00:00:00.000Z";
 	int year, month, day, hour, minute, second, milli;
+	char again[UNITS_TEXT_MAX];
 
 	if (strlen(text) != sizeof shape - 1)
 		return false;
@@ -269,9 +275,10 @@ bool units_parse_time_utc(const char *text, int64_t *epoch_ms)
 		!take_digits(text + 11, 2, &hour) || !take_digits(text + 14, 2, &minute) ||
 		!take_digits(text + 17, 2, &second) || !take_digits(text + 20, 3, &milli))
 		return false;
-	if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60)
+	if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 59)
 		return false;
 	*epoch_ms = days_from_civil(year, month, day) * 86400000 + (int64_t)hour * 3600000 + minute * 60000 +
 		second * 1000 + milli;
-	return true;
+	/* a day that the month does not have has become another day */
+	return strcmp(units_time_utc(again, *epoch_ms), text) == 0;
 }

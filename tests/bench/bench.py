@@ -274,7 +274,8 @@ def one_gigabyte(graphs):
                "gigabyte: mv .orch .orch.old; orch -s; sh -c '%s > out'" % command)
 
 
-PARTS = (nothing_to_do, dry_run, independent, start_up, sleeping, one_gigabyte)
+# what makes many files comes first: see forget()
+PARTS = (independent, start_up, nothing_to_do, dry_run, sleeping, one_gigabyte)
 
 
 # --- the table ---------------------------------------------------------------------------------------------------------------------

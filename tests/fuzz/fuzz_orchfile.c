@@ -1,6 +1,7 @@
 /*
- * Any bytes as an Orchfile: reading them must neither crash nor hang, and what `orch fmt` makes of a good file must be good, mean as many streams, and be left as it is by
- * a second `orch fmt`. Nothing outside is touched: no command, no other file.
+ * Any bytes as an Orchfile: reading them must neither crash nor hang, and what `orch fmt` makes of a good file must be
+ * good, mean as many streams, and be left as it is by a second `orch fmt`. Nothing outside is touched: no command, no
+ * other file.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -18,10 +19,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* -1 if it does not load, else the number of streams */
 static int64_t load(const char *text, size_t len)
 {
-	struct load_options options = { .path = "Orchfile", .dir = "/", .isolated = true, .inspect = true };
-	struct diag_list diags = { 0 };
-	struct strbuf out = { 0 };
-	struct graph graph = { 0 };
+	struct load_options options = {.path = "Orchfile", .dir = "/", .isolated = true, .inspect = true};
+	struct diag_list diags = {0};
+	struct strbuf out = {0};
+	struct graph graph = {0};
 	struct project project;
 	int64_t result = -1;
 
@@ -41,8 +42,8 @@ static int64_t load(const char *text, size_t len)
 
 static int format(const char *text, size_t len, struct strbuf *out)
 {
-	struct source_set sources = { 0 };
-	struct diag_list diags = { 0 };
+	struct source_set sources = {0};
+	struct diag_list diags = {0};
 	int result = format_text(&sources, "Orchfile", text, len, &diags, out);
 
 	diag_list_release(&diags);
@@ -52,12 +53,13 @@ static int format(const char *text, size_t len, struct strbuf *out)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct strbuf once = { 0 }, twice = { 0 };
+	struct strbuf once = {0}, twice = {0};
 	const char *text = (const char *)data;
 	int64_t streams = load(text, size);
 
 	if (format(text, size, &once) == 0) {
-		if (format(strbuf_cstr(&once), once.len, &twice) != 0 || once.len != twice.len || memcmp(strbuf_cstr(&once), strbuf_cstr(&twice), once.len) != 0)
+		if (format(strbuf_cstr(&once), once.len, &twice) != 0 || once.len != twice.len ||
+			memcmp(strbuf_cstr(&once), strbuf_cstr(&twice), once.len) != 0)
 			abort();
 		if (streams >= 0 && load(strbuf_cstr(&once), once.len) != streams)
 			abort();

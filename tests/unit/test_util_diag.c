@@ -308,9 +308,14 @@ static void more_errors_than_the_limit_are_counted(void **state)
 	diag_error(&list, nowhere, "three");
 	diag_note(&list, nowhere, "of three");
 	diag_error(&list, nowhere, "four");
+	diag_warning(&list, nowhere, "also this");
+	diag_note(&list, nowhere, "of this");
 	diag_sort(&list);
+	diag_note(&list, nowhere, "and that");
 	assert_int_equal(list.errors, 4);
-	assert_rendered("error: one\nwarning: careful\nerror: two\nnote: of two\n... and 2 more errors\n");
+	assert_int_equal(list.items[4].notes, 2);
+	assert_rendered("error: one\nwarning: careful\nerror: two\nnote: of two\n"
+			"warning: also this\nnote: of this\nnote: and that\n... and 2 more errors\n");
 	diag_list_release(&list);
 	assert_int_equal(list.errors, 0);
 	assert_int_equal(list.limit, 2);
@@ -329,6 +334,19 @@ static void colour_is_balanced(void **state)
 		"    1 | abc\n"
 		"      |  \033[1;32m^\033[0m\n");
 	strbuf_release(&out);
+}
+
+static void names_cannot_steer_the_terminal(void **state)
+{
+	uint16_t outer = add("a\033[2J", "include b\n");
+	uint16_t inner = add_bytes("b\xff", "x\n", 2, at(outer, "b"));
+
+	(void)state;
+	diag_error(&list, at(inner, "x"), "no");
+	assert_rendered("In file included from a?[2J:1:9:\n"
+			"b?:1:1: error: no\n"
+			"    1 | x\n"
+			"      | ^\n");
 }
 
 static void an_empty_list_is_fine(void **state)
@@ -354,6 +372,7 @@ int main(void)
 		cmocka_unit_test_teardown(long_lines_are_cut_around_the_caret, reset),
 		cmocka_unit_test_teardown(more_errors_than_the_limit_are_counted, reset),
 		cmocka_unit_test_teardown(colour_is_balanced, reset),
+		cmocka_unit_test_teardown(names_cannot_steer_the_terminal, reset),
 		cmocka_unit_test_teardown(an_empty_list_is_fine, reset),
 	};
 

@@ -320,6 +320,8 @@ static void numbers_and_booleans_are_read(void **state)
 	assert_false(units_parse_int("99999999999999999999", INT64_MIN, INT64_MAX, &number));
 	assert_true(units_parse_double("-2.5", &real));
 	assert_true(real == -2.5);
+	assert_true(units_parse_double("0.3", &real) && real == 0.3);
+	assert_true(units_parse_double("17.29", &real) && real == 17.29);
 	assert_false(units_parse_double("nan", &real));
 	assert_false(units_parse_double("1e3", &real));
 	assert_false(units_parse_double("", &real));
