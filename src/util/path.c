@@ -141,7 +141,7 @@ static const char *match_class(const char *glob, char c, bool *matches)
 bool path_match(const char *glob, const char *name)
 {
 	const char *star_glob = NULL, *star_name = NULL, *deep_glob = NULL, *deep_name = NULL;
-	const char *start = glob;
+	const char *start = glob, *unclosed = NULL;
 
 	for (;;) {
 		bool matches = false;
@@ -168,8 +168,11 @@ bool path_match(const char *glob, const char *name)
 			if (*glob == '?') {
 				matches = *name != '/';
 				next = glob + 1;
-			} else if (*glob == '[') {
+			} else if (*glob == '[' && (!unclosed || glob < unclosed)) {
 				next = match_class(glob, *name, &matches);
+				/* then none behind it has an end either, and must not be looked for again and again */
+				if (!next)
+					unclosed = glob;
 			}
 			if (!next && *glob) {
 				/* a '[' without an end stands for itself; '\' takes the next one as it is */

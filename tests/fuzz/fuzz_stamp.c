@@ -1,57 +1,93 @@
-/* Stamp files: what is read is written again to the same, and nothing else is read. */
+/*
+ * Any bytes as a stamp, and any bytes between a good first line and a good checksum: what is read must, written again,
+ * be read as the same.
+ */
 #include "config.h"
 
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "state/stamp.h"
-#include "util/alloc.h"
+#include "state/stamp_text.h"
 #include "util/digest.h"
 #include "util/strbuf.h"
 
+#define STREAM "some-stream"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void read_and_write(const char *text, size_t len)
+static void demand(bool holds)
 {
-	struct stamp_detail first = {0}, second = {0};
-	struct strbuf written = {0}, again = {0};
+	if (!holds)
+		abort();
+}
 
-	if (stamp_parse(&first, text, len) == 0) {
-		stamp_write(&written, "name", &first);
-		if (stamp_parse(&second, strbuf_cstr(&written), written.len) != 0)
-			abort();
-		stamp_write(&again, "name", &second);
-		if (again.len != written.len || memcmp(again.data, written.data, again.len) != 0)
-			abort();
+static void demand_same(const struct stamp *a, const struct stamp *b)
+{
+	demand(a->recipe == b->recipe && a->inputs == b->inputs && a->deps == b->deps && a->result == b->result);
+	demand(a->finished_ms == b->finished_ms && a->duration_ms == b->duration_ms && a->present && b->present);
+}
+
+static void demand_same_details(const struct stamp_detail *a, const struct stamp_detail *b)
+{
+	demand_same(&a->stamp, &b->stamp);
+	demand(a->attempt == b->attempt && a->part_count == b->part_count);
+	demand(!a->run == !b->run && (!a->run || strcmp(a->run, b->run) == 0));
+	/* the text is for showing: bytes that are no UTF-8 are not kept */
+	demand(!a->recipe_text == !b->recipe_text &&
+		(!a->recipe_text || strlen(a->recipe_text) == strlen(b->recipe_text)));
+	for (size_t i = 0; i < a->part_count; i++) {
+		demand(a->parts[i].kind == b->parts[i].kind && a->parts[i].digest == b->parts[i].digest);
+		demand(strcmp(a->parts[i].name, b->parts[i].name) == 0);
 	}
-	strbuf_release(&written);
-	strbuf_release(&again);
-	stamp_detail_release(&first);
+}
+
+static void try_stamp(const char *text, size_t len)
+{
+	struct stamp_detail first, numbers, second;
+	struct strbuf once = {0}, twice = {0};
+
+	if (stamp_parse(&first, text, len) < 0) {
+		demand(!first.parts && !first.run && !first.recipe_text);
+		return;
+	}
+	/* the short way to read it must see the same */
+	demand(stamp_parse_of(&numbers, NULL, text, len, false) == 0);
+	demand_same(&first.stamp, &numbers.stamp);
+	stamp_detail_release(&numbers);
+
+	stamp_write(&once, STREAM, &first);
+	demand(stamp_parse_of(&second, STREAM, once.data, once.len, true) == 0);
+	demand_same_details(&first, &second);
+	stamp_write(&twice, STREAM, &second);
+	demand(once.len == twice.len && memcmp(once.data, twice.data, once.len) == 0);
 	stamp_detail_release(&second);
+	demand(stamp_parse_of(&second, "another", once.data, once.len, true) < 0);
+	stamp_detail_release(&first);
+	strbuf_release(&once);
+	strbuf_release(&twice);
+}
+
+/* the lines as they are, but with the frame that nobody guesses */
+static void try_framed(const char *text, size_t len)
+{
+	struct strbuf framed = {0};
+
+	strbuf_addstr(&framed, "orch-stamp 1\n");
+	strbuf_add(&framed, text, len);
+	strbuf_addf(&framed, "end %016" PRIx64 "\n", digest_bytes(framed.data, framed.len));
+	try_stamp(framed.data, framed.len);
+	strbuf_release(&framed);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char last[] = "\nend ";
-	char *text = xstrndup("", 0), *end;
-	struct strbuf mended = {0};
+	const char *text = (const char *)data;
 
-	text = xrealloc(text, size + 1);
-	memcpy(text, data, size);
-	text[size] = '\0';
-	read_and_write(text, size);
-	/* the same with a checksum that is right: else nothing behind it would ever be reached */
-	end = strstr(text, last);
-	if (end) {
-		size_t covered = (size_t)(end - text) + 1;
-
-		strbuf_add(&mended, text, covered);
-		strbuf_addf(&mended, "end %016llx\n", (unsigned long long)digest_bytes(text, covered));
-		read_and_write(mended.data, mended.len);
-	}
-	strbuf_release(&mended);
-	free(text);
+	try_stamp(text, size);
+	try_framed(text, size);
 	return 0;
 }

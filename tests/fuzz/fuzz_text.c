@@ -1,107 +1,297 @@
-/* What reads text of the user's in `util`: templates, durations and sizes, globs, paths, patterns, UTF-8. */
+/*
+ * Any bytes as what people write in an Orchfile: templates, durations, sizes, paths, globs, patterns; and the readers
+ * and writers under them. The input's first line is the glob or the pattern, the rest what it is matched with.
+ */
 #include "config.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "util/alloc.h"
+#include "util/json.h"
 #include "util/path.h"
 #include "util/regex.h"
 #include "util/strbuf.h"
+#include "util/suggest.h"
 #include "util/template.h"
 #include "util/units.h"
 #include "util/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* the parts put together are the text, and what was escaped has no names */
-static void check_template(const char *text, size_t len)
+static void demand(bool holds)
 {
+	if (!holds)
+		abort();
+}
+
+static bool is_within(const char *part, size_t part_len, const char *text, size_t len)
+{
+	return part >= text && part_len <= len && (size_t)(part - text) <= len - part_len;
+}
+
+static void try_template(const char *text, size_t len)
+{
+	struct strbuf escaped = {0}, expanded = {0};
 	struct template_part part;
-	struct strbuf whole = {0}, escaped = {0}, back = {0};
-	const char *rest = text;
+	const char *at = text;
 	size_t left = len;
 
-	while (template_next(&rest, &left, &part))
-		strbuf_add(&whole, part.text, part.len);
-	if (whole.len != len || (len && memcmp(whole.data, text, len) != 0))
-		abort();
-	template_escape(&escaped, text, len);
-	rest = strbuf_cstr(&escaped);
-	left = escaped.len;
-	while (template_next(&rest, &left, &part)) {
-		if (part.kind == TEMPLATE_LITERAL)
-			strbuf_addstr(&back, "{{");
-		else if (part.kind == TEMPLATE_TEXT)
-			strbuf_add(&back, part.text, part.len);
-		else
-			abort();
+	while (template_next(&at, &left, &part)) {
+		demand(part.len > 0 && part.text + part.len == at && is_within(part.text, part.len, text, len));
+		demand((part.kind == TEMPLATE_BAD) == (part.problem != NULL));
+		if (part.kind != TEMPLATE_NAME)
+			continue;
+		demand(part.name_len > 0 && is_within(part.name, part.name_len, part.text, part.len));
+		demand(!part.fallback || is_within(part.fallback, part.fallback_len, part.text, part.len));
+		demand(part.functions <= TEMPLATE_FUNCTIONS_MAX);
+		for (unsigned i = 0; i < part.functions; i++)
+			demand(part.function_len[i] > 0 &&
+				is_within(part.function[i], part.function_len[i], part.text, part.len));
 	}
-	if (back.len != len || (len && memcmp(back.data, text, len) != 0))
-		abort();
-	strbuf_release(&whole);
+	demand(left == 0 && at == text + len);
+
+	template_escape(&escaped, text, len);
+	at = strbuf_cstr(&escaped);
+	left = escaped.len;
+	while (template_next(&at, &left, &part)) {
+		demand(part.kind == TEMPLATE_TEXT || part.kind == TEMPLATE_LITERAL);
+		if (part.kind == TEMPLATE_TEXT)
+			strbuf_add(&expanded, part.text, part.len);
+		else
+			strbuf_addstr(&expanded, "{{");
+	}
+	demand(expanded.len == len && memcmp(strbuf_cstr(&expanded), text, len) == 0);
 	strbuf_release(&escaped);
-	strbuf_release(&back);
+	strbuf_release(&expanded);
 }
 
-static void check_units(const char *text)
+static void try_units(const char *text)
 {
 	char buffer[UNITS_TEXT_MAX];
-	int64_t value, again;
+	int64_t value, back;
 	double number;
-	bool yes;
+	bool flag;
 
-	if (units_parse_duration(text, &value) &&
-		(!units_parse_duration(units_duration_exact(buffer, value), &again) || again != value))
-		abort();
-	if (units_parse_time_utc(text, &value) &&
-		(!units_parse_time_utc(units_time_utc(buffer, value), &again) || again != value))
-		abort();
-	(void)units_parse_size(text, &value);
-	(void)units_parse_int(text, -1000, 1000, &value);
-	(void)units_parse_double(text, &number);
-	(void)units_parse_bool(text, &yes);
+	if (units_parse_duration(text, &value)) {
+		demand(value >= 0);
+		demand(units_parse_duration(units_duration_exact(buffer, value), &back) && back == value);
+		demand(strlen(units_duration(buffer, value)) < UNITS_TEXT_MAX);
+	}
+	if (units_parse_size(text, &value))
+		demand(value >= 0 && strlen(units_size(buffer, value)) < UNITS_TEXT_MAX);
+	if (units_parse_int(text, -1000, INT64_MAX, &value)) {
+		demand(value >= -1000);
+		units_duration(buffer, value);
+		units_size(buffer, value);
+		units_time_utc(buffer, value);
+		units_duration_exact(buffer, value);
+	}
+	if (units_parse_double(text, &number))
+		demand(isfinite(number));
+	if (units_parse_time_utc(text, &value))
+		demand(strcmp(units_time_utc(buffer, value), text) == 0);
+	if (units_parse_bool(text, &flag))
+		demand(!units_parse_int(text, 0, 1, &value));
 }
 
-static void check_paths(const char *text)
+static void try_path(const char *path)
 {
-	char *once = path_clean(text), *twice = path_clean(once), *dir = path_dir(text), *stem = path_stem(text);
-	const char *split = strchr(text, '\n');
+	char *clean = path_clean(path), *again = path_clean(clean), *dir = path_dir(path), *stem = path_stem(path);
+	char *joined = path_join("base", path);
+	struct strbuf quoted = {0}, plain = {0};
+	const char *at;
 
-	if (strcmp(once, twice) != 0)
-		abort();
-	(void)path_is_inside(text);
-	if (split && split - text < 100 && strlen(split) < 1000) {
-		char *glob = xstrndup(text, (size_t)(split - text));
-
-		(void)path_match(glob, split + 1);
-		free(glob);
-	}
-	free(once);
-	free(twice);
+	demand(*clean && strcmp(clean, again) == 0 && !strstr(clean, "//"));
+	demand(path_is_inside(path) == path_is_inside(clean) && (*path == '/') == (*clean == '/'));
+	demand(*dir && strlen(stem) <= strlen(path_file(path)) && !strchr(path_file(path), '/'));
+	demand(*path == '/' ? strcmp(joined, path) == 0 : strncmp(joined, "base/", 5) == 0);
+	free(clean);
+	free(again);
 	free(dir);
 	free(stem);
+	free(joined);
+
+	path_quote(&quoted, path);
+	/* read as a shell reads it: '...' as it is, \' a quote */
+	for (at = strbuf_cstr(&quoted); *at;) {
+		if (*at == '\'') {
+			const char *end = strchr(at + 1, '\'');
+
+			demand(end != NULL);
+			strbuf_add(&plain, at + 1, (size_t)(end - at - 1));
+			at = end + 1;
+		} else {
+			at += *at == '\\';
+			demand(*at);
+			strbuf_addch(&plain, *at++);
+		}
+	}
+	demand(quoted.len > 0 && strcmp(strbuf_cstr(&plain), path) == 0);
+	strbuf_release(&quoted);
+	strbuf_release(&plain);
+}
+
+/* --- globs, held against a matcher that tries everything --- */
+
+enum { GLOB_MAX = 48 };
+
+struct tried {
+	const char *glob, *name;
+	bool known[GLOB_MAX + 1][GLOB_MAX + 1], matches[GLOB_MAX + 1][GLOB_MAX + 1];
+};
+
+/* length of the class at `glob`, 0 if it has no end; does `c` belong to it? */
+static size_t class_length(const char *glob, unsigned char c, bool *matches)
+{
+	size_t at = 1, first;
+	bool negated = glob[at] == '!' || glob[at] == '^', found = false;
+
+	at += negated;
+	for (first = at; glob[at] && (glob[at] != ']' || at == first);) {
+		unsigned char low = (unsigned char)glob[at], high = low;
+
+		at++;
+		if (glob[at] == '-' && glob[at + 1] && glob[at + 1] != ']') {
+			high = (unsigned char)glob[at + 1];
+			at += 2;
+		}
+		found = found || (c >= low && c <= high);
+	}
+	*matches = found != negated && c != '/';
+	return glob[at] ? at + 1 : 0;
+}
+
+static bool try_match(struct tried *tried, size_t g, size_t n)
+{
+	const char *glob = tried->glob + g, *name = tried->name + n;
+	bool matches = false;
+	size_t skip = 1;
+
+	if (tried->known[g][n])
+		return tried->matches[g][n];
+	if (glob[0] == '*' && glob[1] == '*' && (g == 0 || glob[-1] == '/') && (glob[2] == '/' || !glob[2])) {
+		matches = !glob[2];
+		for (size_t i = 0; !matches; i++) {
+			matches = (i == 0 || name[i - 1] == '/') && try_match(tried, g + 3, n + i);
+			if (!name[i])
+				break;
+		}
+	} else if (*glob == '*') {
+		skip = strspn(glob, "*");
+		for (size_t i = 0; !matches; i++) {
+			matches = try_match(tried, g + skip, n + i);
+			if (!name[i] || name[i] == '/')
+				break;
+		}
+	} else if (!*glob || !*name) {
+		matches = !*glob && !*name;
+	} else {
+		size_t length = *glob == '[' ? class_length(glob, (unsigned char)*name, &matches) : 0;
+
+		if (length) {
+			skip = length;
+		} else if (*glob == '?') {
+			matches = *name != '/';
+		} else {
+			skip = *glob == '\\' && glob[1] ? 2 : 1;
+			matches = glob[skip - 1] == *name;
+		}
+		matches = matches && try_match(tried, g + skip, n + 1);
+	}
+	tried->known[g][n] = true;
+	tried->matches[g][n] = matches;
+	return matches;
+}
+
+static void try_glob(const char *glob, const char *name)
+{
+	bool matches = path_match(glob, name);
+
+	if (strlen(glob) <= GLOB_MAX && strlen(name) <= GLOB_MAX) {
+		struct tried tried = {.glob = glob, .name = name};
+
+		demand(matches == try_match(&tried, 0, 0));
+	}
+	if (!path_has_glob(glob) && !strchr(glob, '\\'))
+		demand(matches == (strcmp(glob, name) == 0));
+}
+
+static void try_regex(const char *pattern, size_t pattern_len, const char *text, size_t len)
+{
+	struct orch_error err = {0};
+	struct regex *regex;
+	const char *value;
+	size_t where, value_len;
+
+	if (regex_new(&regex, pattern, pattern_len, &where, &err) < 0) {
+		demand(!regex && where <= pattern_len && err.message[0]);
+		return;
+	}
+	if (regex_group(regex, text, len, "name", &value, &value_len))
+		demand(is_within(value, value_len, text, len) && regex_matches(regex, text, len));
+	regex_free(regex);
+}
+
+static void try_utf8(const char *text, size_t len)
+{
+	size_t invalid = utf8_invalid_at(text, len), at = 0, width = 0;
+	uint32_t code;
+
+	for (size_t step; at < len; at += step) {
+		step = utf8_decode(text + at, len - at, &code);
+		demand(step >= 1 && step <= 4 && step <= len - at);
+		demand(code <= 0x10ffff && (code < 0xd800 || code > 0xdfff));
+		/* every character before the first that is invalid is a good one, and that one is not */
+		demand(at > invalid || (at == invalid) == (code == 0xfffd && step == 1));
+		width += utf8_width(code);
+	}
+	demand(utf8_text_width(text, len) == width);
+}
+
+static void try_json(const char *text, size_t len)
+{
+	struct strbuf out = {0};
+	struct json_writer w = {.out = &out};
+	struct json_value *value;
+	const char *back;
+
+	if (json_read(&value, text, len, NULL) == 0)
+		json_value_free(value);
+	len = strnlen(text, len);
+	json_begin_array(&w);
+	json_add_stringn(&w, text, len);
+	json_end_array(&w);
+	demand(json_read(&value, out.data, out.len, NULL) == 0);
+	back = json_text(json_item(value, 0));
+	demand(back && utf8_invalid_at(back, strlen(back)) == strlen(back));
+	demand(utf8_invalid_at(text, len) < len || (strlen(back) == len && memcmp(back, text, len) == 0));
+	json_value_free(value);
+	strbuf_release(&out);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const char *bytes = (const char *)data;
-	char *text = xstrndup(bytes, size);
-	struct regex *regex;
-	size_t where;
+	const char *text = (const char *)data, *newline = memchr(text, '\n', size);
+	size_t first_len = newline ? (size_t)(newline - text) : size, rest_len = size - first_len - (newline != NULL);
+	char *first = xstrndup(text, first_len), *rest = xstrndup(text + size - rest_len, rest_len);
+	struct suggest suggest = {.wanted = first};
 
-	check_template(bytes, size);
-	check_units(text);
-	check_paths(text);
-	if (utf8_invalid_at(bytes, size) > size)
-		abort();
-	(void)utf8_text_width(bytes, size);
-	if (size < 200 && regex_new(&regex, bytes, size, &where, NULL) == 0) {
-		(void)regex_matches(regex, bytes, size);
-		regex_free(regex);
-	}
-	free(text);
+	try_template(text, size);
+	try_units(first);
+	try_path(first);
+	try_path(rest);
+	try_glob(first, rest);
+	try_regex(text, first_len, text + size - rest_len, rest_len);
+	try_utf8(text, size);
+	try_json(text, size);
+	suggest_offer(&suggest, rest);
+	suggest_offer(&suggest, first);
+	demand(!suggest.best || strcmp(suggest.best, rest) == 0 || suggest.distance == 0);
+	free(first);
+	free(rest);
 	return 0;
 }

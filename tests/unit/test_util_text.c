@@ -337,7 +337,8 @@ static void numbers_and_booleans_are_read(void **state)
 static void times_are_shown_and_read_back(void **state)
 {
 	static const char *const bad[] = {"", "2026-11-21T05:37:01.123", "2026-11-21 05:37:01.123Z",
-		"2026-13-21T05:37:01.123Z", "2026-11-21T24:37:01.123Z", "2026-11-21T05:3x:01.123Z"};
+		"2026-13-21T05:37:01.123Z", "2026-02-29T05:37:01.123Z", "9999-12-31T23:59:60.000Z",
+		"2026-11-21T24:37:01.123Z", "2026-11-21T05:3x:01.123Z"};
 	char text[UNITS_TEXT_MAX];
 	int64_t back;
 
@@ -455,7 +456,7 @@ static void globs_match_whole_names(void **state)
 		{"a**b", "axxb", true},
 		{"a**b", "a/b", false},
 	};
-	char name[4001];
+	char name[4001], brackets[4001];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -466,6 +467,14 @@ static void globs_match_whole_names(void **state)
 	memset(name, 'a', sizeof name - 1);
 	name[sizeof name - 1] = '\0';
 	assert_false(path_match("*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*ab", name));
+	/* classes without an end, each looked for once */
+	memset(brackets, '[', sizeof brackets - 1);
+	brackets[sizeof brackets - 1] = '\0';
+	brackets[0] = '*';
+	assert_true(path_match(brackets, brackets + 1));
+	brackets[sizeof brackets - 2] = 'x';
+	memset(name, '[', sizeof name - 1);
+	assert_false(path_match(brackets, name));
 	assert_true(path_has_glob("a?"));
 	assert_false(path_has_glob("a.b"));
 }
@@ -592,6 +601,19 @@ static void bad_templates_are_told(void **state)
 	assert_parts("{{!}}{{ok}}", "BN(ok)");
 }
 
+static void a_nul_is_no_blank(void **state)
+{
+	static const char text[] = "{{a\0}}";
+	struct template_part part;
+	const char *at = text;
+	size_t len = sizeof text - 1;
+
+	(void)state;
+	assert_true(template_next(&at, &len, &part));
+	assert_int_equal(part.kind, TEMPLATE_BAD);
+	assert_false(template_next(&at, &len, &part));
+}
+
 static void escaped_text_expands_to_itself(void **state)
 {
 	static const char *const texts[] = {"", "plain", "{{a}}", "{{{", "{{{{", "{ {", "x{{", "{{{{{x", "{{{{{{}}"};
@@ -644,6 +666,7 @@ int main(void)
 		cmocka_unit_test(the_first_of_the_nearest_wins),
 		cmocka_unit_test(templates_fall_into_parts),
 		cmocka_unit_test(bad_templates_are_told),
+		cmocka_unit_test(a_nul_is_no_blank),
 		cmocka_unit_test(escaped_text_expands_to_itself),
 	};
 
