@@ -5,6 +5,8 @@
 #include "cli/find.h"
 #include "cli/say.h"
 #include "orch/project.h"
+#include "os/supervised.h"
+#include "os/supervisor.h"
 #include "util/alloc.h"
 #include "util/strbuf.h"
 
@@ -101,6 +103,9 @@ int main(int argc, char **argv)
 	const struct cmd *cmd;
 	int at = 1, status;
 
+	if (argc == 2 && strcmp(argv[1], SUPERVISOR_WORD) == 0)
+		return supervisor_main();
+	supervision_allow_self();
 	say_init();
 	if (argc < 1)
 		return EXIT_USAGE;

@@ -6,6 +6,7 @@
 #include "graph/project.h"
 #include "os/clock.h"
 #include "os/loop.h"
+#include "os/supervised.h"
 #include "state/logfile.h"
 #include "state/statedir.h"
 #include "util/alloc.h"
@@ -142,6 +143,29 @@ static void on_job_exit(void *data, const struct job_exit *how)
 	}
 }
 
+static void on_job_started(void *data, int pid)
+{
+	struct attempt *attempt = data;
+
+	attempt->pid = pid;
+	attempt->phase_began(attempt->data, attempt);
+}
+
+static void on_job_failed(void *data, int error_number, const char *message)
+{
+	struct attempt *attempt = data;
+
+	attempt->job = NULL;
+	if (attempt->ending)
+		finish(attempt, attempt->ended_by, NULL);
+	else if (attempt->phase == PHASE_CHECK)
+		finish(attempt, ORCH_OUTCOME_SPAWN, xasprintf("its check: %s", message));
+	else if (is_shortage(error_number))
+		attempt->put_off(attempt->data, attempt, message);
+	else
+		finish(attempt, ORCH_OUTCOME_SPAWN, xstrdup(message));
+}
+
 static void next_kill_step(void *data)
 {
 	struct attempt *attempt = data;
@@ -205,10 +229,22 @@ static void on_idle(void *data)
 
 /* --- the start --- */
 
+bool attempt_outlives_us(const struct attempt *attempt)
+{
+	return attempt->stream->set->detach == TRI_YES;
+}
+
+char *attempt_record(const char *run, const char *stream, unsigned number, enum attempt_phase phase)
+{
+	return statedir_attempt_file(run, stream, number, phase == PHASE_CHECK ? "checking" : "running");
+}
+
 static int start_phase(struct attempt *attempt, int *error_number, struct orch_error *err)
 {
 	const struct text *text = attempt->phase == PHASE_CHECK ? &attempt->stream->set->check : &attempt->stream->run;
-	const struct job_callbacks on = {.ended = on_job_exit, .data = attempt};
+	const struct job_callbacks on = {
+		.started = on_job_started, .failed = on_job_failed, .ended = on_job_exit, .data = attempt};
+	const struct settings *set = attempt->stream->set;
 	const struct context *context = attempt->context;
 	struct strbuf script = {0};
 	struct environment env = {0};
@@ -217,9 +253,21 @@ static int start_phase(struct attempt *attempt, int *error_number, struct orch_e
 		.log = attempt->log_fd,
 		.linger_ms = 2000,
 	};
-	char *script_path = NULL;
+	char *script_path = NULL, *record = NULL;
+	struct end_step *steps = xreallocarray(NULL, set->kill_count + 1, sizeof *steps);
 	int status;
 
+	for (uint32_t i = 0; i < set->kill_count; i++) {
+		const struct kill_step *step = &set->kill[i];
+
+		steps[i].signo = step->signo;
+		steps[i].wait_ms = step->wait_ms >= 0 ? step->wait_ms : set->grace_ms;
+	}
+	command.steps = steps;
+	command.step_count = set->kill_count;
+	if (attempt_outlives_us(attempt))
+		command.record = record = attempt_record(context->run, attempt->stream->name, attempt->number,
+			attempt->phase);
 	status = context_expand(context, attempt, text, true, &script, err);
 	if (status == 0)
 		status = context_environment(context, attempt, &env, err);
@@ -232,11 +280,9 @@ static int start_phase(struct attempt *attempt, int *error_number, struct orch_e
 		command.mark = env.mark;
 		status = attempt->ops->start(&attempt->job, attempt->runner, &command, &on, error_number, err);
 	}
-	if (status == 0) {
-		attempt->pid = attempt->ops->pid(attempt->job);
-		attempt->phase_began(attempt->data, attempt);
-	}
 	free(script_path);
+	free(record);
+	free(steps);
 	strbuf_release(&script);
 	environment_release(&env);
 	return status;

@@ -59,18 +59,25 @@ struct attempt {
 
 	void (*ended)(void *data, struct attempt *attempt);
 	void (*phase_began)(void *data, struct attempt *attempt);
+	/* instead of `ended`: resources are short just now (processes, memory, descriptors), nothing happened, try
+	 * again later; the receiver frees it */
+	void (*put_off)(void *data, struct attempt *attempt, const char *why);
 	void (*output)(void *data, struct attempt *attempt, const char *last_line, int64_t bytes);
 	void *data;
 };
 
 /*
- * Starts it: opens the log, starts the first phase. 0: it runs (or has already been queued by `ended`: a command that
- * cannot be started ends as SPAWN). 1: resources are short just now (processes, memory, descriptors): nothing happened,
- * try again later.
+ * Starts it: opens the log, starts the first phase; what becomes of it is told by the calls above, maybe from within (a
+ * command that cannot be started ends as SPAWN). 1: resources are short just now, as with put_off, and nothing is
+ * called.
  */
 int attempt_start(struct attempt *attempt, bool follow_output, struct orch_error *err);
 /* its end is asked for: the steps of `kill`, or at once; `outcome` says why */
 void attempt_end(struct attempt *attempt, enum orch_outcome outcome, bool now);
+/* does it go on when orch is killed, to be adopted by the next one? */
+bool attempt_outlives_us(const struct attempt *attempt);
+/* where its supervisor keeps the files of that phase (supervised_spec.record); the caller frees */
+char *attempt_record(const char *run, const char *stream, unsigned number, enum attempt_phase phase);
 void attempt_free(struct attempt *attempt);
 
 #endif

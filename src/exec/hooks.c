@@ -2,9 +2,9 @@
 
 #include "exec/hooks.h"
 
-#include "os/child.h"
 #include "os/fs.h"
 #include "os/loop.h"
+#include "os/supervised.h"
 #include "state/statedir.h"
 #include "util/alloc.h"
 #include "util/strbuf.h"
@@ -18,14 +18,14 @@
 #include <unistd.h>
 
 /* a hook that hangs must not keep a run from ending */
-enum { HOOK_LIMIT_MS = 60000 };
+enum { HOOK_LIMIT_MS = 60000, HOOK_GRACE_MS = 2000 };
 
 static const char *const hook_names[HOOK_EVENTS] = {"start", "stream-success", "stream-failure", "pause", "finish"};
 
 struct hook_job {
 	struct hooks *hooks;
 	struct hook_job *next;
-	struct child *child;
+	struct supervised *tree;
 	struct loop_timer *limit;
 	const struct hook *hook;
 	bool timed_out;
@@ -35,7 +35,7 @@ struct hooks {
 	const struct project *project;
 	const char *run;
 	struct loop *loop;
-	struct children *children;
+	struct supervision *supervision;
 	hooks_warning *warning;
 	hooks_idle *idle;
 	void *data;
@@ -44,15 +44,15 @@ struct hooks {
 	unsigned number; /* of hooks fired */
 };
 
-struct hooks *hooks_new(const struct project *project, const char *run, struct loop *loop, struct children *children,
-	hooks_warning *warning, hooks_idle *idle, void *data)
+struct hooks *hooks_new(const struct project *project, const char *run, struct loop *loop,
+	struct supervision *supervision, hooks_warning *warning, hooks_idle *idle, void *data)
 {
 	struct hooks *hooks = xcalloc(1, sizeof *hooks);
 
 	*hooks = (struct hooks){.project = project,
 		.run = run,
 		.loop = loop,
-		.children = children,
+		.supervision = supervision,
 		.warning = warning,
 		.idle = idle,
 		.data = data};
@@ -98,12 +98,29 @@ static void on_hook_exit(void *data, const struct child_exit *how)
 		hooks->idle(hooks->data);
 }
 
+static void on_hook_started(void *data, pid_t pid)
+{
+	(void)data, (void)pid;
+}
+
+static void on_hook_failed(void *data, int error_number, const char *message)
+{
+	struct hook_job *job = data;
+	struct hooks *hooks = job->hooks;
+
+	(void)error_number;
+	warn(hooks, job->hook, message);
+	job_free(job);
+	if (!hooks->running)
+		hooks->idle(hooks->data);
+}
+
 static void on_limit(void *data)
 {
 	struct hook_job *job = data;
 
 	job->timed_out = true;
-	child_signal(job->child, SIGKILL);
+	supervised_signal(job->tree, SIGKILL);
 }
 
 /* the event's JSON in a file without a name, to be read from its start */
@@ -132,7 +149,7 @@ static void start(struct hooks *hooks, const struct hook *hook, const struct orc
 	struct orch_error err = {0};
 	struct strvec argv = {0}, env = {0};
 	char *log_path = xasprintf(".orch/runs/%s/hooks.log", hooks->run);
-	int in, log;
+	int in, log, number;
 	extern char **environ;
 
 	hooks->number++;
@@ -158,16 +175,19 @@ static void start(struct hooks *hooks, const struct hook *hook, const struct orc
 		warn(hooks, hook, strerror(errno));
 		job_free(job);
 	} else {
-		struct child_spec spec = {.argv = argv.items,
+		const struct end_step term = {.signo = SIGTERM, .wait_ms = HOOK_GRACE_MS};
+		const struct supervised_calls calls = {
+			.started = on_hook_started, .failed = on_hook_failed, .ended = on_hook_exit, .data = job};
+		struct supervised_spec spec = {.argv = argv.items,
 			.env = env.items,
 			.in = in,
-			.out = log,
-			.err = log,
-			.on_exit = on_hook_exit,
-			.data = job};
+			.log = log,
+			.linger_ms = HOOK_GRACE_MS,
+			.steps = &term,
+			.step_count = 1};
 
 		spec.mark = env.items[env.count - 1];
-		if (child_spawn(&job->child, hooks->children, &spec, NULL, &err) < 0) {
+		if (supervised_start(&job->tree, hooks->supervision, &spec, &calls, &number, &err) < 0) {
 			warn(hooks, hook, err.message);
 			job_free(job);
 		} else {
@@ -200,7 +220,7 @@ unsigned hooks_running(const struct hooks *hooks)
 void hooks_stop(struct hooks *hooks, int signo)
 {
 	for (struct hook_job *job = hooks->jobs; job; job = job->next)
-		child_signal(job->child, signo);
+		supervised_signal(job->tree, signo);
 }
 
 void hooks_free(struct hooks *hooks)

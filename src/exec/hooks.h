@@ -6,16 +6,16 @@
 #include "graph/project.h"
 #include "orch/event.h"
 
-struct children;
-struct loop;
 struct hooks;
+struct loop;
+struct supervision;
 
 typedef void hooks_warning(void *data, const char *message);
 typedef void hooks_idle(void *data);
 
 /* warns by `warning`; `idle` is called when the last running hook has ended */
-struct hooks *hooks_new(const struct project *project, const char *run, struct loop *loop, struct children *children,
-	hooks_warning *warning, hooks_idle *idle, void *data);
+struct hooks *hooks_new(const struct project *project, const char *run, struct loop *loop,
+	struct supervision *supervision, hooks_warning *warning, hooks_idle *idle, void *data);
 void hooks_fire(struct hooks *hooks, enum hook_event which, const struct orch_event *event);
 unsigned hooks_running(const struct hooks *hooks);
 /* signal to all that run */

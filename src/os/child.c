@@ -56,6 +56,7 @@ struct child {
 	pid_t pid;
 	enum step step;
 	bool told_kill; /* child_signal(SIGKILL) while the leader lived */
+	bool keep;      /* see child_spec */
 	size_t orphans; /* left processes that are our children now; below them there may be more */
 	int64_t linger_ms;
 	int64_t deadline;         /* of this step */
@@ -664,6 +665,18 @@ void children_free(struct children *all)
 	if (!all)
 		return;
 	deadline = loop_now(all->loop) + UNKILLABLE_MS;
+	for (size_t i = all->count; i-- > 0;) {
+		struct child *child = all->items[i];
+
+		pid_t pid = child->pid;
+
+		/* if it has ended meanwhile, it is reaped by whoever reaps us */
+		if (child->keep) {
+			detach(child);
+			child_free(child);
+			pidmap_add(&all->pids, pid, PID_FOREIGN, NULL);
+		}
+	}
 	loop_signal_free(all->sigchld);
 	loop_timer_free(all->sweep_timer);
 	refresh_orphans(all);
@@ -709,6 +722,7 @@ int child_spawn(struct child **out, struct children *all, const struct child_spe
 	child->all = all;
 	child->pid = pid;
 	child->linger_ms = LINGER_MS;
+	child->keep = spec->keep;
 	child->on_exit = spec->on_exit;
 	child->data = spec->data;
 	child->index = all->count;

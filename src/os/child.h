@@ -35,18 +35,21 @@ struct child_exit {
 
 struct child_spec {
 	char *const *argv; /* argv[0] is looked up in PATH of `env` if it has no '/' */
+	const char *file;  /* the program, if it is not argv[0]: a path; NULL: it is */
 	char *const *env;  /* NULL: ours */
 	const char *dir;   /* NULL: ours */
 	int in, out, err;  /* descriptors to become 0, 1, 2; in < 0: /dev/null; out, err < 0: ours */
 	const char *mark;  /* "NAME=value" that is in env and in no other child's: how descendants that left the session
 			    * are  recognised (/proc/PID/environ); NULL: not recognised */
+	bool keep;         /* children_free() lets it be */
 	/* called once, when the leader is reaped and every descendant that could be found is gone */
 	void (*on_exit)(void *data, const struct child_exit *how);
 	void *data;
 };
 
 int children_new(struct children **out, struct loop *loop, struct orch_error *err);
-/* kills whatever is left, waits for it (5 s at most), frees; on_exit is not called. Not from within on_exit */
+/* kills whatever is left, except those to be kept, waits for it (5 s at most), frees; on_exit is not called. Not from
+ * within on_exit */
 void children_free(struct children *all);
 /* how many have not had their on_exit */
 size_t children_running(const struct children *all);

@@ -230,7 +230,54 @@ bool proc_signal(const struct proc_stat *target, int signo)
 	return done;
 }
 
+int proc_all(struct proc_list *out)
+{
+	DIR *all = opendir("/proc");
+	struct dirent *entry;
+	struct proc_stat stat;
+
+	if (!all)
+		return -1;
+	while ((entry = readdir(all))) {
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+			proc_stat_read((pid_t)strtol(entry->d_name, NULL, 10), &stat) && stat.state != 'Z')
+			*ARRAY_PUSH(out) = stat;
+	}
+	closedir(all);
+	return 0;
+}
+
+int proc_open(pid_t pid, uint64_t start)
+{
+	int fd = -1;
+#ifdef SYS_pidfd_open
+	struct proc_stat now;
+
+	fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	/* looked at after opening: if it is still the one that is meant, the descriptor is its */
+	if (fd >= 0 && (!proc_stat_read(pid, &now) || now.start != start || now.state == 'Z')) {
+		close(fd);
+		fd = -1;
+	}
+#else
+	(void)pid, (void)start;
+#endif
+	return fd;
+}
+
 #else /* not Linux */
+
+int proc_all(struct proc_list *out)
+{
+	(void)out;
+	return -1;
+}
+
+int proc_open(pid_t pid, uint64_t start)
+{
+	(void)pid, (void)start;
+	return -1;
+}
 
 bool proc_stat_read(pid_t pid, struct proc_stat *out)
 {

@@ -45,6 +45,11 @@ bool proc_environ(pid_t pid, struct strbuf *out);
 /* has it no command line: so it is in the middle of execve(2), where its environment cannot be seen either, or hides it
  */
 bool proc_is_nameless(pid_t pid);
+/* adds every process there is, zombies left out; -1: unknown */
+int proc_all(struct proc_list *out);
+/* a descriptor of this very process (pidfd_open(2)), readable once it has ended; close-on-exec. -1: it is gone, or
+ * there are no such descriptors */
+int proc_open(pid_t pid, uint64_t start);
 /* signals this very process, never a later one with the same pid; false: it is gone or out of reach */
 bool proc_signal(const struct proc_stat *target, int signo);
 

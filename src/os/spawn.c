@@ -198,7 +198,7 @@ pid_t spawner_start(struct spawner *spawner, const struct child_spec *spec, int 
 {
 	posix_spawn_file_actions_t actions;
 	char *const *env = spec->env ? spec->env : environ;
-	char *file = find_again(spawner, spec, env);
+	char *file = spec->file ? xstrdup(spec->file) : find_again(spawner, spec, env);
 	int from[3], moved[3] = {-1, -1, -1};
 	int number;
 	pid_t pid = -1;

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "os/child.h"
 #include "os/fs.h"
+#include "os/supervised.h"
 #include "util/alloc.h"
 #include "util/error.h"
 #include "util/path.h"
@@ -20,11 +20,26 @@
 enum { SCRIPT_ARGUMENT_MAX = 100000 };
 
 struct job {
-	struct child *child;
+	struct supervised *tree;
 	struct job_callbacks on;
 };
 
-static void on_exit_of_child(void *data, const struct child_exit *how)
+static void on_started(void *data, pid_t pid)
+{
+	struct job *job = data;
+
+	job->on.started(job->on.data, (int)pid);
+}
+
+static void on_failed(void *data, int error_number, const char *message)
+{
+	struct job *job = data;
+
+	job->on.failed(job->on.data, error_number, message);
+	free(job);
+}
+
+static void on_ended(void *data, const struct child_exit *how)
 {
 	struct job *job = data;
 	struct job_exit end = {
@@ -37,7 +52,7 @@ static void on_exit_of_child(void *data, const struct child_exit *how)
 		.unkillable = how->unkillable,
 	};
 
-	job->child = NULL;
+	job->tree = NULL;
 	job->on.ended(job->on.data, &end);
 	free(job);
 }
@@ -109,21 +124,30 @@ static int build_script_argv(struct strvec *argv, const struct command *command,
 	return 0;
 }
 
+static struct supervised_calls calls_of(struct job *job)
+{
+	return (struct supervised_calls){.started = on_started, .failed = on_failed, .ended = on_ended, .data = job};
+}
+
 static int process_start(struct job **out, struct runner *runner, const struct command *command,
 	const struct job_callbacks *on, int *error_number, struct orch_error *err)
 {
+	extern char **environ;
 	struct strvec words = {0};
 	struct job *job = xcalloc(1, sizeof *job);
-	struct child_spec spec = {
+	struct supervised_calls calls = calls_of(job);
+	struct supervised_spec spec = {
 		.argv = command->argv,
-		.env = command->env,
+		.env = command->env ? command->env : environ,
 		.dir = command->dir,
 		.in = -1,
-		.out = command->log,
-		.err = command->log,
+		.log = command->log,
 		.mark = command->mark,
-		.on_exit = on_exit_of_child,
-		.data = job,
+		.linger_ms = command->linger_ms,
+		.steps = command->steps,
+		.step_count = command->step_count,
+		.record = command->record,
+		.address_space = command->address_space,
 	};
 	int number = 0, result = 0;
 
@@ -137,7 +161,7 @@ static int process_start(struct job **out, struct runner *runner, const struct c
 		number = EINVAL;
 	}
 	if (result == 0)
-		result = child_spawn(&job->child, runner->children, &spec, &number, err);
+		result = supervised_start(&job->tree, runner->supervision, &spec, &calls, &number, err);
 	strvec_release(&words);
 	if (error_number)
 		*error_number = number;
@@ -145,25 +169,34 @@ static int process_start(struct job **out, struct runner *runner, const struct c
 		free(job);
 		return -1;
 	}
-	child_set_linger(job->child, command->linger_ms);
 	*out = job;
 	return 0;
 }
 
 static void process_stop(struct job *job, int signo)
 {
-	if (job->child)
-		child_signal(job->child, signo);
+	if (job->tree)
+		supervised_signal(job->tree, signo);
 }
 
-static int process_pid(const struct job *job)
+static int process_adopt(struct job **out, struct runner *runner, const char *record, const struct job_callbacks *on,
+	struct orch_error *err)
 {
-	return job->child ? (int)child_pid(job->child) : 0;
+	struct job *job = xcalloc(1, sizeof *job);
+	struct supervised_calls calls = calls_of(job);
+
+	job->on = *on;
+	if (supervised_adopt(&job->tree, runner->supervision, record, &calls, err) != 0) {
+		free(job);
+		return -1;
+	}
+	*out = job;
+	return 0;
 }
 
 const struct runner_ops runner_process = {
 	.name = "process",
 	.start = process_start,
 	.stop = process_stop,
-	.pid = process_pid,
+	.adopt = process_adopt,
 };

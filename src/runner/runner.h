@@ -10,9 +10,10 @@
 
 #include "orch/error.h"
 
-struct children;
+struct end_step;
 struct job;
 struct loop;
+struct supervision;
 
 /* a command as a runner takes it; everything in it is borrowed for the call of start() only */
 struct command {
@@ -27,6 +28,11 @@ struct command {
 	int log;           /* becomes standard output and standard error; opened O_APPEND by the caller, who keeps it */
 	const char *mark;  /* see child_spec.mark */
 	int64_t linger_ms; /* see child_set_linger() */
+	/* how it is ended if this process is gone before it (os/supervised.h), unless `record` says that it goes on */
+	const struct end_step *steps;
+	unsigned step_count;
+	const char *record;    /* see supervised_spec.record; NULL: it does not outlive us */
+	int64_t address_space; /* see supervised_spec; needs `record` */
 };
 
 /* how a job ended: see os/child.h for the fields */
@@ -40,6 +46,11 @@ struct job_exit {
 };
 
 struct job_callbacks {
+	/* it runs; process id of its leader, 0 if the runner has none */
+	void (*started)(void *data, int pid);
+	/* instead of that: it could not be started (kind `spawn`), and the job is freed. The errno tells "try again later"
+	 * (EAGAIN, ENOMEM, EMFILE, ENFILE) from "never" */
+	void (*failed)(void *data, int error_number, const char *message);
 	/* once: status known, every descendant gone, so the log is at its end */
 	void (*ended)(void *data, const struct job_exit *how);
 	void *data;
@@ -47,19 +58,20 @@ struct job_callbacks {
 
 struct runner {
 	struct loop *loop;
-	struct children *children;
+	struct supervision *supervision;
 };
 
 struct runner_ops {
 	const char *name;
-	/* -1: could not be started (kind `spawn`); *error_number: errno, so that the caller can tell "try again later"
-	 * (EAGAIN, ENOMEM, EMFILE) from "never" */
+	/* -1: it could not be started, as with job_callbacks.failed, and nothing is called; *error_number: errno */
 	int (*start)(struct job **out, struct runner *runner, const struct command *command,
 		const struct job_callbacks *on, int *error_number, struct orch_error *err);
 	/* only asks; the grace timer is the caller's */
 	void (*stop)(struct job *job, int signo);
-	/* process id of the leader, 0 if the runner has none */
-	int (*pid)(const struct job *job);
+	/* takes over the job of somebody who is gone, by its record; only `ended` is called. -1 with ORCH_ENOTFOUND: it
+	 * has just ended */
+	int (*adopt)(struct job **out, struct runner *runner, const char *record, const struct job_callbacks *on,
+		struct orch_error *err);
 };
 /* A job is freed by itself after `ended` returned. */
 

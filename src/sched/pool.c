@@ -127,6 +127,9 @@ void pool_give_back(struct run *run, uint32_t stream)
 	struct run_pool *pool = pool_of(run, stream);
 	uint32_t slot = run->slot_of[stream];
 
+	if (slot == NO_SLOT)
+		return; /* it was given back before */
+	run->slot_of[stream] = NO_SLOT;
 	run->used -= run->slots[slot].weight;
 	run->slots[slot].stream = NO_STREAM;
 	if (slot < run->first_free)

@@ -7,6 +7,7 @@
 #include "sched/sched.h"
 
 #define NO_POOL UINT32_MAX
+#define NO_SLOT UINT32_MAX
 
 /* a declared pool, in this run */
 struct run_pool {

@@ -152,6 +152,14 @@ static void fail(struct run *run, uint32_t stream, const char *reason, int64_t n
 	run_settle(run, stream);
 }
 
+bool sched_free_slot(struct run *run, uint32_t stream)
+{
+	if (graph_user_count(run->plan->graph, stream) > 0)
+		return false;
+	pool_give_back(run, stream);
+	return true;
+}
+
 void sched_finish(struct run *run, uint32_t stream, enum orch_outcome outcome, const char *reason, int64_t now_ms)
 {
 	pool_give_back(run, stream);

@@ -19,6 +19,10 @@ unsigned sched_slot(const struct run *run, uint32_t stream);
  * run's seed) while retries are left, else FAILED, and what depends on it is skipped (or, `when = failure|always`, let
  * start). `reason` goes to on_change */
 void sched_finish(struct run *run, uint32_t stream, enum orch_outcome outcome, const char *reason, int64_t now_ms);
+/* A running task's attempt is over and has gone well, and what is left to do about it needs no slot: others may start.
+ * Only where nothing waits for it (false, and nothing happens, where something does): a task that its end will make
+ * ready is not overtaken. sched_finish() follows */
+bool sched_free_slot(struct run *run, uint32_t stream);
 /* a running task that could not be started for want of resources goes back to READY, its attempt not counted */
 void sched_put_back(struct run *run, uint32_t stream);
 /* when the first BACKOFF ends, or -1 */

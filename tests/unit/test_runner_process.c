@@ -18,10 +18,15 @@
 #include "os/child.h"
 #include "os/fs.h"
 #include "os/loop.h"
+#include "os/supervised.h"
 #include "runner/runner.h"
 #include "util/alloc.h"
 
 static struct runner runner;
+static struct children *children;
+static int began_pid;
+static char failure[256];
+static int failure_number;
 static const struct runner_ops *ops;
 static char scratch[64], *log_path, *script_path;
 static struct job_exit ended;
@@ -32,7 +37,8 @@ static int setup(void **state)
 	(void)state;
 	strcpy(scratch, "/tmp/test-process-XXXXXX");
 	if (!mkdtemp(scratch) || loop_new(&runner.loop, NULL) != 0 ||
-		children_new(&runner.children, runner.loop, NULL) != 0)
+		children_new(&children, runner.loop, NULL) != 0 ||
+		supervision_new(&runner.supervision, runner.loop, children, NULL) != 0)
 		return -1;
 	log_path = xasprintf("%s/log", scratch);
 	script_path = xasprintf("%s/script", scratch);
@@ -44,7 +50,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	children_free(runner.children);
+	supervision_free(runner.supervision);
+	children_free(children);
 	loop_free(runner.loop);
 	free(log_path);
 	free(script_path);
@@ -59,7 +66,22 @@ static void on_exit_of_job(void *data, const struct job_exit *how)
 	loop_stop(runner.loop);
 }
 
-static const struct job_callbacks callbacks = {.ended = on_exit_of_job};
+static void on_start_of_job(void *data, int pid)
+{
+	(void)data;
+	began_pid = pid;
+}
+
+static void on_failure_of_job(void *data, int error_number, const char *message)
+{
+	(void)data;
+	failure_number = error_number;
+	snprintf(failure, sizeof failure, "%s", message);
+	loop_stop(runner.loop);
+}
+
+static const struct job_callbacks callbacks = {
+	.started = on_start_of_job, .failed = on_failure_of_job, .ended = on_exit_of_job};
 
 /* runs it and gives what is in the log */
 static char *run(struct command command)
@@ -77,8 +99,9 @@ static char *run(struct command command)
 		print_message("%s\n", err.message);
 		fail();
 	}
-	assert_true(ops->pid(job) > 0);
+	began_pid = 0;
 	loop_run(runner.loop);
+	assert_true(began_pid > 0);
 	close(fd);
 	assert_int_equal(fs_read(log_path, 0, &text, &len, &err), 0);
 	return text;
@@ -203,9 +226,10 @@ static void says_why_it_cannot_start(void **state)
 	int number = 0;
 
 	(void)state;
-	assert_int_equal(ops->start(&job, &runner, &command, &callbacks, &number, &err), -1);
-	assert_int_equal(number, ENOENT);
-	assert_non_null(strstr(err.message, "no-such-shell"));
+	assert_int_equal(ops->start(&job, &runner, &command, &callbacks, NULL, &err), 0);
+	loop_run(runner.loop);
+	assert_int_equal(failure_number, ENOENT);
+	assert_non_null(strstr(failure, "no-such-shell"));
 	command.shell = "  ";
 	assert_int_equal(ops->start(&job, &runner, &command, &callbacks, &number, &err), -1);
 	command.script = "#!/bin/sh\n";

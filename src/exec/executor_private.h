@@ -1,0 +1,86 @@
+/*
+ * The executor's own parts: executor.c starts tasks and ends the run, settle.c deals with attempts that have ended,
+ * tell.c publishes what happened, steer.c does what somebody asks for meanwhile.
+ */
+#ifndef EXEC_EXECUTOR_PRIVATE_H
+#define EXEC_EXECUTOR_PRIVATE_H
+
+#include "exec/context.h"
+#include "exec/executor.h"
+#include "runner/runner.h"
+
+struct attempt;
+struct bus;
+struct hooks;
+struct journal;
+struct loop_idle;
+struct loop_timer;
+struct run;
+struct syncer;
+
+struct executor {
+	const struct orch_run_options *options;
+	const char *targets;
+	struct plan *plan;
+	const struct project *project;
+	struct statedir *dir;
+	struct stamp_store *store;
+	struct file_cache *cache;
+	struct loop *loop;
+
+	struct run *run;
+	struct children *children;
+	struct supervision *supervision;
+	struct runner runner;
+	struct context context;
+	struct bus *bus;
+	struct journal *journal;
+	struct hooks *hooks;
+	char *run_id;
+	uint64_t seq;
+
+	struct attempt **running; /* [stream], NULL: none */
+	struct attempt *ended;    /* to be settled, newest first */
+	struct loop_idle *settle;
+	struct syncer *syncer;
+	struct loop_timer *wake, *retry_start;
+	uint32_t unchanged;      /* stream whose end as UNCHANGED is being told, else NO_STREAM */
+	bool short_of_resources; /* nothing starts until retry_start fires or an attempt ends */
+
+	int64_t started_ms, sum_ms;
+	bool settling, finishing, finished, failed_itself;
+	struct orch_error error; /* why, if failed_itself */
+};
+
+/* --- executor.c --- */
+
+/* starts what is ready, as far as there are slots */
+void executor_fill_slots(struct executor *ex);
+/* that, and ends the run if nothing is left to do */
+void executor_pump(struct executor *ex);
+
+/* --- settle.c --- */
+
+/* an attempt is over (attempt.h `ended`) */
+void settle_later(void *data, struct attempt *attempt);
+/* before the loop sleeps, see executor.h */
+void settle(void *data);
+
+/* --- tell.c --- */
+
+/* numbers, dates, journals and publishes it; a failure to do so ends the run */
+void tell(struct executor *ex, struct orch_event *event);
+void tell_flush(struct executor *ex, bool sync);
+/* `stream` may be NULL */
+void tell_warning(struct executor *ex, const char *stream, const char *message);
+void tell_finished(struct executor *ex, const struct attempt *attempt);
+/* orch itself cannot go on: what runs is ended, what it did is kept */
+void tell_failure(struct executor *ex, const struct orch_error *err);
+/* run_options.on_change */
+void tell_change(
+	void *data, uint32_t stream, enum orch_task_state from, enum orch_task_state to, const char *reason);
+/* attempt.h `phase_began` and `output` */
+void tell_phase(void *data, struct attempt *attempt);
+void tell_output(void *data, struct attempt *attempt, const char *last_line, int64_t bytes);
+
+#endif

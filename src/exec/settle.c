@@ -1,0 +1,142 @@
+#include "config.h"
+
+#include "exec/executor_private.h"
+
+#include "exec/attempt.h"
+#include "exec/facts.h"
+#include "exec/syncer.h"
+#include "exec/values.h"
+#include "graph/project.h"
+#include "os/clock.h"
+#include "os/loop.h"
+#include "sched/sched.h"
+#include "state/fingerprint.h"
+#include "state/stamp.h"
+#include "util/alloc.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+
+void settle_later(void *data, struct attempt *attempt)
+{
+	struct executor *ex = data;
+
+	attempt->next = ex->ended;
+	ex->ended = attempt;
+	loop_idle_arm(ex->settle);
+}
+
+/* what it declared is there, and its stamp says what it was made from. On failure the outcome becomes one */
+static void complete(struct executor *ex, struct attempt *attempt)
+{
+	struct plan_facts *fact = &ex->plan->facts[attempt->id];
+	struct stamp_detail detail = {0};
+	const char *missing = fingerprint_missing_output(attempt->stream);
+	struct orch_error err = {0};
+	struct orch_event event;
+	struct strbuf text = {0};
+
+	if (missing) {
+		attempt->outcome = ORCH_OUTCOME_OUTPUTS;
+		attempt->message = xasprintf("it succeeded, but its output '%s' does not exist", missing);
+		return;
+	}
+	if (values_read(&detail, ex->run_id, attempt->stream->name, attempt->number, &err) < 0) {
+		attempt->outcome = ORCH_OUTCOME_OUTPUTS;
+		attempt->message = xstrdup(err.message);
+	} else if (facts_describe(&detail, ex->plan, attempt->id, ex->cache, ex->run_id, attempt->number,
+			   attempt->duration_ms, &err) < 0 ||
+		(attempt->stream->set->when != WHEN_FAILURE &&
+			stamp_store_put(ex->store, attempt->stream->name, &detail, &err) < 0)) {
+		attempt->outcome = ORCH_OUTCOME_INTERNAL;
+		attempt->message = xasprintf("its work succeeded, but that could not be recorded: %s", err.message);
+	} else {
+		fact->stamp = detail.stamp;
+		if (attempt->stream->set->when != WHEN_FAILURE) {
+			stamp_write(&text, attempt->stream->name, &detail);
+			orch_event_init(&event, ORCH_EVENT_STAMPED);
+			event.stream = attempt->stream->name;
+			event.attempt = attempt->number;
+			event.stamp = strbuf_cstr(&text);
+			tell(ex, &event);
+			strbuf_release(&text);
+		}
+	}
+	stamp_detail_release(&detail);
+}
+
+/* in the order in which they ended */
+static struct attempt *take_ended(struct executor *ex)
+{
+	struct attempt *list = NULL;
+
+	while (ex->ended) {
+		struct attempt *attempt = ex->ended;
+
+		ex->ended = attempt->next;
+		attempt->next = list;
+		list = attempt;
+	}
+	return list;
+}
+
+static const char *failure_reason(const struct attempt *attempt)
+{
+	if (attempt->message)
+		return attempt->message;
+	return attempt->outcome == ORCH_OUTCOME_SUCCESS ? NULL : orch_outcome_name(attempt->outcome);
+}
+
+/* While what has ended is being written down, others can run already: where all went well, and nothing waits for it
+ * that would have to come first */
+static void refill(struct executor *ex, struct attempt *list)
+{
+	bool freed = false;
+
+	for (struct attempt *attempt = list; attempt; attempt = attempt->next) {
+		if (attempt->outcome != ORCH_OUTCOME_SUCCESS || attempt->stream->set->outputs.count > 0)
+			return;
+	}
+	for (struct attempt *attempt = list; attempt; attempt = attempt->next)
+		freed |= sched_free_slot(ex->run, attempt->id);
+	if (freed)
+		executor_fill_slots(ex);
+}
+
+void settle(void *data)
+{
+	struct executor *ex = data;
+	struct attempt *list = take_ended(ex), *attempt;
+	bool at_once = false;
+
+	ex->settling = true;
+	refill(ex, list);
+	for (attempt = list; attempt; attempt = attempt->next) {
+		if (attempt->outcome == ORCH_OUTCOME_SUCCESS)
+			complete(ex, attempt);
+		ex->sum_ms += attempt->duration_ms;
+		at_once |= attempt->duration_ms >= SYNC_AT_ONCE_MS;
+		tell_finished(ex, attempt);
+	}
+	if (list) {
+		if (at_once) {
+			tell_flush(ex, true);
+			syncer_done(ex->syncer);
+		} else {
+			syncer_request(ex->syncer);
+		}
+		ex->short_of_resources = false;
+	}
+	while (list) {
+		attempt = list;
+		list = attempt->next;
+		ex->running[attempt->id] = NULL;
+		sched_finish(ex->run, attempt->id, attempt->outcome, failure_reason(attempt), clock_mono_ms());
+		attempt_free(attempt);
+	}
+	executor_pump(ex);
+	tell_flush(ex, false);
+	ex->settling = false;
+	/* what ended while tasks were being started */
+	if (ex->ended)
+		loop_idle_arm(ex->settle);
+}

@@ -1,0 +1,165 @@
+#include "config.h"
+
+#include "exec/executor_private.h"
+
+#include "event/bus.h"
+#include "event/event.h"
+#include "exec/attempt.h"
+#include "exec/hooks.h"
+#include "graph/project.h"
+#include "os/clock.h"
+#include "os/loop.h"
+#include "sched/run.h"
+#include "state/journal.h"
+#include "util/alloc.h"
+#include "util/error.h"
+
+#include <stdlib.h>
+
+void tell_failure(struct executor *ex, const struct orch_error *err)
+{
+	if (ex->failed_itself)
+		return;
+	ex->failed_itself = true;
+	ex->error = *err;
+	executor_stop(ex, ORCH_STOP_TERM, err->message);
+}
+
+void tell(struct executor *ex, struct orch_event *event)
+{
+	struct orch_error err = {0};
+
+	event->time_ms = clock_wall_ms();
+	if (event_is_durable(event->type)) {
+		event->seq = ++ex->seq;
+		if (journal_append(ex->journal, event, &err) < 0)
+			tell_failure(ex, &err);
+		if (!ex->settling)
+			loop_idle_arm(ex->settle);
+	}
+	if (bus_publish(ex->bus, event, &err) < 0)
+		tell_failure(ex, &err);
+}
+
+void tell_flush(struct executor *ex, bool sync)
+{
+	struct orch_error err = {0};
+
+	if (journal_flush(ex->journal, sync, &err) < 0)
+		tell_failure(ex, &err);
+}
+
+void tell_warning(struct executor *ex, const char *stream, const char *message)
+{
+	struct orch_event event;
+
+	orch_event_init(&event, ORCH_EVENT_WARNING);
+	event.stream = stream;
+	event.message = message;
+	tell(ex, &event);
+}
+
+/* why a stale stream is stale, as the first event of its task says it */
+static char *stale_reason(const struct executor *ex, uint32_t stream)
+{
+	const struct plan_item *item = &ex->plan->items[stream];
+
+	if (item->reason == REASON_DEP_RUNS && item->other != NO_STREAM)
+		return xasprintf("depends on %s, which runs", ex->project->streams[item->other].name);
+	return xstrdup(plan_reason_text(item->reason));
+}
+
+void tell_change(
+	void *data, uint32_t stream, enum orch_task_state from, enum orch_task_state to, const char *reason)
+{
+	struct executor *ex = data;
+	struct orch_event event;
+	char *first = NULL;
+
+	/* ready for a slot is told as waiting: most tasks are it for no time at all */
+	if (to == ORCH_TASK_READY && from == ORCH_TASK_WAITING)
+		return;
+	orch_event_init(&event, ORCH_EVENT_TASK);
+	event.stream = ex->project->streams[stream].name;
+	event.state = (int)to;
+	event.reason = reason;
+	if (stream == ex->unchanged && to == ORCH_TASK_COMPLETED)
+		event.outcome = ORCH_OUTCOME_UNCHANGED;
+	if (to == ORCH_TASK_BACKOFF) {
+		event.duration_ms = run_task(ex->run, stream)->wake_ms - clock_mono_ms();
+		if (event.duration_ms < 0)
+			event.duration_ms = 0;
+	}
+	if (from == to) {
+		event.title = ex->project->streams[stream].title;
+		if (!reason)
+			event.reason = first = stale_reason(ex, stream);
+	}
+	tell(ex, &event);
+	if (to == ORCH_TASK_FAILED)
+		hooks_fire(ex->hooks, HOOK_STREAM_FAILURE, &event);
+	else if (to == ORCH_TASK_COMPLETED && stream != ex->unchanged &&
+		!stream_is_group(&ex->project->streams[stream]))
+		hooks_fire(ex->hooks, HOOK_STREAM_SUCCESS, &event);
+	free(first);
+}
+
+void tell_phase(void *data, struct attempt *attempt)
+{
+	struct executor *ex = data;
+	struct orch_event event;
+
+	if (attempt->phase == PHASE_RUN || !attempt->stream->run.bytes) {
+		orch_event_init(&event, ORCH_EVENT_ATTEMPT_STARTED);
+		event.slot = attempt->slot;
+		event.pid = attempt->pid;
+		event.log = attempt->log;
+	} else {
+		orch_event_init(&event, ORCH_EVENT_ATTEMPT_PHASE);
+		event.phase = "check";
+	}
+	event.stream = attempt->stream->name;
+	event.attempt = attempt->number;
+	tell(ex, &event);
+}
+
+void tell_output(void *data, struct attempt *attempt, const char *last_line, int64_t bytes)
+{
+	struct executor *ex = data;
+	struct orch_event event;
+
+	orch_event_init(&event, ORCH_EVENT_OUTPUT);
+	event.stream = attempt->stream->name;
+	event.attempt = attempt->number;
+	event.message = last_line;
+	event.bytes = bytes;
+	event.log = attempt->log;
+	tell(ex, &event);
+}
+
+void tell_finished(struct executor *ex, const struct attempt *attempt)
+{
+	struct orch_event event;
+
+	orch_event_init(&event, ORCH_EVENT_ATTEMPT_FINISHED);
+	event.stream = attempt->stream->name;
+	event.attempt = attempt->number;
+	event.outcome = (int)attempt->outcome;
+	event.exit_code = attempt->exit_code;
+	event.signal = attempt->signal;
+	event.duration_ms = attempt->duration_ms;
+	event.user_ms = attempt->user_us / 1000;
+	event.system_ms = attempt->system_us / 1000;
+	event.max_rss_kb = attempt->max_rss_kb;
+	event.left_behind = attempt->left_behind ? (int64_t)attempt->left_behind : -1;
+	event.message = attempt->message;
+	event.log = attempt->log;
+	tell(ex, &event);
+	if (attempt->unkillable) {
+		char *message = xasprintf(
+			"%u of its processes could not be ended, even by SIGKILL; see 'ps'", attempt->unkillable);
+
+		tell_warning(ex, attempt->stream->name, message);
+		free(message);
+	}
+}

@@ -1,0 +1,110 @@
+/*
+ * Process trees that do not need us to be looked after. Each has a supervisor (os/supervisor.h) for its parent: a small
+ * process that starts it, reaps it, ends it as a whole, and outlives us. Plain trees share one supervisor, which ends
+ * them when we are gone, however that came; a tree that is to go on without us has one of its own, which writes down
+ * how it ended, for whoever comes next.
+ */
+#ifndef OS_SUPERVISED_H
+#define OS_SUPERVISED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "orch/error.h"
+#include "os/child.h"
+
+struct loop;
+struct supervision; /* the supervisors of this process */
+struct supervised;  /* a tree */
+
+/* one step of ending a tree: the signal, then how long to wait for it to take effect */
+struct end_step {
+	int signo;
+	int64_t wait_ms;
+};
+
+struct supervised_calls {
+	/* it runs; the leader's process id */
+	void (*started)(void *data, pid_t pid);
+	/* instead of `started`: it could not be started; the tree is freed afterwards. The errno tells "again later"
+	 * (EAGAIN, ENOMEM, EMFILE, ENFILE) from "never" */
+	void (*failed)(void *data, int error_number, const char *message);
+	/* after `started`: everything of it is gone; the tree is freed afterwards */
+	void (*ended)(void *data, const struct child_exit *how);
+	void *data;
+};
+
+/* all of it is borrowed for the call only */
+struct supervised_spec {
+	char *const *argv, *const *env; /* argv[0] is looked up in PATH of `env` if it has no '/' */
+	const char *dir;                /* NULL: ours */
+	int in;                         /* becomes standard input; -1: /dev/null */
+	int log;                        /* becomes standard output and error; -1: /dev/null */
+	const char *mark;               /* see child_spec.mark */
+	int64_t linger_ms;              /* see child_set_linger() */
+	/* how it is ended when we are gone; none: SIGKILL at once */
+	const struct end_step *steps;
+	unsigned step_count;
+	/* a supervisor of its own, which goes on when we are gone: the path, without its ending, of the files .job
+	 * (who runs), .control (a FIFO that takes "signal N" lines) and .exit (how it ended). NULL: the shared one */
+	const char *record;
+	/* of each process of it, RLIMIT_AS in bytes; 0: none. Needs `record` */
+	int64_t address_space;
+};
+
+/* This process's own program takes SUPERVISOR_WORD (os/supervisor.h): so it can stand in where the small one that is
+ * carried inside cannot be had */
+void supervision_allow_self(void);
+/* `children` outlives it. No process is started before the first tree */
+int supervision_new(struct supervision **out, struct loop *loop, struct children *children, struct orch_error *err);
+/* A descriptor, borrowed, that the shared supervisor keeps open until its trees are gone even when we are, and one of
+ * its own until its .job is written: a lock on it (os/lockfile.h) tells the next of us when it may begin */
+void supervision_keep_open(struct supervision *supervision, int fd);
+/* Trees that share a supervisor are ended if there still are some; the others go on. children_free() comes next,
+ * without the loop running in between. NULL is fine */
+void supervision_free(struct supervision *supervision);
+
+/* -1: there is no supervisor to be had, *error_number has errno; nothing is called then. The calls come from the loop,
+ * never from within this */
+int supervised_start(struct supervised **out, struct supervision *supervision, const struct supervised_spec *spec,
+	const struct supervised_calls *calls, int *error_number, struct orch_error *err);
+/* to its group and all that left it, as child_signal() does; SIGKILL again and again until nothing is left */
+void supervised_signal(struct supervised *tree, int signo);
+/* 0 until `started` */
+pid_t supervised_pid(const struct supervised *tree);
+
+/* --- trees of somebody who is gone --- */
+
+enum supervised_state {
+	SUPERVISED_NONE,    /* no .job: it never began */
+	SUPERVISED_RUNNING, /* its supervisor is there */
+	SUPERVISED_ENDED,   /* .exit says how */
+	SUPERVISED_LOST,    /* begun, and neither: the machine went down, or the supervisor was killed */
+};
+
+struct supervised_record {
+	pid_t supervisor, leader; /* leader 0: not written yet */
+	uint64_t supervisor_start, leader_start;
+	char boot[64];      /* see clock_boot_id() */
+	int64_t started_ms; /* wall clock */
+	int64_t mono_ms;    /* clock_mono_ms() of that boot */
+	int64_t ended_ms;   /* wall clock; of .exit, like all that follows */
+	int64_t duration_ms;
+	struct child_exit how;
+};
+
+/* what the files at `record` (as in supervised_spec) say; -1: they cannot be read, or are none of ours */
+int supervised_look(
+	const char *record, enum supervised_state *state, struct supervised_record *out, struct orch_error *err);
+/* takes over a tree that is SUPERVISED_RUNNING; of `calls` only `ended` comes. -1 with ORCH_ENOTFOUND: it has just
+ * ended, look again */
+int supervised_adopt(struct supervised **out, struct supervision *supervision, const char *record,
+	const struct supervised_calls *calls, struct orch_error *err);
+/* a signal for a tree that nobody adopts; -1: it cannot be told, ORCH_ENOTFOUND if there is no supervisor any more */
+int supervised_tell(const char *record, int signo, struct orch_error *err);
+/* kills what a lost tree (SUPERVISED_LOST) left: its leader's session, and processes that have `mark` among their
+ * variables (NULL: none); returns how many there were */
+unsigned supervised_clear(const struct supervised_record *lost, const char *mark);
+
+#endif

@@ -1,0 +1,236 @@
+/* What a supervisor leaves in files for those who come when the one that started it is gone: os/supervised.h. */
+#include "config.h"
+
+#include "os/supervised.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "os/clock.h"
+#include "os/fs.h"
+#include "os/proc.h"
+#include "util/alloc.h"
+#include "util/array.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+
+enum {
+	FILE_MAX = 4096,
+	CLEAR_ROUNDS = 100, /* what is killed may have started others meanwhile */
+};
+
+/* the text of one of the files; NULL and 0: there is none; -1: it cannot be read */
+static int read_file(const char *record, const char *ending, char **text, struct orch_error *err)
+{
+	char *path = xasprintf("%s.%s", record, ending);
+	size_t len;
+	int result = 0;
+
+	*text = NULL;
+	if (fs_read(path, FILE_MAX, text, &len, err) != 0) {
+		*text = NULL;
+		result = errno == ENOENT ? 0 : -1;
+	}
+	free(path);
+	return result;
+}
+
+/* the rest of the line that begins with `word` and a space; NULL: there is none */
+static const char *value_of(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	while (text) {
+		if (strncmp(text, word, len) == 0 && text[len] == ' ')
+			return text + len + 1;
+		text = strchr(text, '\n');
+		if (text)
+			text++;
+	}
+	return NULL;
+}
+
+static bool is_whole(const char *text, const char *first_line)
+{
+	size_t len = strlen(text);
+
+	return strncmp(text, first_line, strlen(first_line)) == 0 && len > 5 && strcmp(text + len - 5, "\nend\n") == 0;
+}
+
+static long long number(const char *text, const char *word)
+{
+	const char *value = value_of(text, word);
+
+	return value ? strtoll(value, NULL, 10) : 0;
+}
+
+static bool parse_job(const char *text, struct supervised_record *out)
+{
+	const char *supervisor = value_of(text, "supervisor"), *leader = value_of(text, "leader"),
+		   *boot = value_of(text, "boot"), *started = value_of(text, "started");
+	unsigned long long start = 0, leader_start = 0;
+	long long wall = 0, mono = 0;
+	long pid = 0, leader_pid = 0;
+
+	if (!is_whole(text, "orch-job 1\n") || !supervisor || !leader || !boot || !started ||
+		sscanf(supervisor, "%ld %llu", &pid, &start) != 2 ||
+		sscanf(leader, "%ld %llu", &leader_pid, &leader_start) != 2 || sscanf(boot, "%63s", out->boot) != 1 ||
+		sscanf(started, "%lld %lld", &wall, &mono) != 2 || pid <= 0)
+		return false;
+	out->supervisor = (pid_t)pid;
+	out->supervisor_start = start;
+	out->leader = (pid_t)leader_pid;
+	out->leader_start = leader_start;
+	out->started_ms = wall;
+	out->mono_ms = mono;
+	return true;
+}
+
+static bool parse_exit(const char *text, struct supervised_record *out)
+{
+	const char *status = value_of(text, "status"), *killed = value_of(text, "signal");
+
+	if (!is_whole(text, "orch-exit 1\n") || (!status && !killed))
+		return false;
+	out->how = (struct child_exit){
+		.signalled = killed != NULL,
+		.code = (int)strtol(killed ? killed : status, NULL, 10),
+		.dumped_core = number(text, "core") != 0,
+		.user_us = number(text, "user"),
+		.system_us = number(text, "system"),
+		.max_rss_kb = number(text, "rss"),
+		.left_behind = (unsigned)number(text, "left-behind"),
+		.unkillable = (unsigned)number(text, "unkillable"),
+	};
+	out->ended_ms = number(text, "ended");
+	out->duration_ms = number(text, "duration");
+	return true;
+}
+
+static bool is_running(const struct supervised_record *record)
+{
+	struct proc_stat now;
+
+	return strcmp(record->boot, clock_boot_id()) == 0 && proc_stat_read(record->supervisor, &now) &&
+		now.start == record->supervisor_start && now.state != 'Z';
+}
+
+/* 1: there is a .exit, and it says how */
+static int look_at_exit(const char *record, struct supervised_record *out, struct orch_error *err)
+{
+	char *text;
+	int result;
+
+	if (read_file(record, "exit", &text, err) != 0)
+		return -1;
+	if (!text)
+		return 0;
+	result = parse_exit(text, out) ? 1 : error_set(err, "'%s.exit' is not what a supervisor writes", record);
+	free(text);
+	return result;
+}
+
+int supervised_look(
+	const char *record, enum supervised_state *state, struct supervised_record *out, struct orch_error *err)
+{
+	char *text;
+	bool running;
+	int found;
+
+	*out = (struct supervised_record){0};
+	*state = SUPERVISED_NONE;
+	if (read_file(record, "job", &text, err) != 0)
+		return -1;
+	if (!text)
+		return 0;
+	if (!parse_job(text, out)) {
+		free(text);
+		return error_set(err, "'%s.job' is not what a supervisor writes", record);
+	}
+	free(text);
+	/* asked before the file is looked for: it is written before the supervisor goes */
+	running = is_running(out);
+	found = look_at_exit(record, out, err);
+	if (found < 0)
+		return -1;
+	*state = found ? SUPERVISED_ENDED : running ? SUPERVISED_RUNNING : SUPERVISED_LOST;
+	return 0;
+}
+
+int supervised_tell(const char *record, int signo, struct orch_error *err)
+{
+	char *path = xasprintf("%s.control", record), line[32];
+	int len = snprintf(line, sizeof line, "signal %d\n", signo);
+	int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW), result = 0;
+
+	if (fd < 0)
+		result = errno == ENXIO || errno == ENOENT
+			? error_code(err, ORCH_ENOTFOUND, "nobody reads '%s': its supervisor is gone", path)
+			: error_errno(err, "cannot open '%s'", path);
+	else if (write(fd, line, (size_t)len) != len)
+		result = error_errno(err, "cannot write to '%s'", path);
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return result;
+}
+
+static bool has_variable(pid_t pid, const char *mark, struct strbuf *environment)
+{
+	size_t len = strlen(mark);
+	const char *at, *end;
+
+	strbuf_truncate(environment, 0);
+	if (!proc_environ(pid, environment) || environment->len == 0)
+		return false;
+	end = environment->data + environment->len;
+	for (at = environment->data; at < end; at += strnlen(at, (size_t)(end - at)) + 1) {
+		if ((size_t)(end - at) >= len && strncmp(at, mark, len) == 0 && (at + len == end || at[len] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+unsigned supervised_clear(const struct supervised_record *lost, const char *mark)
+{
+	struct strbuf environment = {0};
+	unsigned killed = 0;
+	bool again = strcmp(lost->boot, clock_boot_id()) == 0;
+
+	for (int round = 0; again && round < CLEAR_ROUNDS; round++) {
+		struct proc_list list = {0};
+		struct timespec pause = {.tv_nsec = 5000000};
+
+		again = false;
+		if (proc_all(&list) != 0)
+			break;
+		for (size_t i = 0; i < list.count; i++) {
+			const struct proc_stat *one = &list.items[i];
+			/* a session's number is nobody else's while somebody is in it; and who was there before the
+			 * leader is none of its descendants */
+			bool in_session =
+				lost->leader > 0 && one->session == lost->leader && one->start >= lost->leader_start;
+
+			if (one->pid == getpid() ||
+				(!in_session &&
+					(!mark || one->start < lost->supervisor_start ||
+						!has_variable(one->pid, mark, &environment))))
+				continue;
+			if (proc_signal(one, SIGKILL)) {
+				again = true;
+				killed += round == 0;
+			}
+		}
+		ARRAY_RELEASE(&list);
+		if (again)
+			nanosleep(&pause, NULL);
+	}
+	strbuf_release(&environment);
+	return killed;
+}

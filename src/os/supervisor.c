@@ -1,0 +1,553 @@
+#include "config.h"
+
+#include "os/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+#include "os/clock.h"
+#include "os/fs.h"
+#include "os/loop.h"
+#include "util/alloc.h"
+#include "util/array.h"
+#include "util/error.h"
+#include "util/path.h"
+#include "util/strbuf.h"
+
+enum {
+	RECEIVE_SIZE = 64 * 1024,
+	WRITE_AGAIN_MS = 1000, /* a .exit that could not be written; doubled each time */
+	WRITE_AGAIN_MAX_MS = 60000,
+	CONTROL_LINE_MAX = 64,
+};
+
+struct supervisor;
+
+struct tree {
+	struct supervisor *all;
+	struct tree *next, **link;
+	uint64_t id;
+	struct child *child;
+	struct end_step *steps;
+	unsigned step_count, step;
+	struct loop_timer *timer; /* of the steps, or of the next try to write .exit */
+	bool ending;
+
+	char *record; /* NULL: it does not outlive the other end */
+	int64_t started_ms, mono_ms;
+	pid_t leader;
+	int control; /* -1: none */
+	struct loop_fd *control_watch;
+	struct strbuf control_line;
+	struct strbuf exit_text; /* what is still to be written */
+	int64_t again_ms;
+};
+
+struct supervisor {
+	struct loop *loop;
+	struct children *children;
+	struct loop_fd *socket;
+	bool connected, kept_open;
+	struct strbuf received;
+	ARRAY(int) fds; /* descriptors that came, two for each request to start something, in their order */
+	struct tree *trees;
+};
+
+static char *path_of(const struct tree *tree, const char *ending)
+{
+	return xasprintf("%s.%s", tree->record, ending);
+}
+
+/* --- the trees --- */
+
+static void leave_if_done(struct supervisor *all)
+{
+	if (!all->connected && !all->trees)
+		loop_stop(all->loop);
+}
+
+static void tree_free(struct tree *tree)
+{
+	struct supervisor *all = tree->all;
+
+	*tree->link = tree->next;
+	if (tree->next)
+		tree->next->link = tree->link;
+	loop_timer_free(tree->timer);
+	loop_fd_free(tree->control_watch);
+	if (tree->control >= 0) {
+		char *path = path_of(tree, "control");
+
+		unlink(path);
+		free(path);
+		close(tree->control);
+	}
+	strbuf_release(&tree->control_line);
+	strbuf_release(&tree->exit_text);
+	free(tree->steps);
+	free(tree->record);
+	free(tree);
+	leave_if_done(all);
+}
+
+/* without its message, unless it is one */
+static void answer(struct supervisor *all, const struct answer *answer)
+{
+	const char *bytes = (const char *)answer;
+	size_t len = answer->type == ANSWER_FAILED ? sizeof *answer : offsetof(struct answer, message);
+
+	while (all->connected && len > 0) {
+		ssize_t sent = send(SUPERVISOR_SOCKET, bytes, len, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0)
+			return; /* the other end is gone, which its descriptor says too */
+		bytes += sent;
+		len -= (size_t)sent;
+	}
+}
+
+static int sync_directory_of(const char *path)
+{
+	char *dir = path_dir(path);
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), result = -1, number;
+
+	if (fd >= 0)
+		result = fs_sync_dir(fd);
+	number = errno;
+	if (fd >= 0)
+		close(fd);
+	free(dir);
+	errno = number;
+	return result;
+}
+
+static int write_record(const struct tree *tree, const char *ending, const struct strbuf *text, bool sync)
+{
+	char *path = path_of(tree, ending);
+	int result = fs_replace(AT_FDCWD, path, text->data, text->len, sync, NULL);
+	int number;
+
+	if (result == 0 && sync)
+		result = sync_directory_of(path);
+	number = errno;
+	free(path);
+	errno = number;
+	return result;
+}
+
+static int write_job(struct tree *tree)
+{
+	struct strbuf text = {0};
+	int result, number;
+
+	strbuf_addf(&text, "orch-job 1\nsupervisor %ld %llu\nleader %ld %llu\nboot %s\nstarted %lld %lld\nend\n",
+		(long)getpid(), (unsigned long long)clock_process_start(getpid()), (long)tree->leader,
+		(unsigned long long)(tree->leader > 0 ? clock_process_start(tree->leader) : 0), clock_boot_id(),
+		(long long)tree->started_ms, (long long)tree->mono_ms);
+	result = write_record(tree, "job", &text, false);
+	number = errno;
+	strbuf_release(&text);
+	errno = number;
+	return result;
+}
+
+static void step_on(void *data)
+{
+	struct tree *tree = data;
+	const struct end_step *step;
+
+	if (!tree->child)
+		return;
+	if (tree->step >= tree->step_count) {
+		child_signal(tree->child, SIGKILL);
+		return;
+	}
+	step = &tree->steps[tree->step++];
+	if (step->signo != SIGKILL)
+		loop_timer_arm(tree->timer, step->wait_ms);
+	child_signal(tree->child, step->signo);
+}
+
+static void end_tree(struct tree *tree)
+{
+	if (tree->ending || !tree->child)
+		return;
+	tree->ending = true;
+	step_on(tree);
+}
+
+/* how it ended must not be lost: a full disk may be full no more in a while */
+static void write_exit(void *data)
+{
+	struct tree *tree = data;
+
+	if (write_record(tree, "exit", &tree->exit_text, true) == 0) {
+		tree_free(tree);
+		return;
+	}
+	loop_timer_arm(tree->timer, tree->again_ms);
+	tree->again_ms = tree->again_ms * 2 < WRITE_AGAIN_MAX_MS ? tree->again_ms * 2 : WRITE_AGAIN_MAX_MS;
+}
+
+static void on_exit_of_child(void *data, const struct child_exit *how)
+{
+	struct tree *tree = data;
+	struct answer end = {.type = ANSWER_ENDED, .id = tree->id, .how = *how};
+	bool written = true;
+
+	tree->child = NULL;
+	if (tree->record) {
+		strbuf_addf(&tree->exit_text,
+			"orch-exit 1\n%s %d\ncore %d\nended %lld\nduration %lld\nuser %lld\nsystem %lld\nrss %lld\n"
+			"left-behind %u\nunkillable %u\nend\n",
+			how->signalled ? "signal" : "status", how->code, how->dumped_core ? 1 : 0,
+			(long long)clock_wall_ms(), (long long)(clock_mono_ms() - tree->mono_ms),
+			(long long)how->user_us, (long long)how->system_us, (long long)how->max_rss_kb,
+			how->left_behind, how->unkillable);
+		written = write_record(tree, "exit", &tree->exit_text, true) == 0;
+	}
+	answer(tree->all, &end);
+	if (written || tree->all->connected) {
+		tree_free(tree);
+		return;
+	}
+	loop_timer_free(tree->timer);
+	tree->timer = loop_timer_new(tree->all->loop, write_exit, tree);
+	tree->again_ms = WRITE_AGAIN_MS;
+	loop_timer_arm(tree->timer, tree->again_ms);
+}
+
+/* --- "signal N" lines, from whoever may write to the FIFO --- */
+
+static void on_control(void *data)
+{
+	struct tree *tree = data;
+	char bytes[256];
+	ssize_t got = read(tree->control, bytes, sizeof bytes);
+	int signo;
+
+	for (ssize_t i = 0; i < got; i++) {
+		if (bytes[i] != '\n') {
+			if (tree->control_line.len < CONTROL_LINE_MAX)
+				strbuf_addch(&tree->control_line, bytes[i]);
+			continue;
+		}
+		if (sscanf(strbuf_cstr(&tree->control_line), "signal %d", &signo) == 1 && signo > 0 && signo < NSIG &&
+			tree->child)
+			child_signal(tree->child, signo);
+		else if (strcmp(strbuf_cstr(&tree->control_line), "end") == 0)
+			end_tree(tree);
+		strbuf_truncate(&tree->control_line, 0);
+	}
+}
+
+/* our end is open for writing too, so that it is never at its end */
+static int open_control(struct tree *tree)
+{
+	char *path = path_of(tree, "control");
+	int number;
+
+	unlink(path);
+	if (mkfifo(path, 0600) == 0)
+		tree->control = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	number = errno;
+	free(path);
+	if (tree->control < 0) {
+		errno = number;
+		return -1;
+	}
+	tree->control_watch = loop_fd_new(tree->all->loop, tree->control, on_control, tree);
+	return 0;
+}
+
+/* --- requests --- */
+
+/* the `count` texts at *at, as a vector; NULL: they do not end where they should */
+static char **take_texts(char **at, char *end, uint32_t count)
+{
+	char **items;
+
+	if (count > (size_t)(end - *at))
+		return NULL;
+	items = xreallocarray(NULL, (size_t)count + 1, sizeof *items);
+	for (uint32_t i = 0; i < count; i++) {
+		char *stop = memchr(*at, '\0', (size_t)(end - *at));
+
+		if (!stop) {
+			free(items);
+			return NULL;
+		}
+		items[i] = *at;
+		*at = stop + 1;
+	}
+	items[count] = NULL;
+	return items;
+}
+
+static const char *take_text(char **at, char *end)
+{
+	char *text = *at, *stop = memchr(text, '\0', (size_t)(end - text));
+
+	if (!stop)
+		return NULL;
+	*at = stop + 1;
+	return *text ? text : NULL;
+}
+
+static struct rlimit limit_address_space(int64_t bytes)
+{
+	struct rlimit before = {RLIM_INFINITY, RLIM_INFINITY}, limit;
+
+	if (bytes > 0 && getrlimit(RLIMIT_AS, &before) == 0) {
+		limit = before;
+		if (limit.rlim_max == RLIM_INFINITY || (rlim_t)bytes < limit.rlim_max)
+			limit.rlim_cur = (rlim_t)bytes;
+		setrlimit(RLIMIT_AS, &limit);
+	}
+	return before;
+}
+
+/* who looks for us finds us by what is written before anything runs */
+static int prepare(struct tree *tree)
+{
+	int result = tree->record ? write_job(tree) : 0;
+
+	if (result == 0 && tree->record)
+		result = open_control(tree);
+	if (tree->record && tree->all->kept_open) {
+		close(SUPERVISOR_KEPT);
+		tree->all->kept_open = false;
+	}
+	return result;
+}
+
+static void start(struct supervisor *all, struct request *request, int in, int log)
+{
+	char *end = (char *)request + request->size, *at = (char *)(request + 1);
+	size_t steps_size = (size_t)request->step_count * sizeof(struct end_step);
+	struct tree *tree = xcalloc(1, sizeof *tree);
+	struct answer said = {.id = request->id};
+	struct orch_error err = {0};
+	struct child_spec spec = {.in = in, .out = log, .err = log, .on_exit = on_exit_of_child, .data = tree};
+	char **argv = NULL, **env = NULL;
+	const char *record;
+	struct rlimit before;
+	int number = EINVAL, result = -1;
+
+	*tree = (struct tree){.all = all, .next = all->trees, .link = &all->trees, .id = request->id, .control = -1};
+	if (all->trees)
+		all->trees->link = &tree->next;
+	all->trees = tree;
+	tree->timer = loop_timer_new(all->loop, step_on, tree);
+	tree->started_ms = clock_wall_ms();
+	tree->mono_ms = clock_mono_ms();
+	if (steps_size <= (size_t)(end - at)) {
+		tree->step_count = request->step_count;
+		tree->steps = xmalloc(steps_size ? steps_size : 1);
+		memcpy(tree->steps, at, steps_size);
+		at += steps_size;
+		argv = take_texts(&at, end, request->argc);
+		env = argv ? take_texts(&at, end, request->envc) : NULL;
+	}
+	if (env) {
+		spec.argv = argv;
+		spec.env = env;
+		spec.dir = take_text(&at, end);
+		spec.mark = take_text(&at, end);
+		record = take_text(&at, end);
+		tree->record = record ? xstrdup(record) : NULL;
+		if (prepare(tree) < 0) {
+			number = errno;
+			error_errno(&err, "cannot write '%s.job'", tree->record);
+		} else {
+			before = limit_address_space(request->address_space);
+			result = child_spawn(&tree->child, all->children, &spec, &number, &err);
+			if (request->address_space > 0)
+				setrlimit(RLIMIT_AS, &before);
+		}
+	} else {
+		error_set(&err, "a request to start something is malformed");
+	}
+	free(argv);
+	free(env);
+	if (result == 0) {
+		child_set_linger(tree->child, request->linger_ms);
+		tree->leader = child_pid(tree->child);
+		if (tree->record)
+			(void)write_job(tree); /* only names the leader too; what counts is there already */
+		said.type = ANSWER_STARTED;
+		said.number = (int32_t)tree->leader;
+		answer(all, &said);
+		return;
+	}
+	said.type = ANSWER_FAILED;
+	said.number = number;
+	snprintf(said.message, sizeof said.message, "%s", err.message);
+	if (tree->record) {
+		char *path = path_of(tree, "job");
+
+		unlink(path);
+		free(path);
+	}
+	tree_free(tree);
+	answer(all, &said);
+}
+
+static void handle(struct supervisor *all, struct request *request)
+{
+	if (request->type == REQUEST_START) {
+		int in, log;
+
+		if (all->fds.count < 2)
+			return; /* never: they come before the first byte of their request */
+		in = all->fds.items[0];
+		log = all->fds.items[1];
+		all->fds.count -= 2;
+		memmove(all->fds.items, all->fds.items + 2, all->fds.count * sizeof(int));
+		start(all, request, in, log);
+		close(in);
+		close(log);
+		return;
+	}
+	for (struct tree *tree = all->trees; tree; tree = tree->next) {
+		if (tree->id == request->id && tree->child) {
+			child_signal(tree->child, request->signo);
+			return;
+		}
+	}
+}
+
+static void handle_received(struct supervisor *all)
+{
+	size_t at = 0;
+	struct request head;
+
+	while (all->received.len - at >= sizeof head) {
+		memcpy(&head, all->received.data + at, sizeof head);
+		if (head.size < sizeof head || all->received.len - at < head.size)
+			break;
+		/* a copy of its own is aligned, and the texts in it may be pointed at */
+		struct request *request = xmalloc(head.size);
+
+		memcpy(request, all->received.data + at, head.size);
+		at += head.size;
+		handle(all, request);
+		free(request);
+	}
+	if (at > 0) {
+		memmove(all->received.data, all->received.data + at, all->received.len - at);
+		strbuf_truncate(&all->received, all->received.len - at);
+	}
+}
+
+static void disconnect(struct supervisor *all)
+{
+	struct tree *tree, *next;
+
+	all->connected = false;
+	loop_fd_free(all->socket);
+	all->socket = NULL;
+	for (tree = all->trees; tree; tree = next) {
+		next = tree->next;
+		if (!tree->record)
+			end_tree(tree);
+	}
+	leave_if_done(all);
+}
+
+static void take_fds(struct supervisor *all, struct msghdr *message)
+{
+	for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
+		size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < count; i++)
+			memcpy(ARRAY_PUSH(&all->fds), CMSG_DATA(part) + i * sizeof(int), sizeof(int));
+	}
+}
+
+static void on_socket(void *data)
+{
+	struct supervisor *all = data;
+	union {
+		struct cmsghdr aligned;
+		char bytes[CMSG_SPACE(8 * sizeof(int))];
+	} control;
+	struct iovec room = {.iov_base = strbuf_reserve(&all->received, RECEIVE_SIZE), .iov_len = RECEIVE_SIZE};
+	struct msghdr message = {.msg_iov = &room,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof control.bytes};
+	int flags = MSG_DONTWAIT;
+	ssize_t got;
+
+#ifdef MSG_CMSG_CLOEXEC
+	flags |= MSG_CMSG_CLOEXEC;
+#endif
+	got = recvmsg(SUPERVISOR_SOCKET, &message, flags);
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got <= 0) {
+		disconnect(all);
+		return;
+	}
+	strbuf_grown(&all->received, (size_t)got);
+	take_fds(all, &message);
+	handle_received(all);
+}
+
+/* somebody wants all of it to end: the machine goes down */
+static void on_term(void *data)
+{
+	struct supervisor *all = data;
+	struct tree *tree, *next;
+
+	for (tree = all->trees; tree; tree = next) {
+		next = tree->next;
+		if (!tree->child)
+			tree_free(tree);
+		else
+			end_tree(tree);
+	}
+}
+
+int supervisor_main(void)
+{
+	struct supervisor all = {.connected = true, .kept_open = true};
+	struct loop_signal *term;
+	struct orch_error err = {0};
+
+#ifdef PR_SET_NAME
+	prctl(PR_SET_NAME, "orch-supervisor", 0, 0, 0);
+#endif
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	if (loop_new(&all.loop, &err) < 0 || children_new(&all.children, all.loop, &err) < 0)
+		return 1;
+	term = loop_signal_new(all.loop, SIGTERM, on_term, &all);
+	all.socket = loop_fd_new(all.loop, SUPERVISOR_SOCKET, on_socket, &all);
+	if (!term || !all.socket)
+		return 1;
+	loop_run(all.loop);
+	loop_signal_free(term);
+	children_free(all.children);
+	loop_free(all.loop);
+	strbuf_release(&all.received);
+	ARRAY_RELEASE(&all.fds);
+	return 0;
+}

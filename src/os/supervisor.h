@@ -1,0 +1,52 @@
+/*
+ * The parent of process trees: a mode of the program (supervisor_main), and a program of its own inside it
+ * (supervisor_image.h), so small that a thousand of them are no burden. It makes itself the subreaper of what it starts
+ * (os/child.h), takes requests from a socket, and tells over it what became of them. When the other end of the socket
+ * is closed it ends the trees that are not to outlive it, step by step, and goes when the last one is gone.
+ *
+ * The two ends are the same build of the program on the same machine, so structs go over the socket as they are.
+ */
+#ifndef OS_SUPERVISOR_H
+#define OS_SUPERVISOR_H
+
+#include <stdint.h>
+
+#include "os/child.h"
+#include "os/supervised.h"
+
+enum {
+	SUPERVISOR_SOCKET = 0, /* descriptors that it finds open: requests and answers; */
+	SUPERVISOR_KEPT = 1,   /* see supervision_keep_open() */
+};
+
+enum request_type { REQUEST_START = 1, REQUEST_SIGNAL };
+
+/* what every request begins with */
+struct request {
+	uint32_t size; /* of all of it */
+	uint32_t type;
+	uint64_t id;
+	int32_t signo; /* of REQUEST_SIGNAL */
+	/* of REQUEST_START, with the descriptors for its input and its log beside the first byte. Behind the struct:
+	 * the steps, then the texts, each with a NUL: argv, env, dir, mark, record (empty: none) */
+	uint32_t step_count, argc, envc;
+	int64_t linger_ms, address_space;
+};
+
+enum answer_type { ANSWER_STARTED = 1, ANSWER_FAILED, ANSWER_ENDED };
+
+struct answer {
+	uint32_t type;
+	int32_t number; /* process id, or errno */
+	uint64_t id;
+	struct child_exit how; /* of ANSWER_ENDED */
+	char message[1024];    /* of ANSWER_FAILED; the others are sent without it */
+};
+
+/* the word that makes the program a supervisor */
+#define SUPERVISOR_WORD "__supervise"
+
+/* its whole life; the exit status */
+int supervisor_main(void);
+
+#endif

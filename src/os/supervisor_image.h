@@ -1,0 +1,11 @@
+/* The small program that a supervisor is (os/supervisor.h), carried inside this one. */
+#ifndef OS_SUPERVISOR_IMAGE_H
+#define OS_SUPERVISOR_IMAGE_H
+
+enum { SUPERVISOR_IMAGE_NONE = -1, SUPERVISOR_IMAGE_UNKNOWN = -2 };
+
+/* a descriptor (close-on-exec) of a file in memory that holds it, to be run as /proc/self/fd/N; or
+ * SUPERVISOR_IMAGE_NONE: this build carries none, or the system has no such files */
+int supervisor_image_open(void);
+
+#endif
