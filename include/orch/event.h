@@ -50,7 +50,8 @@ enum orch_event_type {
 	ORCH_EVENT_RUN_STARTED, /* run pid boot jobs project count(streams wanted) stale(to be run) message(targets) */
 	ORCH_EVENT_TASK, /* stream title state reason outcome?: a stale stream at the start of a run (waiting), then
 			    every change of state */
-	ORCH_EVENT_ATTEMPT_STARTED,  /* stream attempt slot pid log */
+	ORCH_EVENT_ATTEMPT_STARTED,  /* stream attempt slot pid log; one that was adopted: run(that started it)
+					duration_ms(so far) */
 	ORCH_EVENT_ATTEMPT_PHASE,    /* stream attempt phase: run, check */
 	ORCH_EVENT_OUTPUT,           /* stream attempt message(last line) bytes(log so far): not durable */
 	ORCH_EVENT_ATTEMPT_FINISHED, /* stream attempt outcome exit_code signal duration_ms user_ms system_ms max_rss_kb
@@ -58,6 +59,7 @@ enum orch_event_type {
 	ORCH_EVENT_STAMPED,          /* stream attempt stamp: the stamp's whole text, for recovery */
 	ORCH_EVENT_WARNING,          /* stream? message */
 	ORCH_EVENT_STOPPING,         /* message(why): nothing new starts */
+	ORCH_EVENT_RESUMED,          /* message: what a run that was killed had left, and what becomes of it */
 	ORCH_EVENT_RUN_FINISHED,     /* run exit_code completed failed skipped cancelled duration_ms(wall) sum_ms(of all
 					attempts) message */
 };

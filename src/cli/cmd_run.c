@@ -240,6 +240,7 @@ static int run_session(
 			ui_set_end(session->ui, clock_wall_ms() + at_jobs);
 	}
 	options = run_options(session);
+	log_set_sink(on_log, session, session->options->verbose ? LOG_INFO : LOG_WARN);
 	if (orch_run_new(&session->run, orch, plan, &options, &err) < 0)
 		return say_error(&err);
 	orch_run_listen(session->run, ui_listener(session->ui));
@@ -248,7 +249,6 @@ static int run_session(
 		orch_run_listen(session->run, jsonl_listener(session->jsonl));
 	}
 	watch_signals(session, watched);
-	log_set_sink(on_log, session, session->options->verbose ? LOG_INFO : LOG_WARN);
 	result = orch_run_execute(session->run, &err);
 	ui_finish(session->ui);
 	status = result < 0 ? say_error(&err) : result;

@@ -26,7 +26,7 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 #define TYPES(T) \
 	T(RUN_STARTED, "run_started", true, N(run) N(pid) N(boot) N(jobs) N(project) N(count) N(stale) N(message)) \
 	T(TASK, "task", true, N(stream) N(title) N(state) N(reason) N(outcome)) \
-	T(ATTEMPT_STARTED, "attempt_started", true, N(stream) N(attempt) N(slot) N(pid) N(log)) \
+	T(ATTEMPT_STARTED, "attempt_started", true, N(stream) N(attempt) N(slot) N(pid) N(log) N(run) N(duration_ms)) \
 	T(ATTEMPT_PHASE, "attempt_phase", true, N(stream) N(attempt) N(phase)) \
 	T(OUTPUT, "output", false, N(stream) N(attempt) N(message) N(bytes)) \
 	T(ATTEMPT_FINISHED, "attempt_finished", true, \
@@ -35,6 +35,7 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 	T(STAMPED, "stamped", true, N(stream) N(attempt) N(stamp)) \
 	T(WARNING, "warning", true, N(stream) N(message)) \
 	T(STOPPING, "stopping", true, N(message)) \
+	T(RESUMED, "resumed", true, N(message)) \
 	T(RUN_FINISHED, "run_finished", true, \
 		N(run) N(exit_code) N(completed) N(failed) N(skipped) N(cancelled) N(duration_ms) N(sum_ms) \
 			N(message))

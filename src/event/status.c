@@ -100,7 +100,8 @@ static void start_attempt(struct orch_stream_status *stream, const struct orch_e
 	stream->pid = event->pid;
 	stream->outcome = -1;
 	stream->exit_code = stream->signal = -1;
-	stream->started_ms = event->time_ms;
+	/* an adopted one began before */
+	stream->started_ms = event->duration_ms > 0 ? event->time_ms - event->duration_ms : event->time_ms;
 	stream->duration_ms = 0;
 	stream->log_bytes = 0;
 	set_text(&stream->log, event->log);

@@ -266,13 +266,13 @@ static int start_phase(struct attempt *attempt, int *error_number, struct orch_e
 	command.steps = steps;
 	command.step_count = set->kill_count;
 	if (attempt_outlives_us(attempt))
-		command.record = record = attempt_record(context->run, attempt->stream->name, attempt->number,
+		command.record = record = attempt_record(attempt->run, attempt->stream->name, attempt->number,
 			attempt->phase);
 	status = context_expand(context, attempt, text, true, &script, err);
 	if (status == 0)
 		status = context_environment(context, attempt, &env, err);
 	if (status == 0) {
-		script_path = statedir_attempt_file(context->run, attempt->stream->name, attempt->number,
+		script_path = statedir_attempt_file(attempt->run, attempt->stream->name, attempt->number,
 			attempt->phase == PHASE_CHECK ? "check" : "script");
 		command.script = strbuf_cstr(&script);
 		command.script_path = script_path;
@@ -288,10 +288,32 @@ static int start_phase(struct attempt *attempt, int *error_number, struct orch_e
 	return status;
 }
 
-int attempt_start(struct attempt *attempt, bool follow_output, struct orch_error *err)
+/* the limits on its time, counted from its start, and its output */
+static void watch(struct attempt *attempt, bool follow_output)
 {
 	const struct settings *set = attempt->stream->set;
 	struct loop *loop = attempt->runner->loop;
+
+	if (attempt->timeout_ms > 0) {
+		int64_t left = attempt->started_ms + attempt->timeout_ms - clock_mono_ms();
+
+		attempt->timeout = loop_timer_new(loop, on_timeout, attempt);
+		loop_timer_arm(attempt->timeout, left > 0 ? left : 0);
+	}
+	if (set->idle_ms > 0) {
+		attempt->idle = loop_timer_new(loop, on_idle, attempt);
+		loop_timer_arm(attempt->idle, set->idle_ms);
+	}
+	if (follow_output) {
+		attempt->output_timer = loop_timer_new(loop, on_output_timer, attempt);
+		attempt->watch = loop_watch_new(loop, attempt->log, on_log_change, attempt);
+		/* what was written before anybody watched */
+		on_log_change(attempt);
+	}
+}
+
+int attempt_start(struct attempt *attempt, bool follow_output, struct orch_error *err)
+{
 	int error_number = 0;
 
 	attempt->exit_code = attempt->signal = -1;
@@ -313,20 +335,85 @@ int attempt_start(struct attempt *attempt, bool follow_output, struct orch_error
 		finish(attempt, ORCH_OUTCOME_SPAWN, xstrdup(err->message));
 		return 0;
 	}
-	if (attempt->timeout_ms > 0) {
-		attempt->timeout = loop_timer_new(loop, on_timeout, attempt);
-		loop_timer_arm(attempt->timeout, attempt->timeout_ms);
+	watch(attempt, follow_output);
+	return 0;
+}
+
+/* the files of the phase that it was in last */
+static int look(struct attempt *attempt, char **record, enum supervised_state *state, struct supervised_record *found,
+	struct orch_error *err)
+{
+	static const enum attempt_phase phases[] = {PHASE_CHECK, PHASE_RUN};
+
+	for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
+		attempt->phase = phases[i];
+		*record = attempt_record(attempt->run, attempt->stream->name, attempt->number, phases[i]);
+		if (supervised_look(*record, state, found, err) != 0) {
+			free(*record);
+			return -1;
+		}
+		if (*state != SUPERVISED_NONE)
+			return 0;
+		free(*record);
 	}
-	if (set->idle_ms > 0) {
-		attempt->idle = loop_timer_new(loop, on_idle, attempt);
-		loop_timer_arm(attempt->idle, set->idle_ms);
+	return 1;
+}
+
+/* it ended while nobody was there to see it */
+static void settle_end(struct attempt *attempt, const struct supervised_record *found)
+{
+	struct job_exit how = {
+		.signalled = found->how.signalled,
+		.code = found->how.code,
+		.user_us = found->how.user_us,
+		.system_us = found->how.system_us,
+		.max_rss_kb = found->how.max_rss_kb,
+		.left_behind = found->how.left_behind,
+		.unkillable = found->how.unkillable,
+	};
+
+	attempt->started_ms = clock_mono_ms() - found->duration_ms;
+	attempt->phase_began(attempt->data, attempt);
+	on_job_exit(attempt, &how);
+}
+
+int attempt_adopt(struct attempt *attempt, bool follow_output, struct orch_error *err)
+{
+	const struct job_callbacks on = {
+		.started = on_job_started, .failed = on_job_failed, .ended = on_job_exit, .data = attempt};
+	struct supervised_record found;
+	enum supervised_state state;
+	char *record;
+	int result = look(attempt, &record, &state, &found, err);
+
+	if (result != 0)
+		return result;
+	attempt->adopted = true;
+	attempt->exit_code = attempt->signal = -1;
+	attempt->pid = (int)found.leader;
+	attempt->log_fd = logfile_create(attempt->log, err);
+	if (attempt->log_fd < 0) {
+		free(record);
+		return -1;
 	}
-	if (follow_output) {
-		attempt->output_timer = loop_timer_new(loop, on_output_timer, attempt);
-		attempt->watch = loop_watch_new(loop, attempt->log, on_log_change, attempt);
-		/* what was written before anybody watched */
-		on_log_change(attempt);
+	if (state == SUPERVISED_RUNNING) {
+		result = attempt->ops->adopt(&attempt->job, attempt->runner, record, &on, err);
+		/* it may have ended just now, and then has written how before its supervisor went */
+		if (result != 0)
+			result = err->code == ORCH_ENOTFOUND ? supervised_look(record, &state, &found, err) : -1;
 	}
+	free(record);
+	if (result != 0)
+		return -1;
+	if (attempt->job) {
+		attempt->started_ms = found.mono_ms;
+		attempt->phase_began(attempt->data, attempt);
+		watch(attempt, follow_output);
+		return 0;
+	}
+	if (state != SUPERVISED_ENDED)
+		return 1;
+	settle_end(attempt, &found);
 	return 0;
 }
 
@@ -338,6 +425,7 @@ void attempt_free(struct attempt *attempt)
 	if (attempt->log_fd >= 0)
 		close(attempt->log_fd);
 	free(attempt->log);
+	free(attempt->own_run);
 	free(attempt->message);
 	free(attempt);
 }

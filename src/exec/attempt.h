@@ -33,6 +33,11 @@ struct attempt {
 	struct runner *runner;
 	const struct runner_ops *ops;
 
+	const char *run; /* id of the run that started it: in its directory are the attempt's files */
+	char *own_run;   /* that, if it is not the present one; else NULL */
+	bool adopted;    /* somebody who is gone started it */
+	bool outdated;   /* it runs what the stream was then, and is no more */
+
 	char *log; /* path */
 	int log_fd;
 	struct job *job;
@@ -72,6 +77,11 @@ struct attempt {
  * called.
  */
 int attempt_start(struct attempt *attempt, bool follow_output, struct orch_error *err);
+/*
+ * Takes over one that somebody started who is gone, with `run` and `number` saying which: follows its command, or deals
+ * with how it ended meanwhile. 1: nothing is left of it that could be taken over. -1 with *err: it cannot be told.
+ */
+int attempt_adopt(struct attempt *attempt, bool follow_output, struct orch_error *err);
 /* its end is asked for: the steps of `kill`, or at once; `outcome` says why */
 void attempt_end(struct attempt *attempt, enum orch_outcome outcome, bool now);
 /* does it go on when orch is killed, to be adopted by the next one? */

@@ -145,7 +145,7 @@ static int late_value(const struct context *context, const struct attempt *attem
 	else if (part_is(part, "attempt"))
 		strbuf_addf(value, "%u", attempt->number);
 	else if (part_is(part, "run"))
-		strbuf_addstr(value, context->run);
+		strbuf_addstr(value, attempt->run);
 	else if (part_is(part, "slot"))
 		strbuf_addf(value, "%u", attempt->slot);
 	else if (part_is(part, "port"))
@@ -315,7 +315,7 @@ static void add_dependencies(const struct context *context, const struct attempt
 static void add_path(const struct context *context, const struct attempt *attempt, struct strvec *env,
 	const char *variable, const char *what)
 {
-	char *path = statedir_attempt_file(context->run, attempt->stream->name, attempt->number, what);
+	char *path = statedir_attempt_file(attempt->run, attempt->stream->name, attempt->number, what);
 
 	strvec_pushf(env, "%s=%s/%s", variable, context->project->dir, path);
 	free(path);
@@ -376,7 +376,7 @@ int context_environment(
 		strvec_setenv(own, set->unset.items[i], NULL);
 	overrides = own->count || set->unset.count;
 
-	strvec_pushf(own, "ORCH_RUN=%s", context->run);
+	strvec_pushf(own, "ORCH_RUN=%s", attempt->run);
 	strvec_pushf(own, "ORCH_STREAM=%s", attempt->stream->name);
 	strvec_pushf(own, "ORCH_ATTEMPT=%u", attempt->number);
 	strvec_pushf(own, "ORCH_DIR=%s", context->project->dir);
@@ -386,7 +386,7 @@ int context_environment(
 	strvec_pushf(own, "ORCH_SLOT=%u", attempt->slot);
 	strvec_pushf(own, "ORCH_PORT=%d", slot_port(attempt->slot));
 	add_dependencies(context, attempt, own);
-	strvec_pushf(own, "ORCH_JOB=%s:%s:%u", context->run, attempt->stream->name, attempt->number);
+	strvec_pushf(own, "ORCH_JOB=%s:%s:%u", attempt->run, attempt->stream->name, attempt->number);
 	env->mark = own->items[own->count - 1];
 	join(env, &context->environment, &set->unset, overrides);
 	return 0;

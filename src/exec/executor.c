@@ -79,18 +79,44 @@ static int must_run(struct executor *ex, uint32_t id, struct orch_error *err)
 }
 
 /* an attempt that ends before it began, for a reason of its own */
-static struct attempt *stillborn(struct executor *ex, uint32_t id, enum orch_outcome outcome, const char *message)
+struct attempt *executor_stillborn(struct executor *ex, uint32_t id, enum orch_outcome outcome, const char *message)
 {
 	struct attempt *attempt = xcalloc(1, sizeof *attempt);
 
 	attempt->stream = &ex->project->streams[id];
 	attempt->id = id;
 	attempt->number = run_task(ex->run, id)->attempts;
+	attempt->run = ex->run_id;
 	attempt->log_fd = -1;
 	attempt->exit_code = attempt->signal = -1;
 	attempt->done = true;
 	attempt->outcome = outcome;
 	attempt->message = message ? xstrdup(message) : NULL;
+	return attempt;
+}
+
+struct attempt *executor_new_attempt(struct executor *ex, uint32_t id, const char *run, unsigned number)
+{
+	const struct stream *stream = &ex->project->streams[id];
+	struct attempt *attempt = xcalloc(1, sizeof *attempt);
+
+	attempt->stream = stream;
+	attempt->id = id;
+	attempt->number = number;
+	attempt->slot = sched_slot(ex->run, id);
+	attempt->context = &ex->context;
+	attempt->runner = &ex->runner;
+	attempt->ops = &runner_process;
+	attempt->own_run = run ? xstrdup(run) : NULL;
+	attempt->run = run ? attempt->own_run : ex->run_id;
+	attempt->log = statedir_log(attempt->run, stream->name, attempt->number);
+	attempt->log_fd = -1;
+	attempt->timeout_ms = ex->options->timeout_ms >= 0 ? ex->options->timeout_ms : stream->set->timeout_ms;
+	attempt->ended = settle_later;
+	attempt->phase_began = tell_phase;
+	attempt->put_off = on_put_off;
+	attempt->output = ex->options->follow_output ? tell_output : NULL;
+	attempt->data = ex;
 	return attempt;
 }
 
@@ -102,7 +128,7 @@ static void start_task(struct executor *ex, uint32_t id)
 	int must = must_run(ex, id, &err);
 
 	if (must < 0) {
-		settle_later(ex, stillborn(ex, id, ORCH_OUTCOME_SPAWN, err.message));
+		settle_later(ex, executor_stillborn(ex, id, ORCH_OUTCOME_SPAWN, err.message));
 		return;
 	}
 	if (must == 0 && run_task(ex->run, id)->attempts == 1) {
@@ -112,27 +138,19 @@ static void start_task(struct executor *ex, uint32_t id)
 		ex->unchanged = NO_STREAM;
 		return;
 	}
+	if (resume_attempt(ex, id))
+		return;
 	/* from here on what it made before may be half overwritten: if it does not complete now, it is not complete */
 	if (ex->plan->facts[id].stamp.present && stamp_store_remove(ex->store, stream->name, &err) < 0) {
-		settle_later(ex, stillborn(ex, id, ORCH_OUTCOME_INTERNAL, err.message));
+		settle_later(ex, executor_stillborn(ex, id, ORCH_OUTCOME_INTERNAL, err.message));
 		return;
 	}
-	attempt = xcalloc(1, sizeof *attempt);
-	attempt->stream = stream;
-	attempt->id = id;
-	attempt->number = run_task(ex->run, id)->attempts;
-	attempt->slot = sched_slot(ex->run, id);
-	attempt->context = &ex->context;
-	attempt->runner = &ex->runner;
-	attempt->ops = &runner_process;
-	attempt->log = statedir_log(ex->run_id, stream->name, attempt->number);
-	attempt->log_fd = -1;
-	attempt->timeout_ms = ex->options->timeout_ms >= 0 ? ex->options->timeout_ms : stream->set->timeout_ms;
-	attempt->ended = settle_later;
-	attempt->phase_began = tell_phase;
-	attempt->put_off = on_put_off;
-	attempt->output = ex->options->follow_output ? tell_output : NULL;
-	attempt->data = ex;
+	attempt = executor_new_attempt(ex, id, NULL, run_task(ex->run, id)->attempts);
+	if (attempt_outlives_us(attempt) && resume_note(ex, attempt, &err) < 0) {
+		attempt_free(attempt);
+		settle_later(ex, executor_stillborn(ex, id, ORCH_OUTCOME_INTERNAL, err.message));
+		return;
+	}
 	ex->running[id] = attempt;
 	if (attempt_start(attempt, ex->options->follow_output, &err) == 0)
 		return;
@@ -359,6 +377,7 @@ int executor_execute(struct executor *ex, struct orch_error *err)
 	hooks_fire(ex->hooks, HOOK_START, &event);
 	free(message);
 	ex->run = run_new(ex->plan, &sched);
+	resume_begin(ex);
 	if (ex->failed_itself)
 		executor_stop(ex, ORCH_STOP_TERM, ex->error.message);
 	loop_idle_arm(ex->settle);
@@ -394,6 +413,7 @@ void executor_free(struct executor *ex)
 	bus_free(ex->bus);
 	journal_close(ex->journal);
 	free(ex->running);
+	resume_release(ex);
 	free(ex->run_id);
 	free(ex);
 }

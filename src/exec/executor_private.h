@@ -11,6 +11,7 @@
 
 struct attempt;
 struct bus;
+struct detached;
 struct hooks;
 struct journal;
 struct loop_idle;
@@ -39,6 +40,10 @@ struct executor {
 	char *run_id;
 	uint64_t seq;
 
+	struct detached *detached; /* attempts that a run before has left to be adopted */
+	size_t detached_count;
+	const struct detached **open; /* [stream] those of them that nobody has dealt with yet; NULL: there are none */
+
 	struct attempt **running; /* [stream], NULL: none */
 	struct attempt *ended;    /* to be settled, newest first */
 	struct loop_idle *settle;
@@ -58,6 +63,24 @@ struct executor {
 void executor_fill_slots(struct executor *ex);
 /* that, and ends the run if nothing is left to do */
 void executor_pump(struct executor *ex);
+
+/* of a running task; `run` NULL: a new one, else the one of that run and number */
+struct attempt *executor_new_attempt(struct executor *ex, uint32_t id, const char *run, unsigned number);
+/* an attempt that ends before it began, for a reason of its own */
+struct attempt *executor_stillborn(struct executor *ex, uint32_t id, enum orch_outcome outcome, const char *message);
+
+/* --- resume.c --- */
+
+/* Finds what a run that was killed has left: adopts what is to run now, settles what has ended, clears away what is
+ * lost, and says so in one line */
+void resume_begin(struct executor *ex);
+/* a task about to start has an attempt left from before: true, and that one goes on in its place */
+bool resume_attempt(struct executor *ex, uint32_t id);
+/* a new attempt that is to outlive us is written down before it starts */
+int resume_note(struct executor *ex, const struct attempt *attempt, struct orch_error *err);
+/* it has been dealt with */
+void resume_forget(struct executor *ex, const struct attempt *attempt);
+void resume_release(struct executor *ex);
 
 /* --- settle.c --- */
 

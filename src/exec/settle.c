@@ -40,10 +40,10 @@ static void complete(struct executor *ex, struct attempt *attempt)
 		attempt->message = xasprintf("it succeeded, but its output '%s' does not exist", missing);
 		return;
 	}
-	if (values_read(&detail, ex->run_id, attempt->stream->name, attempt->number, &err) < 0) {
+	if (values_read(&detail, attempt->run, attempt->stream->name, attempt->number, &err) < 0) {
 		attempt->outcome = ORCH_OUTCOME_OUTPUTS;
 		attempt->message = xstrdup(err.message);
-	} else if (facts_describe(&detail, ex->plan, attempt->id, ex->cache, ex->run_id, attempt->number,
+	} else if (facts_describe(&detail, ex->plan, attempt->id, ex->cache, attempt->run, attempt->number,
 			   attempt->duration_ms, &err) < 0 ||
 		(attempt->stream->set->when != WHEN_FAILURE &&
 			stamp_store_put(ex->store, attempt->stream->name, &detail, &err) < 0)) {
@@ -93,7 +93,8 @@ static void refill(struct executor *ex, struct attempt *list)
 	bool freed = false;
 
 	for (struct attempt *attempt = list; attempt; attempt = attempt->next) {
-		if (attempt->outcome != ORCH_OUTCOME_SUCCESS || attempt->stream->set->outputs.count > 0)
+		if (attempt->outcome != ORCH_OUTCOME_SUCCESS || attempt->outdated ||
+			attempt->stream->set->outputs.count > 0)
 			return;
 	}
 	for (struct attempt *attempt = list; attempt; attempt = attempt->next)
@@ -111,7 +112,7 @@ void settle(void *data)
 	ex->settling = true;
 	refill(ex, list);
 	for (attempt = list; attempt; attempt = attempt->next) {
-		if (attempt->outcome == ORCH_OUTCOME_SUCCESS)
+		if (attempt->outcome == ORCH_OUTCOME_SUCCESS && !attempt->outdated)
 			complete(ex, attempt);
 		ex->sum_ms += attempt->duration_ms;
 		at_once |= attempt->duration_ms >= SYNC_AT_ONCE_MS;
@@ -130,7 +131,12 @@ void settle(void *data)
 		attempt = list;
 		list = attempt->next;
 		ex->running[attempt->id] = NULL;
-		sched_finish(ex->run, attempt->id, attempt->outcome, failure_reason(attempt), clock_mono_ms());
+		if (attempt_outlives_us(attempt))
+			resume_forget(ex, attempt);
+		if (attempt->outdated && attempt->outcome != ORCH_OUTCOME_STOPPED)
+			sched_put_back(ex->run, attempt->id);
+		else
+			sched_finish(ex->run, attempt->id, attempt->outcome, failure_reason(attempt), clock_mono_ms());
 		attempt_free(attempt);
 	}
 	executor_pump(ex);

@@ -114,6 +114,10 @@ void tell_phase(void *data, struct attempt *attempt)
 		event.slot = attempt->slot;
 		event.pid = attempt->pid;
 		event.log = attempt->log;
+		if (attempt->adopted) {
+			event.run = attempt->run;
+			event.duration_ms = clock_mono_ms() - attempt->started_ms;
+		}
 	} else {
 		orch_event_init(&event, ORCH_EVENT_ATTEMPT_PHASE);
 		event.phase = "check";

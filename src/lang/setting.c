@@ -83,7 +83,7 @@ const struct setting setting_table[] = {
 	{"grace", SETTING_DURATION, BOTH, NULL, 0, 0, AT(grace_ms), "10s", "the wait before the last signal of kill",
 		false, NULL},
 	{"detach", SETTING_BOOL, BOTH, NULL, 0, 0, AT(detach), "",
-		"whether a running attempt goes on when orch is killed", false, only_no},
+		"whether a running attempt goes on when orch is killed", false, NULL},
 	{"retries", SETTING_INT, BOTH, NULL, 0, 1000, AT(retries), "0", "attempts after the first", false, NULL},
 	{"backoff", SETTING_BACKOFF, BOTH, NULL, 0, 0, AT(backoff_ms), "5s 5m",
 		"wait before a retry, doubled each time, up to the second duration", false, NULL},

@@ -15,8 +15,14 @@
 #include "os/clock.h"
 #include "os/fs.h"
 #include "util/error.h"
+#include "util/log.h"
 
-enum { TEXT_MAX = 256 };
+enum {
+	TEXT_MAX = 256,
+	HEIRS_MAX_MS = 60000,
+	HEIRS_QUIET_MS = 1000, /* before it is said that something is waited for */
+	HEIRS_TURN_MS = 10,
+};
 
 enum answer { FREE, HELD, BROKEN };
 
@@ -115,16 +121,39 @@ static int write_text(int fd)
 	return fs_write_all(fd, text, (size_t)len);
 }
 
+/* The lock is held, but who wrote its name there is gone: then a process that was to keep it open until it is done
+ * does (os/supervised.h), or the new holder is about to write. So it is waited for */
+static enum answer wait_for_heirs(int fd, const char *path)
+{
+	enum answer answer = HELD;
+
+	for (int waited = 0; waited < HEIRS_MAX_MS && answer == HELD && holder(fd, NULL) == 0;
+		waited += HEIRS_TURN_MS) {
+		struct timespec pause = {.tv_nsec = HEIRS_TURN_MS * 1000000};
+
+		if (waited == HEIRS_QUIET_MS)
+			log_warn("waiting: what a run that was killed had started is being ended ('%s' is held)",
+				path);
+		nanosleep(&pause, NULL);
+		answer = lock_fd(fd);
+	}
+	return answer;
+}
+
 int lockfile_take(struct lockfile *lock, const char *path, struct orch_error *err)
 {
 	char since[TEXT_MAX];
+	enum answer answer;
 	int fd, pid, result;
 
 	lock->fd = -1;
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return error_errno(err, "cannot open the lock '%s'", path);
-	switch (lock_fd(fd)) {
+	answer = lock_fd(fd);
+	if (answer == HELD)
+		answer = wait_for_heirs(fd, path);
+	switch (answer) {
 	case FREE:
 		break;
 	case HELD:

@@ -15,7 +15,8 @@ struct lockfile {
 	int fd; /* -1: not held */
 };
 
-/* ORCH_EBUSY if another process holds it; the message says its pid and since when */
+/* Waits (a minute at most) while it is kept by what a killed holder left to keep it. ORCH_EBUSY if another process
+ * holds it; the message says its pid and since when */
 int lockfile_take(struct lockfile *lock, const char *path, struct orch_error *err);
 void lockfile_drop(struct lockfile *lock);
 /* does somebody (this process too) hold it? opens nothing for writing, takes no lock. What cannot be looked at counts

@@ -42,6 +42,27 @@ static void wake(struct run *run, int64_t now_ms)
 	}
 }
 
+static void begin(struct run *run, uint32_t stream, const char *reason)
+{
+	struct task *task = &run->tasks[stream];
+
+	pool_take(run, stream);
+	if (task->attempts < UINT16_MAX)
+		task->attempts++;
+	run_set_state(run, stream, ORCH_TASK_RUNNING, reason);
+}
+
+void sched_set_attempts(struct run *run, uint32_t stream, unsigned attempts)
+{
+	run->tasks[stream].attempts = attempts < UINT16_MAX ? (uint16_t)attempts : UINT16_MAX;
+}
+
+void sched_begin(struct run *run, uint32_t stream, const char *reason)
+{
+	/* what is in a queue but not READY is passed over there */
+	begin(run, stream, reason);
+}
+
 bool sched_next(struct run *run, int64_t now_ms, uint32_t *stream)
 {
 	wake(run, now_ms);
@@ -61,10 +82,7 @@ bool sched_next(struct run *run, int64_t now_ms, uint32_t *stream)
 		if (pool_weight(run, top.stream) > run->jobs - run->used)
 			return false;
 		queue_pop(&run->ready);
-		pool_take(run, top.stream);
-		if (task->attempts < UINT16_MAX)
-			task->attempts++;
-		run_set_state(run, top.stream, ORCH_TASK_RUNNING, NULL);
+		begin(run, top.stream, NULL);
 		*stream = top.stream;
 		return true;
 	}

@@ -12,6 +12,11 @@
 
 /* The next task to start: it is RUNNING then, with its slots and pool taken, attempts counted. False: none now */
 bool sched_next(struct run *run, int64_t now_ms, uint32_t *stream);
+/* `stream` has been tried so often before this run */
+void sched_set_attempts(struct run *run, uint32_t stream, unsigned attempts);
+/* A READY task whose attempt is under way already, started by somebody who is gone: RUNNING, as with sched_next(), over
+ * the limits if need be; `reason` goes to on_change */
+void sched_begin(struct run *run, uint32_t stream, const char *reason);
 /* slot number (0 .. jobs - 1, the lowest free when it started) of a running task */
 unsigned sched_slot(const struct run *run, uint32_t stream);
 /* the end of an attempt. SUCCESS and UNCHANGED complete the task (its result is in the plan's facts already) and

@@ -400,12 +400,12 @@ static void print_retry(struct live *live, const struct orch_event *event, const
 	strbuf_release(&out);
 }
 
-static void print_warning(struct live *live, const struct orch_event *event)
+static void print_message(struct live *live, const struct orch_event *event, const char *tag)
 {
 	const struct term *term = live->options.term;
 	struct strbuf out = {0};
 
-	strbuf_addf(&out, "%swarning:%s ", term_style(term, TERM_WARN), term_style(term, TERM_RESET));
+	strbuf_addf(&out, "%s%s%s ", term_style(term, TERM_WARN), tag, term_style(term, TERM_RESET));
 	if (event->stream != NULL) {
 		term_line(&out, event->stream, strlen(event->stream), NAME_COLUMNS * 4, term->unicode);
 		strbuf_addstr(&out, ": ");
@@ -441,7 +441,9 @@ void live_event(struct live *live, const struct orch_event *event)
 	if (event->type == ORCH_EVENT_TASK && event->stream != NULL)
 		task_changed(live, event);
 	else if (event->type == ORCH_EVENT_WARNING)
-		print_warning(live, event);
+		print_message(live, event, "warning:");
+	else if (event->type == ORCH_EVENT_RESUMED)
+		print_message(live, event, "resume:");
 	else if (event->type == ORCH_EVENT_STAMPED)
 		return;
 	wake(live);

@@ -327,6 +327,13 @@ void plain_event(
 		add_reason(plain->term, out, "", event->message);
 		strbuf_addch(out, '\n');
 		break;
+	case ORCH_EVENT_RESUMED:
+		if (plain->verbosity >= 0) {
+			add_tag(plain, out, "resume", TERM_RESET);
+			add_reason(plain->term, out, "", event->message);
+			strbuf_addch(out, '\n');
+		}
+		break;
 	case ORCH_EVENT_STOPPING:
 		if (plain->verbosity >= 0) {
 			add_tag(plain, out, "stop", TERM_WARN);

@@ -308,7 +308,6 @@ a:
 b:
 	prompt = x.md
 	branch = y
-	detach = yes
 --------
 Orchfile:2:2: error: 'agent' is not available in this version of orch
     2 | 	agent = claude
@@ -333,9 +332,6 @@ Orchfile:14:2: error: 'prompt' is not available in this version of orch
       | 	^~~~~~
 Orchfile:15:2: error: 'branch' is not available in this version of orch
    15 | 	branch = y
-      | 	^~~~~~
-Orchfile:16:2: error: 'detach = yes' is not available in this version of orch
-   16 | 	detach = yes
       | 	^~~~~~
 ========
 #! inspect
