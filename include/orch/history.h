@@ -33,6 +33,10 @@ void orch_history_close(struct orch_history *history);
  * none. *offset (may be NULL, start with 0): go on from there, for following */
 int orch_history_replay(
 	const char *project_dir, const char *id, struct orch_status *status, uint64_t *offset, struct orch_error *err);
+/* Looks for attempts of `status`, of a run that was killed, that outlived it, and sets `left` of their streams.
+ * *running (may be NULL): how many attempts go on in this project, of whatever run */
+int orch_history_left(
+	const char *project_dir, struct orch_status *status, size_t *running, struct orch_error *err);
 /* calls `event` for each event of the run */
 int orch_history_events(const char *project_dir, const char *id,
 	int (*event)(void *data, const struct orch_event *event), void *data, struct orch_error *err);

@@ -10,6 +10,14 @@
 extern "C" {
 #endif
 
+/* an attempt that was under way when its run was killed, as its supervisor's files have it */
+enum orch_left {
+	ORCH_LEFT_UNKNOWN, /* nobody looked, or there is nothing to look at: it was ended with its run */
+	ORCH_LEFT_RUNNING, /* it goes on; the next run adopts it */
+	ORCH_LEFT_ENDED,   /* it has ended since; the next run settles it */
+	ORCH_LEFT_LOST,    /* the machine went down, or its supervisor was killed */
+};
+
 /* one stream of the run */
 struct orch_stream_status {
 	char *name, *title; /* title NULL: none */
@@ -26,6 +34,7 @@ struct orch_stream_status {
 	int64_t duration_ms; /* of the last attempt, when it ended; all attempts: total_ms */
 	int64_t total_ms;
 	int64_t log_bytes;
+	enum orch_left left; /* set by orch_history_left() */
 };
 
 struct orch_status {

@@ -2,8 +2,10 @@
 
 #include "orch/history.h"
 
+#include "exec/resume.h"
 #include "os/fs.h"
 #include "os/lockfile.h"
+#include "state/detached.h"
 #include "state/journal.h"
 #include "state/logfile.h"
 #include "state/statedir.h"
@@ -190,6 +192,44 @@ int orch_history_replay(
 	if (result == 0 && offset)
 		*offset = good;
 	free(path);
+	return result;
+}
+
+int orch_history_left(const char *project_dir, struct orch_status *status, size_t *running, struct orch_error *err)
+{
+	static const enum orch_left of_state[] = {
+		[SUPERVISED_NONE] = ORCH_LEFT_UNKNOWN,
+		[SUPERVISED_RUNNING] = ORCH_LEFT_RUNNING,
+		[SUPERVISED_ENDED] = ORCH_LEFT_ENDED,
+		[SUPERVISED_LOST] = ORCH_LEFT_LOST,
+	};
+	struct statedir dir = {.fd = -1, .stamps_fd = -1, .lock = {.fd = -1}};
+	struct detached *items = NULL;
+	size_t count = 0;
+	int result;
+
+	if (running)
+		*running = 0;
+	if (statedir_open(&dir, project_dir, err) < 0)
+		return -1;
+	result = detached_list(&dir, &items, &count, err);
+	for (size_t i = 0; i < count && result == 0; i++) {
+		struct orch_stream_status *stream = NULL;
+		struct supervised_record record;
+		enum supervised_state state;
+
+		result = resume_look(project_dir, &items[i], &state, &record, err);
+		if (result < 0)
+			break;
+		if (running && state == SUPERVISED_RUNNING)
+			++*running;
+		if (status->run && strcmp(status->run, items[i].run) == 0)
+			stream = (struct orch_stream_status *)orch_status_find(status, items[i].stream);
+		if (stream && stream->attempt == (int64_t)items[i].attempt)
+			stream->left = of_state[state];
+	}
+	detached_list_free(items, count);
+	statedir_release(&dir);
 	return result;
 }
 

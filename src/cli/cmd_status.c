@@ -45,6 +45,7 @@ struct view {
 	const char *stream; /* the one asked for; NULL: all */
 	char *id;           /* of the run; NULL: there is none */
 	bool running, crashed;
+	size_t left_running; /* attempts that go on though their run was killed */
 	struct orch_status status;
 	uint64_t offset;   /* in the journal */
 	struct orch *orch; /* for dependencies; NULL: not looked for, or it cannot be read */
@@ -82,6 +83,8 @@ static int refresh(struct view *view, struct orch_error *err)
 		/* what was read last decides: the run may have ended in between */
 		view->running = status == 0 && info.running && !view->status.finished_ms;
 		view->crashed = status == 0 && info.crashed && !view->status.finished_ms;
+		if (view->crashed)
+			status = orch_history_left(view->dir, &view->status, &view->left_running, err);
 	}
 	orch_history_close(history);
 	return status;
@@ -157,6 +160,20 @@ static void add_clean(struct strbuf *out, const char *text)
 		term_line(out, text, strlen(text), 400, say_out()->unicode);
 }
 
+static const char *left_text(enum orch_left left)
+{
+	switch (left) {
+	case ORCH_LEFT_RUNNING:
+		return "goes on by itself; 'orch' adopts it";
+	case ORCH_LEFT_ENDED:
+		return "has ended since; 'orch' settles it";
+	case ORCH_LEFT_LOST:
+		return "was lost with the machine or its supervisor; 'orch' tries it again";
+	default:
+		return "was ended when the run crashed";
+	}
+}
+
 /* the last column: what there is to know in this state */
 static void add_note(struct view *view, struct strbuf *out, const struct orch_stream_status *stream)
 {
@@ -200,7 +217,9 @@ static void add_note(struct view *view, struct strbuf *out, const struct orch_st
 	/* a note of a run that crashed must not look like news */
 	if (view->crashed && stream->state == ORCH_TASK_RUNNING) {
 		strbuf_truncate(out, before);
-		strbuf_addstr(out, "was running when the run crashed");
+		strbuf_addstr(out, left_text(stream->left));
+		if (stream->left == ORCH_LEFT_RUNNING)
+			add_last_line(out, stream);
 	}
 }
 
@@ -208,7 +227,9 @@ static int64_t time_of(const struct view *view, const struct orch_stream_status 
 {
 	if (stream->state != ORCH_TASK_RUNNING)
 		return stream->duration_ms;
-	return (view->running ? clock_wall_ms() : view->status.last_ms) - stream->started_ms;
+	if (view->running || stream->left == ORCH_LEFT_RUNNING)
+		return clock_wall_ms() - stream->started_ms;
+	return view->status.last_ms - stream->started_ms;
 }
 
 static const char *state_color(enum orch_task_state state)
@@ -303,6 +324,10 @@ static void add_head(const struct view *view, struct strbuf *out)
 		first = false;
 	}
 	strbuf_addch(out, '\n');
+	if (view->left_running)
+		strbuf_addf(out, "%zu %s; 'orch' adopts, 'orch stop' ends %s\n", view->left_running,
+			view->left_running == 1 ? "attempt goes on by itself" : "attempts go on by themselves",
+			view->left_running == 1 ? "it" : "them");
 	if (status->stopping && !status->finished_ms) {
 		strbuf_addstr(out, "Nothing new starts: ");
 		add_clean(out, status->stopping);

@@ -14,6 +14,12 @@
 
 enum { WARNINGS_MAX = 100 };
 
+static const char *const left_names[] = {
+	[ORCH_LEFT_RUNNING] = "running",
+	[ORCH_LEFT_ENDED] = "ended",
+	[ORCH_LEFT_LOST] = "lost",
+};
+
 /* most events repeat what is known: the copy is made only when the text is another one */
 static void set_text(char **to, const char *from)
 {
@@ -265,6 +271,8 @@ static void write_stream(struct json_writer *w, const struct orch_stream_status 
 	write_number(w, "pid", stream->pid, -1);
 	if (stream->outcome >= 0)
 		write_text(w, "outcome", orch_outcome_name((enum orch_outcome)stream->outcome));
+	if (stream->left != ORCH_LEFT_UNKNOWN)
+		write_text(w, "left", left_names[stream->left]);
 	write_number(w, "exit_code", stream->exit_code, -1);
 	write_number(w, "signal", stream->signal, -1);
 	write_time(w, "started", stream->started_ms);

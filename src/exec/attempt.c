@@ -202,6 +202,16 @@ void attempt_end(struct attempt *attempt, enum orch_outcome outcome, bool now)
 	}
 }
 
+bool attempt_leave(struct attempt *attempt)
+{
+	if (!attempt_outlives_us(attempt) || attempt->done || attempt->ending || !attempt->job)
+		return false;
+	disarm(attempt);
+	attempt->ops->leave(attempt->job);
+	attempt->job = NULL;
+	return true;
+}
+
 static void on_timeout(void *data)
 {
 	attempt_end(data, ORCH_OUTCOME_TIMEOUT, false);

@@ -84,6 +84,9 @@ int attempt_start(struct attempt *attempt, bool follow_output, struct orch_error
 int attempt_adopt(struct attempt *attempt, bool follow_output, struct orch_error *err);
 /* its end is asked for: the steps of `kill`, or at once; `outcome` says why */
 void attempt_end(struct attempt *attempt, enum orch_outcome outcome, bool now);
+/* It is let go on, for the next orch to adopt: nothing more is called, and it is to be freed. False: it is none of
+ * those that outlive us, or has nothing that runs */
+bool attempt_leave(struct attempt *attempt);
 /* does it go on when orch is killed, to be adopted by the next one? */
 bool attempt_outlives_us(const struct attempt *attempt);
 /* where its supervisor keeps the files of that phase (supervised_spec.record); the caller frees */

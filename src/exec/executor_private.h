@@ -78,6 +78,8 @@ void resume_begin(struct executor *ex);
 bool resume_attempt(struct executor *ex, uint32_t id);
 /* a new attempt that is to outlive us is written down before it starts */
 int resume_note(struct executor *ex, const struct attempt *attempt, struct orch_error *err);
+/* orch itself cannot go on: those that outlive it are let go on */
+void resume_leave(struct executor *ex);
 /* it has been dealt with */
 void resume_forget(struct executor *ex, const struct attempt *attempt);
 void resume_release(struct executor *ex);

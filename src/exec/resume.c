@@ -3,6 +3,7 @@
 #include "exec/executor_private.h"
 
 #include "exec/attempt.h"
+#include "exec/resume.h"
 #include "graph/project.h"
 #include "os/supervised.h"
 #include "sched/sched.h"
@@ -10,6 +11,7 @@
 #include "state/statedir.h"
 #include "util/alloc.h"
 #include "util/error.h"
+#include "util/path.h"
 #include "util/strbuf.h"
 
 #include <stdlib.h>
@@ -20,25 +22,40 @@ struct found {
 	unsigned adopted, settled, interrupted, elsewhere, outdated;
 };
 
-static void forget(struct executor *ex, const char *stream)
+static const enum attempt_phase phases[] = {PHASE_CHECK, PHASE_RUN};
+enum { PHASES = sizeof phases / sizeof *phases };
+
+/* first that it is to be looked for, then its files */
+static void forget(struct executor *ex, const char *run, const char *stream, unsigned attempt)
 {
 	struct orch_error err = {0};
+	int result = detached_remove(ex->dir, stream, &err);
 
-	if (detached_remove(ex->dir, stream, &err) < 0)
+	for (size_t i = 0; i < PHASES && result == 0; i++) {
+		char *path = attempt_record(run, stream, attempt, phases[i]);
+
+		result = supervised_forget(path, &err);
+		free(path);
+	}
+	if (result != 0)
 		tell_warning(ex, stream, err.message);
 }
 
-/* of the phase that it came to last */
-static int look(const struct detached *one, enum supervised_state *state, struct supervised_record *record,
-	struct orch_error *err)
+static void forget_one(struct executor *ex, const struct detached *one)
 {
-	static const enum attempt_phase phases[] = {PHASE_CHECK, PHASE_RUN};
+	forget(ex, one->run, one->stream, one->attempt);
+}
 
+int resume_look(const char *dir, const struct detached *one, enum supervised_state *state,
+	struct supervised_record *record, struct orch_error *err)
+{
 	*state = SUPERVISED_NONE;
-	for (size_t i = 0; i < sizeof phases / sizeof *phases && *state == SUPERVISED_NONE; i++) {
-		char *path = attempt_record(one->run, one->stream, one->attempt, phases[i]);
+	for (size_t i = 0; i < PHASES && *state == SUPERVISED_NONE; i++) {
+		char *relative = attempt_record(one->run, one->stream, one->attempt, phases[i]);
+		char *path = dir ? path_join(dir, relative) : xstrdup(relative);
 		int result = supervised_look(path, state, record, err);
 
+		free(relative);
 		free(path);
 		if (result != 0)
 			return -1;
@@ -91,7 +108,7 @@ bool resume_attempt(struct executor *ex, uint32_t id)
 	if (!one)
 		return false;
 	ex->open[id] = NULL;
-	result = look(one, &state, &record, &err);
+	result = resume_look(NULL, one, &state, &record, &err);
 	/* what ended and was of another recipe, or of other inputs, is of no use */
 	if (result == 0 && (state == SUPERVISED_RUNNING || (state == SUPERVISED_ENDED && is_current(ex, id, one))))
 		result = go_on(ex, id, one, &err);
@@ -112,16 +129,16 @@ static void take(struct executor *ex, uint32_t id, const struct detached *one, e
 	sched_set_attempts(ex->run, id, one->attempt - 1);
 	switch (state) {
 	case SUPERVISED_NONE:
-		forget(ex, one->stream);
+		forget_one(ex, one);
 		return;
 	case SUPERVISED_LOST:
 		clear_lost(one, record);
-		forget(ex, one->stream);
+		forget_one(ex, one);
 		found->interrupted++;
 		return;
 	case SUPERVISED_ENDED:
 		if (run_task(ex->run, id)->state == ORCH_TASK_READY && !is_current(ex, id, one)) {
-			forget(ex, one->stream);
+			forget_one(ex, one);
 			found->outdated++;
 			return;
 		}
@@ -170,7 +187,7 @@ static void tell_found(struct executor *ex, const struct found *found)
 	add_count(&text, found->outdated, "ended, but what it was made from has changed since");
 	add_count(&text, found->elsewhere, "more of streams that are not in this run");
 	if (text.len) {
-		char *message = xasprintf("of a run that was killed: %s", strbuf_cstr(&text));
+		char *message = xasprintf("left by the run before: %s", strbuf_cstr(&text));
 
 		orch_event_init(&event, ORCH_EVENT_RESUMED);
 		event.message = message;
@@ -199,7 +216,7 @@ void resume_begin(struct executor *ex)
 		struct supervised_record record;
 		enum supervised_state state;
 
-		if (look(one, &state, &record, &err) < 0) {
+		if (resume_look(NULL, one, &state, &record, &err) < 0) {
 			tell_failure(ex, &err);
 			return;
 		}
@@ -208,7 +225,7 @@ void resume_begin(struct executor *ex)
 		else if (state == SUPERVISED_RUNNING)
 			found.elsewhere++;
 		else if (id == NO_STREAM || ex->plan->items[id].action == PLAN_COMPLETE)
-			forget(ex, one->stream);
+			forget_one(ex, one);
 	}
 	tell_found(ex, &found);
 	begin_ready(ex);
@@ -232,9 +249,22 @@ int resume_note(struct executor *ex, const struct attempt *attempt, struct orch_
 	return result;
 }
 
+void resume_leave(struct executor *ex)
+{
+	for (uint32_t id = 0; id < ex->project->stream_count; id++) {
+		struct attempt *attempt = ex->running[id];
+
+		if (!attempt || !attempt_leave(attempt))
+			continue;
+		ex->running[id] = NULL;
+		attempt_free(attempt);
+		sched_finish(ex->run, id, ORCH_OUTCOME_STOPPED, "goes on without orch: the next one adopts it", 0);
+	}
+}
+
 void resume_forget(struct executor *ex, const struct attempt *attempt)
 {
-	forget(ex, attempt->stream->name);
+	forget(ex, attempt->run, attempt->stream->name, attempt->number);
 }
 
 void resume_release(struct executor *ex)

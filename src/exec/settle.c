@@ -110,6 +110,8 @@ void settle(void *data)
 	bool at_once = false;
 
 	ex->settling = true;
+	if (ex->failed_itself)
+		resume_leave(ex);
 	refill(ex, list);
 	for (attempt = list; attempt; attempt = attempt->next) {
 		if (attempt->outcome == ORCH_OUTCOME_SUCCESS && !attempt->outdated)
@@ -131,7 +133,8 @@ void settle(void *data)
 		attempt = list;
 		list = attempt->next;
 		ex->running[attempt->id] = NULL;
-		if (attempt_outlives_us(attempt))
+		/* what could not be recorded is, by the next orch */
+		if (attempt_outlives_us(attempt) && attempt->outcome != ORCH_OUTCOME_INTERNAL)
 			resume_forget(ex, attempt);
 		if (attempt->outdated && attempt->outcome != ORCH_OUTCOME_STOPPED)
 			sched_put_back(ex->run, attempt->id);

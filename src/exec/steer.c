@@ -28,7 +28,8 @@ void executor_stop(struct executor *ex, enum orch_stop how, const char *why)
 	sched_stop(ex->run, why);
 	if (how != ORCH_STOP_DRAIN) {
 		for (uint32_t s = 0; s < ex->project->stream_count; s++) {
-			if (ex->running[s])
+			/* what can go on without us has no part in our own trouble: settle() lets it go */
+			if (ex->running[s] && !(ex->failed_itself && attempt_outlives_us(ex->running[s])))
 				attempt_end(ex->running[s], ORCH_OUTCOME_STOPPED, how == ORCH_STOP_KILL);
 		}
 	}

@@ -434,6 +434,15 @@ void supervised_signal(struct supervised *tree, int signo)
 	strbuf_release(&request);
 }
 
+void supervised_leave(struct supervised *tree)
+{
+	struct link *link = tree->link;
+
+	tree_free(tree);
+	if (link && link->own)
+		link_close(link);
+}
+
 pid_t supervised_pid(const struct supervised *tree)
 {
 	return tree->pid;

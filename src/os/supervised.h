@@ -47,7 +47,8 @@ struct supervised_spec {
 	const struct end_step *steps;
 	unsigned step_count;
 	/* a supervisor of its own, which goes on when we are gone: the path, without its ending, of the files .job
-	 * (who runs), .control (a FIFO that takes "signal N" lines) and .exit (how it ended). NULL: the shared one */
+	 * (who runs), .control (a FIFO that takes "signal N" lines) and .exit (how it ended). Whoever has dealt with
+	 * the end removes .job, see supervised_forget(). NULL: the shared one */
 	const char *record;
 	/* of each process of it, RLIMIT_AS in bytes; 0: none. Needs `record` */
 	int64_t address_space;
@@ -71,6 +72,8 @@ int supervised_start(struct supervised **out, struct supervision *supervision, c
 	const struct supervised_calls *calls, int *error_number, struct orch_error *err);
 /* to its group and all that left it, as child_signal() does; SIGKILL again and again until nothing is left */
 void supervised_signal(struct supervised *tree, int signo);
+/* lets a tree with a `record` go on without us: it is freed, nothing more is called. Not from within its own calls */
+void supervised_leave(struct supervised *tree);
 /* 0 until `started` */
 pid_t supervised_pid(const struct supervised *tree);
 
@@ -101,6 +104,8 @@ int supervised_look(
  * ended, look again */
 int supervised_adopt(struct supervised **out, struct supervision *supervision, const char *record,
 	const struct supervised_calls *calls, struct orch_error *err);
+/* it has been dealt with; absent is fine */
+int supervised_forget(const char *record, struct orch_error *err);
 /* a signal for a tree that nobody adopts; -1: it cannot be told, ORCH_ENOTFOUND if there is no supervisor any more */
 int supervised_tell(const char *record, int signo, struct orch_error *err);
 /* kills what a lost tree (SUPERVISED_LOST) left: its leader's session, and processes that have `mark` among their

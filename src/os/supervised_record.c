@@ -163,6 +163,15 @@ int supervised_look(
 	return 0;
 }
 
+int supervised_forget(const char *record, struct orch_error *err)
+{
+	char *path = xasprintf("%s.job", record);
+	int result = unlink(path) == 0 || errno == ENOENT ? 0 : error_errno(err, "cannot remove '%s'", path);
+
+	free(path);
+	return result;
+}
+
 int supervised_tell(const char *record, int signo, struct orch_error *err)
 {
 	char *path = xasprintf("%s.control", record), line[32];

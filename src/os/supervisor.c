@@ -189,12 +189,21 @@ static void end_tree(struct tree *tree)
 	step_on(tree);
 }
 
-/* how it ended must not be lost: a full disk may be full no more in a while */
+static bool is_asked_for(const struct tree *tree)
+{
+	char *path = path_of(tree, "job");
+	bool there = access(path, F_OK) == 0 || errno != ENOENT;
+
+	free(path);
+	return there;
+}
+
+/* how it ended must not be lost: a full disk may be full no more in a while. Whoever knows it removes .job */
 static void write_exit(void *data)
 {
 	struct tree *tree = data;
 
-	if (write_record(tree, "exit", &tree->exit_text, true) == 0) {
+	if (!is_asked_for(tree) || write_record(tree, "exit", &tree->exit_text, true) == 0) {
 		tree_free(tree);
 		return;
 	}
@@ -220,7 +229,7 @@ static void on_exit_of_child(void *data, const struct child_exit *how)
 		written = write_record(tree, "exit", &tree->exit_text, true) == 0;
 	}
 	answer(tree->all, &end);
-	if (written || tree->all->connected) {
+	if (written) {
 		tree_free(tree);
 		return;
 	}

@@ -194,9 +194,17 @@ static int process_adopt(struct job **out, struct runner *runner, const char *re
 	return 0;
 }
 
+static void process_leave(struct job *job)
+{
+	if (job->tree)
+		supervised_leave(job->tree);
+	free(job);
+}
+
 const struct runner_ops runner_process = {
 	.name = "process",
 	.start = process_start,
 	.stop = process_stop,
 	.adopt = process_adopt,
+	.leave = process_leave,
 };

@@ -72,6 +72,8 @@ struct runner_ops {
 	 * has just ended */
 	int (*adopt)(struct job **out, struct runner *runner, const char *record, const struct job_callbacks *on,
 		struct orch_error *err);
+	/* lets a job with a record go on without us; it is freed, and nothing more is called */
+	void (*leave)(struct job *job);
 };
 /* A job is freed by itself after `ended` returned. */
 
