@@ -22,6 +22,9 @@ struct orch_open_options {
 	const char *dir;                /* NULL: the current directory */
 	const char *const *assignments; /* "NAME=value", NULL-terminated; NULL: none */
 	bool inspect;                   /* only to look: settings this version cannot carry out are warnings */
+	/* the agents are wanted, also those that no stream names. Then it is no error that there is no Orchfile: there
+	 * are no streams */
+	bool agents;
 };
 
 /*
@@ -62,7 +65,18 @@ char *orch_stream_show(const struct orch *orch, size_t stream);
 char *orch_stream_show_json(const struct orch *orch, size_t stream);
 /* everything resolved: as an Orchfile, or as JSON ("v":1); the caller frees */
 char *orch_dump(const struct orch *orch, bool json);
-/* names of all files that were read */
+/* an agent that streams may name: those of the Orchfile and, if it names any or orch_open_options.agents is set, of the
+ * user's agents.orch and those that ship */
+struct orch_agent {
+	const char *name, *account;
+	const char *origin; /* the file it is declared in; NULL: it ships */
+	char *run, *resume; /* its commands, with {{prompt}} and the like as they are; resume may be NULL */
+};
+size_t orch_agent_count(const struct orch *orch);
+/* released by orch_agent_release(), before the handle is closed */
+void orch_agent_get(const struct orch *orch, size_t index, struct orch_agent *out);
+void orch_agent_release(struct orch_agent *agent);
+/* names of all files that were read; agents.orch without a directory is the one that is built in */
 size_t orch_file_count(const struct orch *orch);
 const char *orch_file_name(const struct orch *orch, size_t index);
 

@@ -80,13 +80,24 @@ static bool file_exists(const char *name)
 int orch_open(struct orch **out, const struct orch_open_options *options, struct orch_error *err)
 {
 	struct orch *orch;
-	struct load_options load = {.assignments = options->assignments, .inspect = options->inspect};
+	struct load_options load = {
+		.assignments = options->assignments, .inspect = options->inspect, .agents = options->agents};
 	char *dir = NULL, *file = NULL;
+	bool none = false;
 	int status;
 
 	*out = NULL;
-	if (locate(options, &dir, &file, err) < 0)
-		return -1;
+	if (locate(options, &dir, &file, err) < 0) {
+		if (!options->agents || options->file)
+			return -1;
+		none = true;
+		dir = fs_cwd();
+		file = xstrdup(default_file);
+		if (!dir) {
+			free(file);
+			return error_errno(err, "the current directory");
+		}
+	}
 	if (chdir(dir) < 0) {
 		error_errno(err, "cannot enter '%s'", dir);
 		free(dir);
@@ -99,7 +110,10 @@ int orch_open(struct orch **out, const struct orch_open_options *options, struct
 	orch->project.file = arena_strdup(&orch->project.arena, file);
 	load.dir = orch->project.dir;
 	load.path = orch->project.file;
-	status = load_project(&orch->project, &load, &orch->diags, err);
+	if (none)
+		status = load_text(&orch->project, &load, "", 0, &orch->diags, err);
+	else
+		status = load_project(&orch->project, &load, &orch->diags, err);
 	if (status < 0 && !orch->diags.errors) {
 		orch_close(orch);
 		free(dir);
@@ -271,6 +285,29 @@ size_t orch_stream_dep(const struct orch *orch, size_t stream, size_t index, boo
 bool orch_stream_is_group(const struct orch *orch, size_t stream)
 {
 	return stream_is_group(&orch->project.streams[stream]);
+}
+
+size_t orch_agent_count(const struct orch *orch)
+{
+	return orch->project.profile_count;
+}
+
+void orch_agent_get(const struct orch *orch, size_t index, struct orch_agent *out)
+{
+	const struct agent *agent = &orch->project.profiles[index];
+
+	out->name = agent->name;
+	out->account = agent->account;
+	out->origin = agent->origin == SHIPPED ? NULL : source_get(&orch->project.sources, agent->place.source)->name;
+	out->run = agent->run.bytes ? xstrndup(agent->run.bytes, agent->run.len) : xstrdup("");
+	out->resume = agent->resume.bytes ? xstrndup(agent->resume.bytes, agent->resume.len) : NULL;
+}
+
+void orch_agent_release(struct orch_agent *agent)
+{
+	free(agent->run);
+	free(agent->resume);
+	agent->run = agent->resume = NULL;
 }
 
 size_t orch_file_count(const struct orch *orch)

@@ -25,6 +25,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_check,
 	&cmd_fmt,
 	&cmd_dump,
+	&cmd_agents,
 	&cmd_help,
 	&cmd_version,
 	NULL,

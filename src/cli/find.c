@@ -46,6 +46,7 @@ int find_orchfile(struct orch **out, const struct common *common, const struct o
 		.file = common->file,
 		.assignments = (const char *const *)operands->assignments.items,
 		.inspect = (how & FIND_INSPECT) != 0,
+		.agents = (how & FIND_AGENTS) != 0,
 	};
 	const char *near;
 

@@ -10,6 +10,7 @@
 enum find_how {
 	FIND_INSPECT = 1, /* only to look: what this version cannot carry out is no error */
 	FIND_WARN = 2,    /* warnings are shown, not only errors */
+	FIND_AGENTS = 8,  /* the agents are wanted, with or without an Orchfile */
 	FIND_STREAMS = 4, /* an Orchfile without streams is an error; when looking it is only said */
 };
 

@@ -21,7 +21,7 @@ enum { CHUNK = 65536, LINE_MAX_BYTES = 1 << 20 };
 struct follow {
 	int fd;
 	char *path, *prefix;
-	const struct regex *grep;
+	struct regex *grep;
 	bool by_lines, filtered;
 	bool at_line_start; /* of what was printed raw */
 	struct strbuf line; /* a line whose end has not come yet */
@@ -29,7 +29,7 @@ struct follow {
 	char chunk[CHUNK];
 };
 
-struct follow *follow_new(const char *path, const char *prefix, const struct regex *grep, struct orch_error *err)
+struct follow *follow_new(const char *path, const char *prefix, struct regex *grep, struct orch_error *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct follow *follow;

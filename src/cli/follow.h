@@ -12,7 +12,7 @@ struct regex;
 
 /* opens the log. `prefix` (NULL: none) and `grep` (NULL: every line; borrowed) say how lines are printed. NULL with
  * *err: it cannot be opened */
-struct follow *follow_new(const char *path, const char *prefix, const struct regex *grep, struct orch_error *err);
+struct follow *follow_new(const char *path, const char *prefix, struct regex *grep, struct orch_error *err);
 /* prints what has come since the last time; an exit status. `at_end`: nothing more will come, so a last line without a
  * newline is a line */
 int follow_print(struct follow *follow, bool at_end);

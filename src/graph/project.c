@@ -107,6 +107,15 @@ uint32_t project_find(const struct project *project, const char *name)
 	return project_findn(project, name, strlen(name));
 }
 
+const struct agent *project_agent(const struct project *project, const char *name)
+{
+	for (uint32_t i = 0; i < project->profile_count; i++) {
+		if (strcmp(project->profiles[i].name, name) == 0)
+			return &project->profiles[i];
+	}
+	return NULL;
+}
+
 const struct pool *project_pool(const struct project *project, const char *name)
 {
 	for (uint32_t i = 0; i < project->pool_count; i++) {

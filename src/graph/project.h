@@ -6,6 +6,7 @@
 #ifndef GRAPH_PROJECT_H
 #define GRAPH_PROJECT_H
 
+#include "graph/agent.h"
 #include "graph/stream.h"
 #include "util/arena.h"
 #include "util/source.h"
@@ -40,12 +41,14 @@ struct property {
 	uint16_t row;
 	struct text value;
 	struct place place;
+	bool block; /* it was written as one */
 };
 
 /* agent NAME [: BASE]: (base already applied), recover NAME: */
 struct declaration {
 	const char *name;
 	const char *base; /* of an agent; NULL: none */
+	enum agent_origin origin;
 	const struct property *properties;
 	uint32_t property_count;
 	struct place place;
@@ -100,8 +103,14 @@ struct project {
 	uint32_t pool_count;
 	struct hook *hooks;
 	uint32_t hook_count;
-	struct declaration *agents, *rules;
+	struct declaration *agents, *rules; /* of the Orchfile, as declared */
 	uint32_t agent_count, rule_count;
+	/* what counts: of the Orchfile, of the user and those that ship, where the Orchfile uses any agent. Rules in
+	 * the order in which they are tried */
+	struct agent *profiles;
+	uint32_t profile_count;
+	struct rule *recoveries;
+	uint32_t recovery_count;
 	struct variable *variables;
 	uint32_t variable_count;
 	struct value_ref *refs;
@@ -116,6 +125,8 @@ uint32_t project_symbol(struct project *project, const char *name, size_t len);
 /* the stream of that name, or NO_STREAM */
 uint32_t project_find(const struct project *project, const char *name);
 uint32_t project_findn(const struct project *project, const char *name, size_t len);
+/* the agent of that name, or NULL */
+const struct agent *project_agent(const struct project *project, const char *name);
 /* the pool of that name, or NULL */
 const struct pool *project_pool(const struct project *project, const char *name);
 /* adds a stream with the next id; its deps are added with project_add_dep() before the next stream is. NULL if one of

@@ -125,6 +125,8 @@ const struct setting *eval_find_setting(struct eval *eval, struct span span, uns
 	char *wanted;
 	bool said;
 
+	if (row && strcmp(row->name, "agent") == 0)
+		eval->wants_agents = true;
 	if (row) {
 		bool is_block = row->type == SETTING_BLOCK || row->type == SETTING_ENV || row->type == SETTING_TASKS ||
 			row->type == SETTING_EVERY;
@@ -310,6 +312,12 @@ static void eval_for(struct eval *eval, const struct ast *node)
 /* Recursion: only through loops and includes, whose nesting is limited. */
 void eval_statement(struct eval *eval, const struct ast *node)
 {
+	if (eval->origin != FROM_ORCHFILE && node->kind != AST_ASSIGN && node->kind != AST_AGENT &&
+		node->kind != AST_RECOVER && node->kind != AST_FOR) {
+		eval_error(eval, (struct place){node->start, eval->file->number, 1},
+			"a file of agents holds agents, recovery rules and variables only");
+		return;
+	}
 	switch (node->kind) {
 	case AST_ASSIGN:
 		eval_assign(eval, node);
@@ -422,6 +430,7 @@ void eval_finish(struct eval *eval)
 
 	eval_settle_declarations(eval);
 	eval_settle_defaults(eval);
+	eval_check_agents(eval);
 	check_refs(eval);
 	expand_report_unknown(eval);
 	for (uint32_t i = 0; i < project->stream_count; i++) {

@@ -69,6 +69,8 @@ struct eval {
 	uint64_t repetitions;        /* of loops, so far */
 	uint64_t expanded;           /* bytes made by expansion, so far */
 	struct place setting_place;  /* name of the setting being read, for what is said of it as a whole */
+	enum agent_origin origin;    /* of the file being read */
+	bool wants_agents;           /* an agent was named: those of the user and those that ship are read */
 	const char *groups;          /* pattern of the recovery rule being read */
 	uint32_t groups_len;
 };
@@ -101,6 +103,11 @@ void eval_rule(struct eval *eval, const struct ast *node);
 void eval_pool(struct eval *eval, const struct ast *node);
 void eval_hook(struct eval *eval, const struct ast *node);
 void eval_settle_declarations(struct eval *eval);
+
+/* eval_agent.c: declarations, bases applied -> struct agent, struct rule */
+void eval_settle_agents(struct eval *eval);
+/* who is named as an agent must be one; after the defaults */
+void eval_check_agents(struct eval *eval);
 
 /* an error once per place, however often a loop comes by */
 __attribute__((format(printf, 3, 4))) bool eval_error(struct eval *eval, struct place place, const char *format, ...);

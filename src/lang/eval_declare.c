@@ -147,6 +147,7 @@ static void read_properties(
 		property->row = (uint16_t)(row - setting_table);
 		property->value = text;
 		property->place = place;
+		property->block = item->kind == AST_BLOCK;
 	}
 	eval->groups = NULL;
 	properties = arena_alloc(&eval->project->arena, (eval->properties.count + 1) * sizeof *properties);
@@ -187,31 +188,34 @@ static bool declared_twice(
 
 void eval_agent(struct eval *eval, const struct ast *node)
 {
-	struct declaration agent = {.place = eval_place(eval, node->name)};
+	struct declaration agent = {.place = eval_place(eval, node->name), .origin = eval->origin};
 
 	agent.name = declared_name(eval, node->name);
 	if (!agent.name)
 		return;
 	for (size_t i = 0; i < eval->agents.count; i++) {
-		if (strcmp(eval->agents.items[i].name, agent.name) == 0 &&
+		if (eval->agents.items[i].origin == eval->origin &&
+			strcmp(eval->agents.items[i].name, agent.name) == 0 &&
 			declared_twice(eval, "agent", agent.name, agent.place, eval->agents.items[i].place))
 			return;
 	}
-	if (node->value.len)
+	if (node->value.len) {
 		agent.base = copy_name(eval, node->value);
+		eval->wants_agents = true;
+	}
 	read_properties(eval, node, SCOPE_AGENT, "an agent", &agent);
 	*ARRAY_PUSH(&eval->agents) = agent;
 }
 
 void eval_rule(struct eval *eval, const struct ast *node)
 {
-	struct declaration rule = {.place = eval_place(eval, node->name)};
+	struct declaration rule = {.place = eval_place(eval, node->name), .origin = eval->origin};
 
 	rule.name = declared_name(eval, node->name);
 	if (!rule.name)
 		return;
 	for (size_t i = 0; i < eval->rules.count; i++) {
-		if (strcmp(eval->rules.items[i].name, rule.name) == 0 &&
+		if (eval->rules.items[i].origin == eval->origin && strcmp(eval->rules.items[i].name, rule.name) == 0 &&
 			declared_twice(eval, "recovery rule", rule.name, rule.place, eval->rules.items[i].place))
 			return;
 	}
@@ -287,13 +291,20 @@ void eval_hook(struct eval *eval, const struct ast *node)
 			wanted);
 }
 
-static struct declaration *find_agent(struct eval *eval, const char *name)
+/* the agent that `agent` starts from: one of its own name is that of the user or the one that ships */
+static struct declaration *find_base(struct eval *eval, const struct declaration *agent)
 {
+	struct declaration *found = NULL;
+
 	for (size_t i = 0; i < eval->agents.count; i++) {
-		if (strcmp(eval->agents.items[i].name, name) == 0)
-			return &eval->agents.items[i];
+		struct declaration *base = &eval->agents.items[i];
+
+		if (strcmp(base->name, agent->base) != 0 || (found && found->origin <= base->origin))
+			continue;
+		if (strcmp(base->name, agent->name) != 0 || base->origin > agent->origin)
+			found = base;
 	}
-	return NULL;
+	return found;
 }
 
 /* properties of the base that the agent has not itself go before its own */
@@ -325,8 +336,14 @@ static void apply_bases(struct eval *eval)
 
 		/* each ancestor in turn: the nearer one's properties are there first, and win */
 		while (base->base) {
-			const struct declaration *next = find_agent(eval, base->base);
+			const struct declaration *next = find_base(eval, base);
 
+			if (!next && strcmp(base->base, base->name) == 0) {
+				eval_error(eval, base->place,
+					"agent '%s' starts from itself: there is none of that name among those that ship or in the user's agents.orch",
+					base->name);
+				break;
+			}
 			if (!next) {
 				struct suggest suggest = {.wanted = base->base};
 
@@ -368,6 +385,12 @@ void eval_settle_declarations(struct eval *eval)
 	TO_ARENA(eval, hooks, project->hooks, project->hook_count);
 	TO_ARENA(eval, agents, project->agents, project->agent_count);
 	TO_ARENA(eval, rules, project->rules, project->rule_count);
+	eval_settle_agents(eval);
+	/* those of the Orchfile stand before the others */
+	while (project->agent_count && project->agents[project->agent_count - 1].origin != FROM_ORCHFILE)
+		project->agent_count--;
+	while (project->rule_count && project->rules[project->rule_count - 1].origin != FROM_ORCHFILE)
+		project->rule_count--;
 	TO_ARENA(eval, project_origins, origins, project->set.origin_count);
 	project->set.origins = origins;
 }

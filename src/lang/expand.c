@@ -208,7 +208,7 @@ static enum meaning resolve(struct eval *eval, const struct names *names, const 
 			(int)len, name);
 		return MEANS_ERROR;
 	}
-	if ((names->allowed & NAMES_AGENT) && is(name, len, "session"))
+	if ((names->allowed & NAMES_AGENT) && (is(name, len, "session") || is(name, len, "args")))
 		return MEANS_LATE;
 	if ((names->allowed & NAMES_RECOVER) && (is(name, len, "kind") || is_group(eval, name, len)))
 		return MEANS_LATE;

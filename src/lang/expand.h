@@ -18,7 +18,7 @@ enum names_allowed {
 	NAMES_STREAM = 1,       /* {{stream}}, {{title}}: of the stream at hand */
 	NAMES_STREAM_LATER = 2, /* the same, but left in the text: defaults */
 	NAMES_LATE = 4,         /* {{attempt}} and the like, {{STREAM.key}}: left in the text */
-	NAMES_AGENT = 8,        /* {{session}} */
+	NAMES_AGENT = 8,        /* {{session}}, {{args}} */
 	NAMES_RECOVER = 16,     /* groups of the rule's pattern, {{log.tail}}, ... */
 };
 

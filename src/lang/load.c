@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lang/agents_text.h"
 #include "lang/eval.h"
 #include "lang/expand.h"
 #include "lang/parse.h"
@@ -197,6 +198,55 @@ void load_include(struct eval *eval, const struct ast *node)
 	}
 }
 
+/* the user's own file of agents: malloc'd, NULL if there is no place for one */
+static char *user_agents_path(void)
+{
+	const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+
+	if (config && *config == '/')
+		return path_join(config, "orch/agents.orch");
+	return home && *home == '/' ? path_join(home, ".config/orch/agents.orch") : NULL;
+}
+
+static void read_user_agents(struct eval *eval)
+{
+	char *path = user_agents_path(), *text;
+	struct orch_error err = {0};
+	size_t len;
+
+	if (!path)
+		return;
+	if (fs_read(path, INT32_MAX - 16, &text, &len, &err) == 0) {
+		char *real = realpath(path, NULL);
+
+		read_source(eval, path, text, len, real, (struct place){0});
+		free(real);
+	} else if (errno != ENOENT && errno != ENOTDIR) {
+		diag_error(eval->diags, (struct place){0}, "%s", err.message);
+	}
+	free(path);
+}
+
+/* The agents of the user and those that ship, with variables of their own. They stand before the Orchfile, which may
+ * say otherwise; but most Orchfiles name no agent, and then the time to read them is saved. */
+static void read_agents(struct eval *eval)
+{
+	struct scope scope = eval->scope;
+	char *text = xmalloc(agents_text_len + 2);
+
+	memset(&eval->scope, 0, sizeof eval->scope);
+	if (!eval->options->isolated) {
+		eval->origin = FROM_USER;
+		read_user_agents(eval);
+	}
+	eval->origin = SHIPPED;
+	memcpy(text, agents_text, agents_text_len + 2);
+	read_source(eval, "agents.orch", text, agents_text_len, NULL, (struct place){0});
+	eval->origin = FROM_ORCHFILE;
+	scope_release(&eval->scope);
+	eval->scope = scope;
+}
+
 /* takes the text over */
 static int load(struct project *project, const struct load_options *options, char *text, size_t len,
 	struct diag_list *diags, struct orch_error *err)
@@ -209,6 +259,8 @@ static int load(struct project *project, const struct load_options *options, cha
 	project->file = arena_strdup(&project->arena, options->path);
 	eval_init(&eval, project, options, diags);
 	read_source(&eval, options->path, text, len, real, (struct place){0});
+	if (eval.wants_agents || options->agents)
+		read_agents(&eval);
 	eval_finish(&eval);
 	if (!project->set.name)
 		project->set.name = arena_strdup(&project->arena, path_file(project->dir));

@@ -19,6 +19,7 @@ struct load_options {
 	const char *dir;  /* absolute directory of the project: streams run there, inputs are relative to it */
 	const char *const *assignments; /* "NAME=value" of the command line; NULL-terminated; may be NULL */
 	bool inspect;                   /* settings that this version cannot carry out are warnings, not errors */
+	bool agents;                    /* read the agents that ship and the user's even if no stream names one */
 	bool isolated; /* run no command (`!=`), read no other file (include, read(), globs): each is an error then; for
 			  fuzzing */
 };

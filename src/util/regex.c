@@ -13,12 +13,14 @@
 enum {
 	MATCH_LIMIT = 1000000, /* a hostile text must not hang us: what needs more steps counts as no match */
 	HEAP_LIMIT_KIB = 8192, /* the interpreter's, which keeps what it once had */
+	UTF8_MAX = 4,
 };
 
 struct regex {
 	pcre2_code *code;
 	pcre2_match_context *context;
 	pcre2_match_data *match;
+	bool compiled, compiled_partial; /* by the JIT, for whole texts and for texts that grow */
 };
 
 int regex_new(struct regex **out, const char *pattern, size_t len, size_t *where, struct orch_error *err)
@@ -27,7 +29,7 @@ int regex_new(struct regex **out, const char *pattern, size_t len, size_t *where
 	PCRE2_SIZE offset = 0;
 	int number;
 	pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, len,
-		PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_MULTILINE, &number, &offset, NULL);
+		PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_MULTILINE | PCRE2_USE_OFFSET_LIMIT, &number, &offset, NULL);
 
 	*out = NULL;
 	*where = offset;
@@ -38,8 +40,6 @@ int regex_new(struct regex **out, const char *pattern, size_t len, size_t *where
 			return error_set(err, "pcre2 error %d", number);
 		return error_set(err, "%s", (const char *)message);
 	}
-	/* where there is no JIT the interpreter does it */
-	pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
 	regex = xcalloc(1, sizeof *regex);
 	regex->code = code;
 	regex->context = pcre2_match_context_create(NULL);
@@ -54,33 +54,98 @@ int regex_new(struct regex **out, const char *pattern, size_t len, size_t *where
 	return 0;
 }
 
-bool regex_matches(const struct regex *regex, const char *text, size_t len)
+static int match(struct regex *regex, const char *text, size_t len, size_t from, size_t last, uint32_t options)
 {
-	int rc = pcre2_match(regex->code, (PCRE2_SPTR)text, len, 0, 0, regex->match, regex->context);
+	int rc;
 
+	/* where there is no JIT the interpreter does it */
+	if (options & PCRE2_PARTIAL_HARD) {
+		if (!regex->compiled_partial)
+			pcre2_jit_compile(regex->code, PCRE2_JIT_PARTIAL_HARD);
+		regex->compiled_partial = true;
+	} else {
+		if (!regex->compiled)
+			pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE);
+		regex->compiled = true;
+	}
+	pcre2_set_offset_limit(regex->context, last);
+	rc = pcre2_match(regex->code, (PCRE2_SPTR)text, len, from, options, regex->match, regex->context);
 	/* the compiled code has a small stack of its own, the interpreter has not */
 	if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
-		rc = pcre2_match(regex->code, (PCRE2_SPTR)text, len, 0, PCRE2_NO_JIT, regex->match, regex->context);
-	return rc >= 0;
+		rc = pcre2_match(
+			regex->code, (PCRE2_SPTR)text, len, from, options | PCRE2_NO_JIT, regex->match, regex->context);
+	return rc;
 }
 
-bool regex_group(const struct regex *regex, const char *text, size_t len, const char *group, const char **value,
-	size_t *value_len)
+bool regex_matches(struct regex *regex, const char *text, size_t len)
+{
+	return match(regex, text, len, 0, PCRE2_UNSET, 0) >= 0;
+}
+
+static bool group_value(
+	const struct regex *regex, const char *text, const char *group, const char **value, size_t *value_len)
 {
 	const PCRE2_SIZE *ends;
-	int number;
+	int number = pcre2_substring_number_from_name(regex->code, (PCRE2_SPTR)group);
 
-	if (!regex_matches(regex, text, len))
-		return false;
-	number = pcre2_substring_number_from_name(regex->code, (PCRE2_SPTR)group);
 	if (number < 0 || (uint32_t)number >= pcre2_get_ovector_count(regex->match))
 		return false;
 	ends = pcre2_get_ovector_pointer(regex->match) + 2 * number;
-	if (ends[0] == PCRE2_UNSET)
+	if (ends[0] == PCRE2_UNSET || ends[1] < ends[0])
 		return false;
 	*value = text + ends[0];
 	*value_len = ends[1] - ends[0];
 	return true;
+}
+
+bool regex_group(
+	struct regex *regex, const char *text, size_t len, const char *group, const char **value, size_t *value_len)
+{
+	return regex_matches(regex, text, len) && group_value(regex, text, group, value, value_len);
+}
+
+enum regex_result regex_search(struct regex *regex, struct regex_search *search)
+{
+	int rc = match(
+		regex, search->text, search->len, search->from, search->last, search->more ? PCRE2_PARTIAL_HARD : 0);
+	const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(regex->match);
+
+	if (rc == PCRE2_ERROR_NOMATCH)
+		return REGEX_NONE;
+	if (rc < 0 && rc != PCRE2_ERROR_PARTIAL)
+		return REGEX_LIMIT;
+	search->start = ends[0];
+	/* \K may have moved the start behind the end */
+	search->end = ends[1] > ends[0] ? ends[1] : ends[0];
+	return rc < 0 ? REGEX_PARTIAL : REGEX_MATCH;
+}
+
+bool regex_found(const struct regex *regex, const struct regex_search *search, const char *group, const char **value,
+	size_t *value_len)
+{
+	return group_value(regex, search->text, group, value, value_len);
+}
+
+bool regex_has_group(const struct regex *regex, const char *group)
+{
+	return pcre2_substring_number_from_name(regex->code, (PCRE2_SPTR)group) >= 0;
+}
+
+size_t regex_lookbehind(const struct regex *regex)
+{
+	uint32_t characters = 0;
+
+	pcre2_pattern_info(regex->code, PCRE2_INFO_MAXLOOKBEHIND, &characters);
+	/* one more than it says: ^ looks at the byte before, and is not counted */
+	return ((size_t)characters + 1) * UTF8_MAX;
+}
+
+bool regex_starts_lines(const struct regex *regex)
+{
+	uint32_t type = 0;
+
+	/* 2: "the match must begin at the start of the subject or behind a newline" */
+	return pcre2_pattern_info(regex->code, PCRE2_INFO_FIRSTCODETYPE, &type) == 0 && type == 2;
 }
 
 void regex_free(struct regex *regex)

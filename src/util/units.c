@@ -194,7 +194,7 @@ char *units_size(char buffer[UNITS_TEXT_MAX], int64_t bytes)
 }
 
 /* civil date from days since 1970 (Hinnant, chrono-compatible low-level date algorithms) */
-static void civil_from_days(int64_t days, int *year, int *month, int *day)
+void units_civil_from_days(int64_t days, int *year, int *month, int *day)
 {
 	int64_t era, day_of_era, year_of_era, day_of_year, shifted;
 
@@ -209,7 +209,7 @@ static void civil_from_days(int64_t days, int *year, int *month, int *day)
 	*year = (int)(year_of_era + era * 400 + (*month <= 2));
 }
 
-static int64_t days_from_civil(int64_t year, int month, int day)
+int64_t units_days_from_civil(int64_t year, int month, int day)
 {
 	int64_t era, year_of_era, day_of_year;
 
@@ -237,7 +237,7 @@ char *units_time_utc(char buffer[UNITS_TEXT_MAX], int64_t epoch_ms)
 		rest += 86400000;
 		days--;
 	}
-	civil_from_days(days, &year, &month, &day);
+	units_civil_from_days(days, &year, &month, &day);
 	memcpy(buffer, "0000-00-00T00:00:00.000Z", 25);
 	put_digits(buffer, 4, year < 0 || year > 9999 ? 0 : year);
 	put_digits(buffer + 5, 2, month);
@@ -277,7 +277,7 @@ bool units_parse_time_utc(const char *text, int64_t *epoch_ms)
 		return false;
 	if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 59)
 		return false;
-	*epoch_ms = days_from_civil(year, month, day) * 86400000 + (int64_t)hour * 3600000 + minute * 60000 +
+	*epoch_ms = units_days_from_civil(year, month, day) * 86400000 + (int64_t)hour * 3600000 + minute * 60000 +
 		second * 1000 + milli;
 	/* a day that the month does not have has become another day */
 	return strcmp(units_time_utc(again, *epoch_ms), text) == 0;

@@ -27,5 +27,8 @@ char *units_size(char buffer[UNITS_TEXT_MAX], int64_t bytes);
 char *units_time_utc(char buffer[UNITS_TEXT_MAX], int64_t epoch_ms);
 /* reads back what units_time_utc() wrote */
 bool units_parse_time_utc(const char *text, int64_t *epoch_ms);
+/* days since 1970-01-01 of a date of the Gregorian calendar, and back; month 1 to 12, day from 1 */
+int64_t units_days_from_civil(int64_t year, int month, int day);
+void units_civil_from_days(int64_t days, int *year, int *month, int *day);
 
 #endif

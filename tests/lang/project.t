@@ -177,6 +177,83 @@ Orchfile:29:7: error: unknown agent 'b' to start from
 Orchfile:30:10: error: 'limit = x': expected a number from 1 to 10000
    30 | 	limit = x
       | 	        ^
-Orchfile:31:7: error: agent 'c' starts from itself
+Orchfile:31:7: error: agent 'c' starts from itself: there is none of that name among those that ship or in the user's agents.orch
    31 | agent c: c:
       |       ^
+========
+agent claude: claude:
+	args = --model opus
+	env = A=b
+agent reviewer: claude:
+	estimate = 0.5
+	cost = /x(?<y>.)/
+	tokens = /(?<input>a)/
+agent bad:
+	limit = 2
+agent late:
+	args = {{attempt}}
+	resume: x {{session}}
+	run: x {{prompt}}
+recover r1:
+	agent = claudee
+	prompt: fix
+	wait = foo
+recover r2:
+	fail = yes
+	retries = 4
+recover r3:
+	agent = claude
+recover r4:
+	prompt: x
+	run: y
+recover r5:
+	agent = shell
+	prompt: x
+	run: y
+recover r6:
+	scope = account
+recover r7:
+	wait = 3:45pm
+	fresh = perhaps
+x:
+	true
+--------
+Orchfile:6:2: error: 'cost': the pattern needs the group (?<cost>...)
+    6 | 	cost = /x(?<y>.)/
+      | 	^~~~
+Orchfile:7:2: error: 'tokens': the pattern needs the group (?<tokens>...), or (?<input>...) and (?<output>...)
+    7 | 	tokens = /(?<input>a)/
+      | 	^~~~~~
+Orchfile:8:7: error: agent 'bad' has no 'run:': the command that starts it, which finds its prompt in {{prompt}}
+    8 | agent bad:
+      |       ^~~
+Orchfile:10:7: error: agent 'late' has 'resume:', but nothing says which session: give it 'session', or {{session}} in 'run:'
+   10 | agent late:
+      |       ^~~~
+Orchfile:11:2: error: 'args' must be known when the file is read: only commands, prompts, env and wait may hold what an attempt knows
+   11 | 	args = {{attempt}}
+      | 	^~~~
+Orchfile:14:9: error: unknown agent 'claudee'; did you mean 'claude'?
+   14 | recover r1:
+      |         ^~
+Orchfile:17:2: error: 'wait = foo': expected a duration, a time, or a group of the pattern such as {{until}}
+   17 | 	wait = foo
+      | 	^~~~
+Orchfile:18:9: error: recovery rule 'r2' ends the stream ('fail = yes'): it cannot wait or try again
+   18 | recover r2:
+      |         ^~
+Orchfile:21:9: error: recovery rule 'r3' has an agent, but no 'prompt:' for it
+   21 | recover r3:
+      |         ^~
+Orchfile:23:9: error: recovery rule 'r4' has a prompt, but no 'agent' who works on it
+   23 | recover r4:
+      |         ^~
+Orchfile:26:9: error: recovery rule 'r5' has both an agent and 'run:': it can be one of them
+   26 | recover r5:
+      |         ^~
+Orchfile:30:9: error: recovery rule 'r6': 'scope = account' says who is held; it needs 'wait', or 'fail = yes'
+   30 | recover r6:
+      |         ^~
+Orchfile:34:10: error: 'fresh = perhaps': expected yes or no
+   34 | 	fresh = perhaps
+      | 	        ^~~~~~~
