@@ -44,6 +44,17 @@ int orch_history_events(const char *project_dir, const char *id,
 int orch_history_running_pid(const char *project_dir);
 /* the last lines of a log file, raw; the caller frees */
 char *orch_log_tail(const char *path, unsigned lines);
+/*
+ * The last `lines` lines of a log file, at most `max` bytes of them, raw (it can hold anything, also NUL bytes; one
+ * more NUL stands behind it); the caller frees. *len: bytes returned. *size: of the whole file. NULL if there is no
+ * such log or it cannot be read: *size is -1 then.
+ */
+char *orch_log_end(const char *path, unsigned lines, size_t max, size_t *len, int64_t *size);
+
+/* calls `found` for each stream that the stream of an ORCH_EVENT_STAMPED depends on; nothing for other events. The name
+ * is valid during the call. Dependencies that are order-only are not in a stamp */
+void orch_event_dependencies(
+	const struct orch_event *event, void (*found)(void *data, const char *dependency), void *data);
 
 #ifdef __cplusplus
 }

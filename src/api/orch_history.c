@@ -8,6 +8,7 @@
 #include "state/detached.h"
 #include "state/journal.h"
 #include "state/logfile.h"
+#include "state/stamp.h"
 #include "state/statedir.h"
 #include "util/alloc.h"
 #include "util/error.h"
@@ -263,4 +264,34 @@ char *orch_log_tail(const char *path, unsigned lines)
 	if (logfile_tail(path, lines, &out, NULL) < 0)
 		strbuf_truncate(&out, 0);
 	return strbuf_detach(&out);
+}
+
+char *orch_log_end(const char *path, unsigned lines, size_t max, size_t *len, int64_t *size)
+{
+	struct strbuf out = {0};
+
+	*len = 0;
+	*size = -1;
+	if (logfile_end(path, lines, max, &out, size, NULL) < 0) {
+		strbuf_release(&out);
+		*size = -1;
+		return NULL;
+	}
+	*len = out.len;
+	return strbuf_detach(&out);
+}
+
+void orch_event_dependencies(
+	const struct orch_event *event, void (*found)(void *data, const char *dependency), void *data)
+{
+	struct stamp_detail detail;
+
+	if (event->type != ORCH_EVENT_STAMPED || !event->stamp ||
+		stamp_parse(&detail, event->stamp, strlen(event->stamp)) < 0)
+		return;
+	for (size_t i = 0; i < detail.part_count; i++) {
+		if (detail.parts[i].kind == 'd')
+			found(data, detail.parts[i].name);
+	}
+	stamp_detail_release(&detail);
 }

@@ -19,6 +19,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_list,
 	&cmd_show,
 	&cmd_history,
+	&cmd_report,
 	&cmd_touch,
 	&cmd_reset,
 	&cmd_init,

@@ -3,6 +3,7 @@
 
 #include "cli/cmd_plan.h"
 #include "cli/find.h"
+#include "cli/reports.h"
 #include "cli/say.h"
 #include "listener/jsonl.h"
 #include "listener/summary.h"
@@ -23,6 +24,7 @@
 struct run_options {
 	struct common common;
 	struct selection selection;
+	struct strvec reports;
 	int64_t max_failures, seed, min_free, retries, timeout_ms;
 	double load;
 	int output, progress; /* enum output_mode or -1, enum ui_progress */
@@ -66,6 +68,8 @@ static const struct opt run_table[] = {
 	{0, "progress", OPT_CHOICE, FIELD(progress), .what = "VIEW", .help = "auto, live, plain or quiet",
 		.choices = progress_choices},
 	{0, "json", OPT_FLAG, FIELD(json), .help = "events as JSON lines on standard output, nothing else there"},
+	{0, "report", OPT_LIST, FIELD(reports), .what = "FILE",
+		.help = "at the end write a report: .html, .xml (JUnit), .json, .md, .trace.json\nor .tsv; may be repeated"},
 	CMD_COMMON_OPTIONS,
 	{0},
 };
@@ -259,6 +263,63 @@ static int run_session(
 	return session->signal ? EXIT_SIGNAL + session->signal : status;
 }
 
+/* every report is tried; what could not be written makes the run a failed one */
+static int write_reports(const struct run_options *options, const struct report *report, const char *from)
+{
+	int worst = EXIT_COMPLETE;
+
+	for (size_t i = 0; i < options->reports.count; i++) {
+		enum report_format format = REPORT_HTML;
+		int saved;
+
+		report_format_of(options->reports.items[i], &format);
+		saved = reports_save(report, options->reports.items[i], format, from);
+		worst = saved > worst ? saved : worst;
+	}
+	return worst;
+}
+
+/* of the run that just ended; its own failure counts for more than one to report it */
+static int report_session(const struct session *session, struct orch *orch, const char *from, int status)
+{
+	struct report report;
+	int reported;
+
+	if (!session->options->reports.count || !orch_run_id(session->run))
+		return status;
+	reported = reports_read(&report, orch_run_id(session->run), orch);
+	if (reported == EXIT_COMPLETE)
+		reported = write_reports(session->options, &report, from);
+	report_release(&report);
+	return status == EXIT_COMPLETE ? reported : status;
+}
+
+static int report_nothing(const struct run_options *options, const struct orch *orch, size_t complete, const char *from)
+{
+	struct report report;
+	int status;
+
+	if (!options->reports.count)
+		return EXIT_COMPLETE;
+	reports_nothing(&report, orch, complete);
+	status = write_reports(options, &report, from);
+	report_release(&report);
+	return status;
+}
+
+static int check_reports(const struct run_options *options, const char *from)
+{
+	if (options->reports.count && (options->dry_run || options->question || options->touch))
+		return say_usage("--report is about a run: -n, -q and -t make none");
+	for (size_t i = 0; i < options->reports.count; i++) {
+		int status = reports_check(options->reports.items[i], from);
+
+		if (status != EXIT_COMPLETE)
+			return status;
+	}
+	return EXIT_COMPLETE;
+}
+
 static void end_session(struct session *session)
 {
 	log_set_sink(NULL, NULL, LOG_WARN);
@@ -273,7 +334,7 @@ static void end_session(struct session *session)
 }
 
 /* nothing is stale: still, another run may hold the project, and then what is complete is not known */
-static int run_nothing(const struct run_options *options, struct orch *orch, struct orch_plan *plan)
+static int run_nothing(const struct run_options *options, struct orch *orch, struct orch_plan *plan, const char *from)
 {
 	struct orch_run_options none = ORCH_RUN_OPTIONS_INIT;
 	struct orch_run *run;
@@ -289,11 +350,11 @@ static int run_nothing(const struct run_options *options, struct orch *orch, str
 		say("%s", strbuf_cstr(&text));
 		strbuf_release(&text);
 	}
-	return EXIT_COMPLETE;
+	return report_nothing(options, orch, orch_plan_wanted(plan), from);
 }
 
-static int run_plan(
-	const struct run_options *options, struct orch *orch, struct orch_plan *plan, const struct operands *operands)
+static int run_plan(const struct run_options *options, struct orch *orch, struct orch_plan *plan,
+	const struct operands *operands, const char *from)
 {
 	struct session session = {.options = options};
 	size_t stale = orch_plan_run_count(plan) + orch_plan_perhaps_count(plan);
@@ -304,10 +365,11 @@ static int run_plan(
 	if (options->dry_run)
 		return plan_print_dry_run(orch, plan, options->verbose, options->json);
 	if (!stale)
-		return run_nothing(options, orch, plan);
+		return run_nothing(options, orch, plan, from);
 	/* a reader who goes away ends neither the run nor its other listeners */
 	signal(SIGPIPE, SIG_IGN);
 	status = run_session(&session, orch, plan, operands);
+	status = report_session(&session, orch, from, status);
 	if (options->touch && status == EXIT_COMPLETE && !options->silent) {
 		struct strbuf text = {0};
 
@@ -332,12 +394,17 @@ static int run_run(void *data, const struct operands *operands)
 	if (options->silent && options->verbose)
 		return say_usage("-s and -v exclude each other");
 	from = fs_cwd();
+	status = check_reports(options, from ? from : ".");
+	if (status != EXIT_COMPLETE) {
+		free(from);
+		return status;
+	}
 	status = find_orchfile(&orch, &options->common, operands,
 		FIND_STREAMS | (options->silent || options->question ? 0 : FIND_WARN));
 	if (status == EXIT_COMPLETE)
 		status = selection_plan(&plan, orch, &options->selection, operands, from ? from : ".");
 	if (status == EXIT_COMPLETE)
-		status = run_plan(options, orch, plan, operands);
+		status = run_plan(options, orch, plan, operands, from ? from : ".");
 	orch_plan_free(plan);
 	orch_close(orch);
 	free(from);

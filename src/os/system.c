@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sched.h>
@@ -68,4 +69,19 @@ int64_t system_free_memory(void)
 	fclose(file);
 #endif
 	return bytes;
+}
+
+bool system_random_hex(char *text, size_t size)
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned char bytes[128];
+	size_t wanted = size / 2;
+
+	text[0] = '\0';
+	if (wanted > sizeof bytes || getentropy(bytes, wanted) < 0)
+		return false;
+	for (size_t i = 0; i + 1 < size; i++)
+		text[i] = digits[i % 2 ? bytes[i / 2] & 15 : bytes[i / 2] >> 4];
+	text[size - 1] = '\0';
+	return true;
 }

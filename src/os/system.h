@@ -2,6 +2,8 @@
 #ifndef OS_SYSTEM_H
 #define OS_SYSTEM_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* processors this process may use; at least 1 */
@@ -10,5 +12,8 @@ unsigned system_processors(void);
 double system_load(void);
 /* memory that can be had without swapping, in bytes (Linux: MemAvailable); -1 if unknown */
 int64_t system_free_memory(void);
+/* fills `text` with size - 1 hexadecimal digits that nobody can guess (at most 256 of them), and a NUL; false: the
+ * system gives none, and the text is empty */
+bool system_random_hex(char *text, size_t size);
 
 #endif

@@ -64,6 +64,12 @@ static size_t tail_start(const char *text, size_t len, unsigned lines)
 
 int logfile_tail(const char *path, unsigned lines, struct strbuf *out, struct orch_error *err)
 {
+	return logfile_end(path, lines, TAIL_MAX, out, NULL, err);
+}
+
+int logfile_end(
+	const char *path, unsigned lines, size_t max, struct strbuf *out, int64_t *whole, struct orch_error *err)
+{
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), result = 0;
 	struct stat st;
 	size_t size, start;
@@ -80,14 +86,16 @@ int logfile_tail(const char *path, unsigned lines, struct strbuf *out, struct or
 		return error_set(err, "the log '%s' is not a file", path);
 	}
 	/* one byte more, to see whether the part read begins with a line */
-	size = st.st_size > TAIL_MAX + 1 ? TAIL_MAX + 1 : (size_t)st.st_size;
+	size = st.st_size > (off_t)max ? max + 1 : (size_t)st.st_size;
+	if (whole)
+		*whole = st.st_size;
 	text = xmalloc(size + 1);
 	got = read_at(fd, text, size, st.st_size - (off_t)size);
 	if (got < 0) {
 		result = error_errno(err, "cannot read the log '%s'", path);
 	} else {
 		start = tail_start(text, (size_t)got, lines);
-		if (start == 0 && got > TAIL_MAX)
+		if (start == 0 && (size_t)got > max)
 			start = 1;
 		strbuf_add(out, text + start, (size_t)got - start);
 	}

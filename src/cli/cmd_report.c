@@ -1,0 +1,111 @@
+#include "config.h"
+
+#include "cli/find.h"
+#include "cli/reports.h"
+#include "cli/say.h"
+#include "orch/project.h"
+#include "os/fs.h"
+#include "util/path.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { NOT_GIVEN = -1 };
+
+struct report_options {
+	struct common common;
+	const char *output;
+	int format; /* enum report_format, or NOT_GIVEN */
+};
+
+static const struct report_options report_defaults = {.format = NOT_GIVEN};
+
+static const struct opt report_table[] = {
+	{'o', "output", OPT_TEXT, offsetof(struct report_options, output), .what = "FILE",
+		.help = "write it there instead of to standard output; the ending says the format:\n"
+			".html, .xml (JUnit), .json, .md, .trace.json, .tsv"},
+	{0, "format", OPT_CHOICE, offsetof(struct report_options, format), .what = "FORM",
+		.help = "html, junit, json, md, trace (for chrome://tracing and its like) or\n"
+			"tsv (the columns of GNU parallel's joblog)",
+		.choices = report_format_names},
+	CMD_COMMON_OPTIONS,
+	{0},
+};
+
+/* on a terminal text is for reading */
+static enum report_format default_format(void)
+{
+	return isatty(STDOUT_FILENO) ? REPORT_MARKDOWN : REPORT_HTML;
+}
+
+static int choose_format(const struct report_options *options, enum report_format *format)
+{
+	if (options->format != NOT_GIVEN)
+		*format = (enum report_format)options->format;
+	else if (!options->output)
+		*format = default_format();
+	else if (!report_format_of(options->output, format))
+		return say_usage(
+			"'%s' does not say which format: end it in .html, .xml, .json, .md, .trace.json or .tsv, or use --format",
+			options->output);
+	return EXIT_COMPLETE;
+}
+
+/* what the Orchfile says now, if it can be read; the graph of a past run is mostly in its journal */
+static struct orch *open_quietly(const struct common *common)
+{
+	const struct orch_open_options options = {
+		.file = common->file ? path_file(common->file) : NULL, .inspect = true};
+	struct orch *orch = NULL;
+
+	if (orch_open(&orch, &options, NULL) < 0) {
+		orch_close(orch);
+		orch = NULL;
+	}
+	return orch;
+}
+
+static int report_run(void *data, const struct operands *operands)
+{
+	const struct report_options *options = data;
+	const char *id = operands->words.count ? operands->words.items[0] : NULL;
+	enum report_format format = REPORT_HTML;
+	struct orch *orch = NULL;
+	struct report report;
+	char *dir = NULL, *from = fs_cwd();
+	int status = choose_format(options, &format);
+
+	if (status == EXIT_COMPLETE)
+		status = find_project(&dir, &options->common);
+	if (status == EXIT_COMPLETE) {
+		orch = open_quietly(&options->common);
+		if (chdir(dir) < 0)
+			status = say_usage("cannot enter '%s'", dir);
+	}
+	if (status == EXIT_COMPLETE) {
+		status = reports_read(&report, id, orch);
+		if (status == EXIT_COMPLETE)
+			status = reports_save(
+				&report, options->output ? options->output : "-", format, from ? from : ".");
+		report_release(&report);
+	}
+	orch_close(orch);
+	free(dir);
+	free(from);
+	return status;
+}
+
+const struct cmd cmd_report = {
+	.name = "report",
+	.operands = "[RUN]",
+	.summary = "A run as a page that stands alone, as JUnit, JSON, Markdown, ...",
+	.about =
+		"RUN is one of those that 'orch history' lists; without it: the run under way, or the last one. To a pipe or a file it\n"
+		"is HTML if nothing says otherwise, on a terminal Markdown.\n",
+	.group = CMD_LOOKING,
+	.options = report_table,
+	.size = sizeof(struct report_options),
+	.defaults = &report_defaults,
+	.max = 1,
+	.run = report_run,
+};
