@@ -60,6 +60,9 @@ enum orch_event_type {
 	ORCH_EVENT_WARNING,          /* stream? message */
 	ORCH_EVENT_STOPPING,         /* message(why): nothing new starts */
 	ORCH_EVENT_RESUMED,          /* message: what a run that was killed had left, and what becomes of it */
+	ORCH_EVENT_PAUSED,           /* message(who): nothing new starts until it is resumed */
+	ORCH_EVENT_UNPAUSED,         /* message(who) */
+	ORCH_EVENT_JOBS,             /* jobs message(who): the number of slots is another one from here on */
 	ORCH_EVENT_RUN_FINISHED,     /* run exit_code completed failed skipped cancelled duration_ms(wall) sum_ms(of all
 					attempts) message */
 };

@@ -55,6 +55,27 @@ void orch_run_listen(struct orch_run *run, const struct orch_listener *listener)
 int orch_run_execute(struct orch_run *run, struct orch_error *err);
 /* from a listener, a timer, a signal on the loop; `why` goes to the event, e.g. "SIGINT" */
 void orch_run_stop(struct orch_run *run, enum orch_stop how, const char *why);
+
+/*
+ * Steering a run under way: from a timer, a signal or a descriptor on its loop, not from a listener. `why` goes to the
+ * event, e.g. "orch pause". -1 with ORCH_EUSAGE: the message says why it cannot be done, and nothing has changed.
+ */
+
+/* Streams by targets as in orch_plan_options, NULL-terminated; a group means what it depends on. Running attempts get
+ * the polite signal, then the steps of `kill` (now: they are killed); what has not started is cancelled. What needs
+ * them is skipped, the rest goes on. *count (may be NULL): how many it was. ORCH_EUSAGE also where all of them have
+ * ended already */
+int orch_run_stop_streams(struct orch_run *run, const char *const *targets, bool now, const char *why, size_t *count,
+	struct orch_error *err);
+/* Streams that failed or were cancelled run again, with all of their retries, and what was skipped because of them
+ * waits for them again; those that wait for their next attempt start at once. New streams start again if a failure had
+ * kept them from it */
+int orch_run_retry(
+	struct orch_run *run, const char *const *targets, const char *why, size_t *count, struct orch_error *err);
+/* paused: nothing new starts; what runs goes on. Twice is fine */
+int orch_run_pause(struct orch_run *run, bool paused, const char *why, struct orch_error *err);
+/* at most `jobs` slots (at least 1) from now on. What runs goes on, also where it is more */
+int orch_run_set_jobs(struct orch_run *run, unsigned jobs, const char *why, struct orch_error *err);
 /* id of the run, NULL if nothing was to do */
 const char *orch_run_id(const struct orch_run *run);
 void orch_run_free(struct orch_run *run);

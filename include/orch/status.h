@@ -45,6 +45,7 @@ struct orch_status {
 	int64_t exit_code;               /* -1 while it runs */
 	int64_t sum_ms;
 	char *stopping; /* why nothing new starts; NULL */
+	char *paused;   /* by whom, until it is resumed; NULL */
 	uint64_t seq;
 	size_t count[ORCH_TASK_STATES];
 	struct orch_stream_status *streams; /* in order of their first event */

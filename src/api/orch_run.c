@@ -150,6 +150,33 @@ void orch_run_stop(struct orch_run *run, enum orch_stop how, const char *why)
 		executor_stop(run->executor, how, why);
 }
 
+static int nothing_runs(struct orch_error *err)
+{
+	return error_code(err, ORCH_EUSAGE, "nothing runs: there was nothing to do");
+}
+
+int orch_run_stop_streams(struct orch_run *run, const char *const *targets, bool now, const char *why, size_t *count,
+	struct orch_error *err)
+{
+	return run->executor ? executor_stop_streams(run->executor, targets, now, why, count, err) : nothing_runs(err);
+}
+
+int orch_run_retry(
+	struct orch_run *run, const char *const *targets, const char *why, size_t *count, struct orch_error *err)
+{
+	return run->executor ? executor_retry(run->executor, targets, why, count, err) : nothing_runs(err);
+}
+
+int orch_run_pause(struct orch_run *run, bool paused, const char *why, struct orch_error *err)
+{
+	return run->executor ? executor_pause(run->executor, paused, why, err) : nothing_runs(err);
+}
+
+int orch_run_set_jobs(struct orch_run *run, unsigned jobs, const char *why, struct orch_error *err)
+{
+	return run->executor ? executor_set_jobs(run->executor, jobs, why, err) : nothing_runs(err);
+}
+
 const char *orch_run_id(const struct orch_run *run)
 {
 	return run->executor ? executor_run_id(run->executor) : NULL;

@@ -328,6 +328,8 @@ static void add_head(const struct view *view, struct strbuf *out)
 		strbuf_addf(out, "%zu %s; 'orch' adopts, 'orch stop' ends %s\n", view->left_running,
 			view->left_running == 1 ? "attempt goes on by itself" : "attempts go on by themselves",
 			view->left_running == 1 ? "it" : "them");
+	if (status->paused && !status->finished_ms)
+		strbuf_addstr(out, "Paused: nothing new starts until 'orch resume'.\n");
 	if (status->stopping && !status->finished_ms) {
 		strbuf_addstr(out, "Nothing new starts: ");
 		add_clean(out, status->stopping);

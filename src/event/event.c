@@ -36,6 +36,9 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 	T(WARNING, "warning", true, N(stream) N(message)) \
 	T(STOPPING, "stopping", true, N(message)) \
 	T(RESUMED, "resumed", true, N(message)) \
+	T(PAUSED, "paused", true, N(message)) \
+	T(UNPAUSED, "unpaused", true, N(message)) \
+	T(JOBS, "jobs", true, N(jobs) N(message)) \
 	T(RUN_FINISHED, "run_finished", true, \
 		N(run) N(exit_code) N(completed) N(failed) N(skipped) N(cancelled) N(duration_ms) N(sum_ms) \
 			N(message))

@@ -219,6 +219,15 @@ void orch_status_apply(struct orch_status *status, const struct orch_event *even
 	case ORCH_EVENT_STOPPING:
 		set_text(&status->stopping, event->message ? event->message : "stopping");
 		break;
+	case ORCH_EVENT_PAUSED:
+		set_text(&status->paused, event->message ? event->message : "paused");
+		break;
+	case ORCH_EVENT_UNPAUSED:
+		set_text(&status->paused, NULL);
+		break;
+	case ORCH_EVENT_JOBS:
+		set_number(&status->jobs, event->jobs);
+		break;
 	case ORCH_EVENT_RUN_FINISHED:
 		status->exit_code = event->exit_code;
 		status->finished_ms = event->time_ms;
@@ -306,6 +315,7 @@ char *orch_status_json(const struct orch_status *status)
 	write_number(&w, "exit_code", status->exit_code, -1);
 	write_number(&w, "sum_ms", status->sum_ms, -1);
 	write_text(&w, "stopping", status->stopping);
+	write_text(&w, "paused", status->paused);
 	write_text(&w, "message", status->message);
 	json_add_key(&w, "states");
 	json_begin_object(&w);
@@ -352,5 +362,6 @@ void orch_status_release(struct orch_status *status)
 	free(status->project);
 	free(status->message);
 	free(status->stopping);
+	free(status->paused);
 	orch_status_init(status);
 }

@@ -202,7 +202,7 @@ void executor_pump(struct executor *ex)
 		finish_run(ex);
 		return;
 	}
-	if (sched_ready(ex->run) && !ex->short_of_resources && !may_start(ex))
+	if (sched_ready(ex->run) && !sched_is_paused(ex->run) && !ex->short_of_resources && !may_start(ex))
 		loop_timer_arm_if_idle(ex->retry_start, PRESSURE_INTERVAL_MS);
 	wake = sched_next_wake(ex->run);
 	if (wake >= 0) {

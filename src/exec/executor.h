@@ -34,6 +34,13 @@ void executor_listen(struct executor *executor, const struct orch_listener *list
 /* runs the loop to the end of the run: 0, 1 or -1 with *err */
 int executor_execute(struct executor *executor, struct orch_error *err);
 void executor_stop(struct executor *executor, enum orch_stop how, const char *why);
+/* orch/run.h has what these do */
+int executor_stop_streams(struct executor *executor, const char *const *targets, bool now, const char *why,
+	size_t *count, struct orch_error *err);
+int executor_retry(struct executor *executor, const char *const *targets, const char *why, size_t *count,
+	struct orch_error *err);
+int executor_pause(struct executor *executor, bool paused, const char *why, struct orch_error *err);
+int executor_set_jobs(struct executor *executor, unsigned jobs, const char *why, struct orch_error *err);
 const char *executor_run_id(const struct executor *executor);
 void executor_free(struct executor *executor);
 

@@ -5,10 +5,14 @@
 #include "exec/attempt.h"
 #include "exec/hooks.h"
 #include "graph/project.h"
+#include "graph/select.h"
 #include "os/loop.h"
 #include "sched/sched.h"
+#include "util/alloc.h"
+#include "util/error.h"
 
 #include <signal.h>
+#include <stdlib.h>
 
 void executor_stop(struct executor *ex, enum orch_stop how, const char *why)
 {
@@ -34,4 +38,156 @@ void executor_stop(struct executor *ex, enum orch_stop how, const char *why)
 		}
 	}
 	loop_idle_arm(ex->settle);
+}
+
+/* --- by name --- */
+
+static bool is_under_way(const struct executor *ex, struct orch_error *err)
+{
+	if (ex->run && !ex->finishing)
+		return true;
+	error_code(err, ORCH_EUSAGE, ex->run ? "the run is over" : "the run has not begun yet");
+	return false;
+}
+
+/* what the targets name, each behind its dependencies; groups stand for what they depend on. The caller frees */
+static int find_targets(struct executor *ex, const char *const *targets, uint32_t **out, size_t *count,
+	struct orch_error *err)
+{
+	const struct graph *graph = ex->plan->graph;
+	bool *marked = xcalloc((size_t)graph->count + 1, sizeof *marked);
+
+	for (; *targets; targets++) {
+		if (select_target(ex->project, graph, *targets, marked, err) < 0) {
+			free(marked);
+			return -1;
+		}
+	}
+	for (uint32_t i = graph->count; i-- > 0;) {
+		uint32_t s = graph->order[i];
+		const edge *deps = graph_deps(graph, s);
+
+		if (!marked[s] || !stream_is_group(&ex->project->streams[s]))
+			continue;
+		for (uint32_t d = 0; d < graph_dep_count(graph, s); d++)
+			marked[EDGE_STREAM(deps[d])] = true;
+	}
+	*out = xcalloc((size_t)graph->count + 1, sizeof **out);
+	*count = 0;
+	for (uint32_t i = 0; i < graph->count; i++) {
+		if (marked[graph->order[i]])
+			(*out)[(*count)++] = graph->order[i];
+	}
+	free(marked);
+	return 0;
+}
+
+/* nothing could be done about any of them: why not, by the first that is no group */
+static int refuse(const struct executor *ex, const uint32_t *streams, size_t count, const char *what,
+	struct orch_error *err)
+{
+	const struct task *task;
+	const char *name;
+	size_t first = 0;
+
+	while (first + 1 < count && stream_is_group(&ex->project->streams[streams[first]]))
+		first++;
+	task = run_task(ex->run, streams[first]);
+	name = ex->project->streams[streams[first]].name;
+	if (!task->in_run)
+		return error_code(err, ORCH_EUSAGE,
+			"%s has no part in this run, so it cannot be %s: it was complete or not asked for", name, what);
+	if (task->state == ORCH_TASK_SKIPPED)
+		return error_code(err, ORCH_EUSAGE,
+			"%s was skipped because of what it depends on, so it cannot be %s; 'orch status %s' says of which",
+			name, what, name);
+	if (task->state == ORCH_TASK_CANCELLED && sched_is_stopping(ex->run))
+		return error_code(err, ORCH_EUSAGE, "the run is being stopped, so %s cannot be %s", name, what);
+	if (task->state == ORCH_TASK_CANCELLED)
+		return error_code(err, ORCH_EUSAGE, "%s was cancelled, so it cannot be %s", name, what);
+	if (task->state >= ORCH_TASK_COMPLETED)
+		return error_code(err, ORCH_EUSAGE, "%s has %s already, so it cannot be %s", name,
+			orch_task_state_name((enum orch_task_state)task->state), what);
+	return error_code(err, ORCH_EUSAGE, "%s is %s, so it cannot be %s", name,
+		orch_task_state_name((enum orch_task_state)task->state), what);
+}
+
+int executor_stop_streams(struct executor *ex, const char *const *targets, bool now, const char *why, size_t *count,
+	struct orch_error *err)
+{
+	uint32_t *streams;
+	size_t found, stopped = 0;
+	int result = 0;
+
+	if (!is_under_way(ex, err) || find_targets(ex, targets, &streams, &found, err) < 0)
+		return -1;
+	for (size_t i = 0; i < found; i++) {
+		if (ex->running[streams[i]] && !ex->running[streams[i]]->done) {
+			attempt_end(ex->running[streams[i]], ORCH_OUTCOME_STOPPED, now);
+			stopped++;
+		}
+	}
+	stopped += sched_cancel(ex->run, streams, found, why);
+	if (stopped == 0)
+		result = refuse(ex, streams, found, "stopped", err);
+	if (count)
+		*count = stopped;
+	free(streams);
+	loop_idle_arm(ex->settle);
+	return result;
+}
+
+int executor_retry(
+	struct executor *ex, const char *const *targets, const char *why, size_t *count, struct orch_error *err)
+{
+	uint32_t *streams;
+	size_t found, retried = 0;
+	int result = 0;
+
+	if (!is_under_way(ex, err) || find_targets(ex, targets, &streams, &found, err) < 0)
+		return -1;
+	for (size_t i = 0; i < found; i++)
+		retried += sched_retry(ex->run, streams[i], why);
+	if (retried == 0)
+		result = refuse(ex, streams, found, "tried again", err);
+	if (count)
+		*count = retried;
+	free(streams);
+	loop_idle_arm(ex->settle);
+	return result;
+}
+
+int executor_pause(struct executor *ex, bool paused, const char *why, struct orch_error *err)
+{
+	struct orch_event event;
+
+	if (!is_under_way(ex, err))
+		return -1;
+	if (sched_is_paused(ex->run) == paused)
+		return 0;
+	sched_pause(ex->run, paused);
+	orch_event_init(&event, paused ? ORCH_EVENT_PAUSED : ORCH_EVENT_UNPAUSED);
+	event.message = why;
+	tell(ex, &event);
+	loop_idle_arm(ex->settle);
+	return 0;
+}
+
+int executor_set_jobs(struct executor *ex, unsigned jobs, const char *why, struct orch_error *err)
+{
+	struct orch_event event;
+
+	if (!is_under_way(ex, err))
+		return -1;
+	if (jobs < 1)
+		return error_code(err, ORCH_EUSAGE, "a run needs at least one slot");
+	if (sched_jobs(ex->run) == jobs)
+		return 0;
+	sched_set_jobs(ex->run, jobs);
+	orch_event_init(&event, ORCH_EVENT_JOBS);
+	event.jobs = jobs;
+	event.message = why;
+	tell(ex, &event);
+	loop_idle_arm(ex->settle);
+	return 0;
 }

@@ -16,7 +16,7 @@ bool retry_is_left(const struct run *run, uint32_t stream)
 {
 	int retries = run->options.retries >= 0 ? run->options.retries : run_settings(run, stream)->retries;
 
-	return run->tasks[stream].attempts <= retries;
+	return run->tasks[stream].attempts - run->tasks[stream].forgiven <= retries;
 }
 
 int64_t retry_delay_ms(struct run *run, uint32_t stream)
@@ -24,10 +24,11 @@ int64_t retry_delay_ms(struct run *run, uint32_t stream)
 	const struct settings *set = run_settings(run, stream);
 	int64_t most = set->backoff_max_ms > set->backoff_ms ? set->backoff_max_ms : set->backoff_ms;
 	int64_t delay = set->backoff_ms;
+	int attempts = run->tasks[stream].attempts - run->tasks[stream].forgiven;
 
 	if (delay <= 0)
 		return 0;
-	for (unsigned n = 1; n < run->tasks[stream].attempts && delay < most; n++)
+	for (int n = 1; n < attempts && delay < most; n++)
 		delay = delay > most / 2 ? most : delay * 2;
 	/* up to a fifth less, so that streams that failed together do not come back together; the limit is kept */
 	return delay - (int64_t)(retry_random(&run->random) % ((uint64_t)delay / 5 + 1));

@@ -15,9 +15,9 @@
 __attribute__((unused)) static const unsigned legal_next[ORCH_TASK_STATES] = {
 	[ORCH_TASK_WAITING] = BIT(READY) | BIT(SKIPPED) | BIT(CANCELLED) | BIT(HELD) | BIT(COMPLETED),
 	[ORCH_TASK_HELD] = BIT(READY) | BIT(CANCELLED) | BIT(SKIPPED),
-	[ORCH_TASK_READY] = BIT(RUNNING) | BIT(CANCELLED) | BIT(SKIPPED),
+	[ORCH_TASK_READY] = BIT(RUNNING) | BIT(CANCELLED) | BIT(SKIPPED) | BIT(WAITING),
 	[ORCH_TASK_RUNNING] = BIT(COMPLETED) | BIT(FAILED) | BIT(BACKOFF) | BIT(CANCELLED) | BIT(READY),
-	[ORCH_TASK_BACKOFF] = BIT(READY) | BIT(CANCELLED) | BIT(FAILED),
+	[ORCH_TASK_BACKOFF] = BIT(READY) | BIT(CANCELLED) | BIT(FAILED) | BIT(WAITING),
 	[ORCH_TASK_COMPLETED] = 0,
 	[ORCH_TASK_FAILED] = BIT(WAITING),
 	[ORCH_TASK_SKIPPED] = BIT(WAITING),
@@ -68,8 +68,7 @@ static void end(struct run *run, uint32_t stream, enum orch_task_state to, const
 	run->settled[run->settled_tail++] = stream;
 }
 
-/* no blockers are left */
-static void release(struct run *run, uint32_t stream)
+void run_release(struct run *run, uint32_t stream)
 {
 	struct task *task = &run->tasks[stream];
 	bool is_group = run_is_group(run, stream);
@@ -140,7 +139,7 @@ static void release_users(struct run *run, uint32_t stream, bool is_good)
 		if (is_final(user->state))
 			run->settled[run->settled_tail++] = id;
 		else
-			release(run, id);
+			run_release(run, id);
 	}
 }
 
@@ -159,7 +158,7 @@ static void tell_users(struct run *run, uint32_t stream)
 	release_users(run, stream, is_good);
 }
 
-static void work_off(struct run *run)
+void run_work_off(struct run *run)
 {
 	while (run->settled_head < run->settled_tail)
 		tell_users(run, run->settled[run->settled_head++]);
@@ -169,7 +168,7 @@ static void work_off(struct run *run)
 void run_settle(struct run *run, uint32_t stream)
 {
 	run->settled[run->settled_tail++] = stream;
-	work_off(run);
+	run_work_off(run);
 }
 
 static uint32_t add_task(struct run *run, uint32_t stream)
@@ -208,12 +207,12 @@ static struct run *make(const struct plan *plan, struct plan *results, const str
 		if (run->tasks[s].in_run)
 			tell(run, s, ORCH_TASK_WAITING, ORCH_TASK_WAITING, NULL);
 	}
-	/* what they release in turn waits for work_off(): here each is looked at once */
+	/* what they release in turn waits for run_work_off(): here each is looked at once */
 	for (uint32_t s = 0; s < count; s++) {
 		if (run->tasks[s].in_run && run->tasks[s].blockers == 0)
-			release(run, s);
+			run_release(run, s);
 	}
-	work_off(run);
+	run_work_off(run);
 	return run;
 }
 

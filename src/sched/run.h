@@ -5,8 +5,8 @@
  * States and what may follow (one table in run.c):
  *   waiting -> ready, skipped, cancelled, held, completed (a group)       held -> ready, cancelled, skipped
  *   ready -> running, cancelled, skipped              running -> completed, failed, backoff, cancelled, ready
- *   backoff -> ready, cancelled, failed               completed, failed, skipped, cancelled: final (failed, skipped,
- * cancelled -> waiting by a retry)
+ *   backoff -> ready, cancelled, failed               completed, failed, skipped, cancelled: final
+ * By a retry (sched_retry): failed, skipped, cancelled -> waiting; and what waits for it again: ready, backoff -> waiting
  */
 #ifndef SCHED_RUN_H
 #define SCHED_RUN_H
@@ -26,10 +26,12 @@ enum sched_policy {
 struct task {
 	uint32_t blockers;  /* dependencies that are not over yet */
 	uint16_t attempts;  /* started so far */
+	uint16_t forgiven;  /* of them, before a person had it retried: they count against nothing */
 	uint8_t state;      /* enum orch_task_state */
 	uint8_t in_run : 1; /* has a part in this run: its plan item is PERHAPS or RUN */
 	uint8_t dep_failed : 1, dep_ran : 1;
 	uint8_t over : 1; /* in a final state, and so is all that it depends on: its users know */
+	uint8_t drained : 1; /* cancelled only because another one failed */
 	int64_t wake_ms;  /* of BACKOFF: when it becomes ready */
 };
 

@@ -50,6 +50,7 @@ struct run {
 	bool stopping;    /* nothing but clean-up streams starts */
 	bool stopped;     /* sched_stop(): nothing starts */
 	bool drained;     /* what cannot start any more has been cancelled */
+	bool paused;      /* nothing starts until it is resumed */
 };
 
 /* run.c */
@@ -75,6 +76,11 @@ static inline bool run_is_cleanup(const struct run *run, uint32_t stream)
  * skipped early
  */
 void run_settle(struct run *run, uint32_t stream);
+
+/* of a task that is WAITING and has no blockers left: READY, or, a group, COMPLETED */
+void run_release(struct run *run, uint32_t stream);
+/* tells the users of what such a group completed */
+void run_work_off(struct run *run);
 
 /* pool.c */
 void pool_init(struct run *run);

@@ -31,14 +31,24 @@ void sched_enqueue(struct run *run, uint32_t stream)
 	queue_push(&run->ready, item);
 }
 
+/* the item may be of a wait that a person has ended since */
+static bool is_waiting(const struct run *run, const struct queue_item *item)
+{
+	const struct task *task = &run->tasks[item->stream];
+
+	return task->state == ORCH_TASK_BACKOFF && task->wake_ms == -item->rank;
+}
+
 /* tasks whose backoff is over are ready */
 static void wake(struct run *run, int64_t now_ms)
 {
 	while (run->backoff.count > 0 && -run->backoff.items[0].rank <= now_ms) {
-		uint32_t stream = queue_pop(&run->backoff).stream;
+		struct queue_item item = queue_pop(&run->backoff);
 
-		run_set_state(run, stream, ORCH_TASK_READY, NULL);
-		sched_enqueue(run, stream);
+		if (!is_waiting(run, &item))
+			continue;
+		run_set_state(run, item.stream, ORCH_TASK_READY, NULL);
+		sched_enqueue(run, item.stream);
 	}
 }
 
@@ -66,6 +76,8 @@ void sched_begin(struct run *run, uint32_t stream, const char *reason)
 bool sched_next(struct run *run, int64_t now_ms, uint32_t *stream)
 {
 	wake(run, now_ms);
+	if (run->paused)
+		return false;
 	while (run->ready.count > 0 && run->used < run->jobs) {
 		struct queue_item top = run->ready.items[0];
 		struct task *task = &run->tasks[top.stream];
@@ -118,6 +130,7 @@ static void drain(struct run *run)
 			continue;
 		if (state == ORCH_TASK_WAITING || state == ORCH_TASK_HELD || state == ORCH_TASK_READY) {
 			run_set_state(run, s, ORCH_TASK_CANCELLED, reason);
+			run->tasks[s].drained = 1;
 			cancelled[count++] = s;
 		}
 	}
@@ -139,6 +152,8 @@ static void begin_stopping(struct run *run, uint32_t culprit)
 	while (waiting.count > 0) {
 		struct queue_item item = queue_pop(&waiting);
 
+		if (!is_waiting(run, &item))
+			continue;
 		if (run_is_cleanup(run, item.stream)) {
 			queue_push(&run->backoff, item);
 			continue;

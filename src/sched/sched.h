@@ -34,6 +34,21 @@ void sched_put_back(struct run *run, uint32_t stream);
 int64_t sched_next_wake(const struct run *run);
 /* nothing new starts: what waits is cancelled (clean-up streams, `when = failure|always`, too) */
 void sched_stop(struct run *run, const char *reason);
+
+/* --- what a person asks for meanwhile: steer.c --- */
+
+/* nothing starts while it is paused; what runs goes on */
+void sched_pause(struct run *run, bool paused);
+bool sched_is_paused(const struct run *run);
+/* tasks that have not started, or wait for another attempt, are cancelled, and what needs them is skipped. Others of
+ * `streams` are left alone; returns how many were cancelled */
+size_t sched_cancel(struct run *run, const uint32_t *streams, size_t count, const char *reason);
+/* A task that failed or was cancelled is tried again as if it had not run yet, and what was skipped because of it waits
+ * for it again; one in BACKOFF need not wait any longer. A failure that kept new tasks from starting does so no more:
+ * who asks for this wants the run to go on. False, and nothing happens: its state is another one, or the run was
+ * stopped */
+bool sched_retry(struct run *run, uint32_t stream, const char *reason);
+
 /* true once a failure (without keep_going) or sched_stop() keeps new tasks from starting */
 bool sched_is_stopping(const struct run *run);
 void sched_set_jobs(struct run *run, unsigned jobs);

@@ -203,6 +203,10 @@ static void draw_whole(struct live *live, unsigned columns, int64_t now)
 		line_pad(&line, 2);
 		line_style(&line, TERM_WARN);
 		line_addf(&line, "stopping: %s", status->stopping);
+	} else if (status->paused != NULL) {
+		line_pad(&line, 2);
+		line_style(&line, TERM_WARN);
+		line_add(&line, "paused");
 	}
 	line_show(&line, live->screen);
 }

@@ -297,6 +297,23 @@ static void run_started(const struct plain *plain, struct strbuf *out, const str
 	strbuf_addch(out, '\n');
 }
 
+/* a person changed how the run goes on */
+static void steered(const struct plain *plain, struct strbuf *out, const struct orch_event *event)
+{
+	if (event->type == ORCH_EVENT_JOBS) {
+		add_tag(plain, out, "jobs", TERM_RESET);
+		strbuf_addf(out, "%lld at once", (long long)event->jobs);
+	} else if (event->type == ORCH_EVENT_PAUSED) {
+		add_tag(plain, out, "pause", TERM_WARN);
+		strbuf_addstr(out, "nothing new starts until 'orch resume'");
+	} else {
+		add_tag(plain, out, "go on", TERM_RESET);
+		strbuf_addstr(out, "new streams start again");
+	}
+	add_reason(plain->term, out, ": ", event->message);
+	strbuf_addch(out, '\n');
+}
+
 void plain_event(
 	struct plain *plain, struct strbuf *out, const struct orch_event *event, const struct orch_status *status)
 {
@@ -340,6 +357,12 @@ void plain_event(
 			add_reason(plain->term, out, "", event->message != NULL ? event->message : "asked to");
 			strbuf_addstr(out, ": nothing new starts\n");
 		}
+		break;
+	case ORCH_EVENT_PAUSED:
+	case ORCH_EVENT_UNPAUSED:
+	case ORCH_EVENT_JOBS:
+		if (plain->verbosity >= 0)
+			steered(plain, out, event);
 		break;
 	case ORCH_EVENT_OUTPUT:
 	case ORCH_EVENT_ATTEMPT_FINISHED:

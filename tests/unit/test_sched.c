@@ -447,6 +447,228 @@ static void random_graphs(void **state)
 	}
 }
 
+static void start_all(struct sim *sim)
+{
+	uint32_t s;
+
+	while (sched_next(sim->run, sim->now, &s))
+		;
+}
+
+static void paused_starts_nothing(void **state)
+{
+	struct sim sim;
+
+	(void)state;
+	begin(&sim, "a:\nb: a\n", 2);
+	sched_pause(sim.run, true);
+	assert_true(sched_is_paused(sim.run));
+	assert_false(sim_step(&sim));
+	expect_order(&sim, "");
+	assert_false(run_is_done(sim.run));
+	sched_pause(sim.run, false);
+	sim_run(&sim);
+	expect_order(&sim, "a b");
+	sim_release(&sim);
+}
+
+static void cancelled_tasks_skip_their_users(void **state)
+{
+	struct sim sim;
+	uint32_t ids[3];
+
+	(void)state;
+	begin(&sim, "a:\nb:\nc: b\nd: c\nlast [when=always]: d\n", 1);
+	ids[0] = sim_id(&sim, "b");
+	ids[1] = sim_id(&sim, "c");
+	ids[2] = sim_id(&sim, "c");
+	assert_int_equal(sched_cancel(sim.run, ids, 3, "stopped"), 2);
+	expect_state(&sim, "b", ORCH_TASK_CANCELLED, "stopped");
+	expect_state(&sim, "c", ORCH_TASK_CANCELLED, "stopped");
+	expect_state(&sim, "d", ORCH_TASK_SKIPPED, "depends on c, which was cancelled");
+	assert_int_equal(sched_cancel(sim.run, ids, 3, "stopped"), 0);
+	sim_run(&sim);
+	expect_order(&sim, "a last");
+	sim_release(&sim);
+	/* what runs is not cancelled here */
+	begin(&sim, "a:\n", 1);
+	start_all(&sim);
+	ids[0] = sim_id(&sim, "a");
+	assert_int_equal(sched_cancel(sim.run, ids, 1, "stopped"), 0);
+	sim_release(&sim);
+}
+
+static void retry_brings_back_what_was_skipped(void **state)
+{
+	struct sim sim;
+
+	(void)state;
+	sim_init(&sim, "a [fail=1]:\nb: a\nc: b other\nother:\nlong [ms=50]:\nclean [when=failure]: b\nend: c clean\n");
+	sim_plan(&sim, NULL, false);
+	sim.options.jobs = 2;
+	sim.options.keep_going = true;
+	sim_start(&sim);
+	while (sim_state(&sim, "other") != ORCH_TASK_COMPLETED || sim_state(&sim, "clean") != ORCH_TASK_COMPLETED)
+		assert_true(sim_step(&sim));
+	expect_state(&sim, "b", ORCH_TASK_SKIPPED, "depends on a, which failed");
+	assert_int_equal(sim_state(&sim, "end"), ORCH_TASK_SKIPPED);
+	/* neither what completed nor what was skipped can be retried */
+	assert_false(sched_retry(sim.run, sim_id(&sim, "other"), "again"));
+	assert_false(sched_retry(sim.run, sim_id(&sim, "b"), "again"));
+	assert_true(sched_retry(sim.run, sim_id(&sim, "a"), "again"));
+	expect_state(&sim, "c", ORCH_TASK_WAITING, "again");
+	sim_run(&sim);
+	assert_int_equal(run_count(sim.run, ORCH_TASK_COMPLETED), 7);
+	assert_int_equal(run_task(sim.run, sim_id(&sim, "a"))->attempts, 2);
+	sim_release(&sim);
+}
+
+static void retry_waits_for_every_failure(void **state)
+{
+	struct sim sim;
+
+	(void)state;
+	sim_init(&sim, "a [fail=1]:\nb [fail=1]:\nc: a b\nlong [ms=50]:\n");
+	sim_plan(&sim, NULL, false);
+	sim.options.jobs = 3;
+	sim.options.keep_going = true;
+	sim_start(&sim);
+	assert_true(sim_step(&sim));
+	assert_int_equal(sim_state(&sim, "c"), ORCH_TASK_SKIPPED);
+	assert_true(sched_retry(sim.run, sim_id(&sim, "a"), "again"));
+	assert_int_equal(sim_state(&sim, "c"), ORCH_TASK_SKIPPED);
+	assert_true(sched_retry(sim.run, sim_id(&sim, "b"), "again"));
+	assert_int_equal(sim_state(&sim, "c"), ORCH_TASK_WAITING);
+	sim_run(&sim);
+	assert_int_equal(run_count(sim.run, ORCH_TASK_COMPLETED), 4);
+	sim_release(&sim);
+}
+
+static void retry_ends_the_stop_of_a_failure(void **state)
+{
+	struct sim sim;
+
+	(void)state;
+	/* without keep_going: b and c would never start */
+	run_text(&sim, "a [fail=1 retries=1]:\n", 1, false);
+	assert_int_equal(sim_state(&sim, "a"), ORCH_TASK_COMPLETED);
+	sim_release(&sim);
+	begin(&sim, "a [fail=1]:\nlong [ms=50]:\nb: long\nc: a\nd [priority=-1]:\n", 2);
+	assert_true(sim_step(&sim));
+	assert_true(sched_is_stopping(sim.run));
+	assert_true(sched_retry(sim.run, sim_id(&sim, "a"), "again"));
+	assert_false(sched_is_stopping(sim.run));
+	sim_run(&sim);
+	assert_int_equal(run_count(sim.run, ORCH_TASK_COMPLETED), 5);
+	sim_release(&sim);
+	/* and brings back what was cancelled for it */
+	begin(&sim, "a [fail=1]:\nb:\nc: b\nclean [when=always ms=9]: a\n", 1);
+	while (sim_state(&sim, "clean") != ORCH_TASK_RUNNING) {
+		uint32_t s;
+
+		if (sched_next(sim.run, sim.now, &s) && s != sim_id(&sim, "clean")) {
+			sim.streams[s].fail = s == sim_id(&sim, "a");
+			sched_finish(sim.run, s, sim.streams[s].fail ? ORCH_OUTCOME_EXIT : ORCH_OUTCOME_SUCCESS, NULL, 0);
+		}
+	}
+	assert_int_equal(sim_state(&sim, "c"), ORCH_TASK_CANCELLED);
+	assert_true(sched_retry(sim.run, sim_id(&sim, "a"), "again"));
+	assert_int_equal(sim_state(&sim, "c"), ORCH_TASK_WAITING);
+	sim_release(&sim);
+	/* a run that a person stopped stays stopped */
+	begin(&sim, "a:\n", 1);
+	sched_stop(sim.run, "SIGTERM");
+	assert_false(sched_retry(sim.run, sim_id(&sim, "a"), "again"));
+	sim_release(&sim);
+}
+
+static void retry_ends_a_backoff_and_gives_new_retries(void **state)
+{
+	struct sim sim;
+	uint32_t a, s;
+
+	(void)state;
+	begin(&sim, "a [retries=1 backoff=1000]:\n", 1);
+	a = sim_id(&sim, "a");
+	for (int round = 0; round < 2; round++) {
+		assert_true(sched_next(sim.run, 0, &s));
+		sched_finish(sim.run, a, ORCH_OUTCOME_EXIT, "exit status 1", 0);
+		assert_int_equal(sim_state(&sim, "a"), ORCH_TASK_BACKOFF);
+		assert_false(sched_next(sim.run, 0, &s));
+		assert_true(sched_retry(sim.run, a, "again"));
+		assert_true(sched_next(sim.run, 0, &s));
+		sched_finish(sim.run, a, ORCH_OUTCOME_EXIT, "exit status 1", 0);
+		assert_int_equal(sim_state(&sim, "a"), ORCH_TASK_FAILED);
+		/* the wait that was ended does not come back */
+		assert_false(sched_next(sim.run, 5000, &s));
+		assert_true(sched_retry(sim.run, a, "again"));
+	}
+	assert_int_equal(run_task(sim.run, a)->attempts, 4);
+	sim_release(&sim);
+}
+
+/* whatever is asked for in whatever order: every start is legal (sim.c looks), counters agree, and it comes to an end */
+static void random_steering(void **state)
+{
+	(void)state;
+	for (unsigned seed = 1; seed <= 300; seed++) {
+		struct strbuf text = {0};
+		struct sim sim;
+		uint32_t random = seed;
+		unsigned count = 3 + next_random(&random) % 15;
+
+		for (unsigned s = 0; s < count; s++) {
+			static const char *const when[] = {"success", "success", "success", "always", "failure"};
+
+			strbuf_addf(&text, "s%u [ms=%u fail=%u when=%s]:", s, 1 + next_random(&random) % 4,
+				next_random(&random) % 4 == 0 ? 1u : 0u, when[next_random(&random) % 5]);
+			for (unsigned d = 0; d < s; d++) {
+				if (next_random(&random) % 4 == 0)
+					strbuf_addf(&text, " s%u", d);
+			}
+			strbuf_addch(&text, '\n');
+		}
+		sim_init(&sim, strbuf_cstr(&text));
+		sim_plan(&sim, NULL, false);
+		sim.options.jobs = 2;
+		sim.options.keep_going = seed % 2;
+		sim_start(&sim);
+		for (int step = 0; step < 200; step++) {
+			uint32_t one = next_random(&random) % count;
+
+			switch (next_random(&random) % 6) {
+			case 0:
+				sched_cancel(sim.run, &one, 1, "stopped");
+				break;
+			case 1:
+			case 2:
+				sched_retry(sim.run, one, "again");
+				break;
+			default:
+				sim_step(&sim);
+				break;
+			}
+			for (uint32_t s = 0; s < count; s++) {
+				const struct task *task = run_task(sim.run, s);
+				uint32_t open = 0;
+
+				if (!task->in_run)
+					continue;
+				for (uint32_t d = 0; d < graph_dep_count(&sim.graph, s); d++) {
+					uint32_t dep = EDGE_STREAM(graph_deps(&sim.graph, s)[d]);
+
+					open += run_task(sim.run, dep)->in_run && !run_task(sim.run, dep)->over;
+				}
+				assert_int_equal(task->blockers, open);
+				assert_int_equal(task->over, task->state >= ORCH_TASK_COMPLETED && open == 0);
+			}
+		}
+		sim_run(&sim);
+		sim_release(&sim);
+		strbuf_release(&text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -469,6 +691,13 @@ int main(void)
 		cmocka_unit_test(groups_take_no_slot),
 		cmocka_unit_test(deep_chain_fails),
 		cmocka_unit_test(random_graphs),
+		cmocka_unit_test(paused_starts_nothing),
+		cmocka_unit_test(cancelled_tasks_skip_their_users),
+		cmocka_unit_test(retry_brings_back_what_was_skipped),
+		cmocka_unit_test(retry_waits_for_every_failure),
+		cmocka_unit_test(retry_ends_the_stop_of_a_failure),
+		cmocka_unit_test(retry_ends_a_backoff_and_gives_new_retries),
+		cmocka_unit_test(random_steering),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
