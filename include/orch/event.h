@@ -40,6 +40,7 @@ enum orch_outcome {
 	ORCH_OUTCOME_STALLED, /* no output for `idle` */
 	ORCH_OUTCOME_CHECK,
 	ORCH_OUTCOME_SPAWN,    /* could not be started */
+	ORCH_OUTCOME_MEMORY,   /* it failed, and the system had ended processes of it for want of memory */
 	ORCH_OUTCOME_OUTPUTS,  /* a declared output is missing */
 	ORCH_OUTCOME_STOPPED,  /* by a person or a signal to orch */
 	ORCH_OUTCOME_INTERNAL, /* orch could not do its part: disk full, ... */
@@ -55,7 +56,7 @@ enum orch_event_type {
 	ORCH_EVENT_ATTEMPT_PHASE,    /* stream attempt phase: run, check */
 	ORCH_EVENT_OUTPUT,           /* stream attempt message(last line) bytes(log so far): not durable */
 	ORCH_EVENT_ATTEMPT_FINISHED, /* stream attempt outcome exit_code signal duration_ms user_ms system_ms max_rss_kb
-					left_behind message log */
+					memory_peak_kb left_behind message log */
 	ORCH_EVENT_STAMPED,          /* stream attempt stamp: the stamp's whole text, for recovery */
 	ORCH_EVENT_WARNING,          /* stream? message */
 	ORCH_EVENT_STOPPING,         /* message(why): nothing new starts */
@@ -78,7 +79,7 @@ struct orch_event {
 	int outcome; /* enum orch_outcome, or -1 */
 	int64_t attempt, slot, pid, jobs, count, stale, exit_code, signal, bytes, left_behind;
 	int64_t completed, failed, skipped, cancelled;
-	int64_t duration_ms, sum_ms, user_ms, system_ms, max_rss_kb;
+	int64_t duration_ms, sum_ms, user_ms, system_ms, max_rss_kb, memory_peak_kb;
 };
 
 /* all fields absent, of that type */

@@ -20,7 +20,8 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 				F(signal, NUMBER) F(bytes, NUMBER) F(left_behind, NUMBER) F(completed, NUMBER) \
 					F(failed, NUMBER) F(skipped, NUMBER) F(cancelled, NUMBER) \
 						F(duration_ms, NUMBER) F(sum_ms, NUMBER) F(user_ms, NUMBER) \
-							F(system_ms, NUMBER) F(max_rss_kb, NUMBER)
+							F(system_ms, NUMBER) F(max_rss_kb, NUMBER) \
+								F(memory_peak_kb, NUMBER)
 
 /* THE table: a type's name, whether the journal has it, its fields in the order in which they are written */
 #define TYPES(T) \
@@ -31,7 +32,7 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 	T(OUTPUT, "output", false, N(stream) N(attempt) N(message) N(bytes)) \
 	T(ATTEMPT_FINISHED, "attempt_finished", true, \
 		N(stream) N(attempt) N(outcome) N(exit_code) N(signal) N(duration_ms) N(user_ms) N(system_ms) \
-			N(max_rss_kb) N(left_behind) N(message) N(log)) \
+			N(max_rss_kb) N(memory_peak_kb) N(left_behind) N(message) N(log)) \
 	T(STAMPED, "stamped", true, N(stream) N(attempt) N(stamp)) \
 	T(WARNING, "warning", true, N(stream) N(message)) \
 	T(STOPPING, "stopping", true, N(message)) \
@@ -95,6 +96,7 @@ static const char *const outcome_names[ORCH_OUTCOMES] = {
 	[ORCH_OUTCOME_STALLED] = "stalled",
 	[ORCH_OUTCOME_CHECK] = "check",
 	[ORCH_OUTCOME_SPAWN] = "spawn",
+	[ORCH_OUTCOME_MEMORY] = "memory",
 	[ORCH_OUTCOME_OUTPUTS] = "outputs",
 	[ORCH_OUTCOME_STOPPED] = "stopped",
 	[ORCH_OUTCOME_INTERNAL] = "internal",

@@ -12,6 +12,7 @@
 #include "util/alloc.h"
 #include "util/error.h"
 #include "util/strbuf.h"
+#include "util/units.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -109,6 +110,17 @@ static char *describe_status(const struct job_exit *how)
 	return xasprintf("exit status %d", how->code);
 }
 
+static char *describe_memory(const struct attempt *attempt, const struct job_exit *how)
+{
+	char limit[UNITS_TEXT_MAX], peak[UNITS_TEXT_MAX], *status = describe_status(how), *text;
+
+	text = xasprintf("out of memory: %slimit %s, most in use %s, %u process%s ended by the system; %s",
+		attempt->phase == PHASE_CHECK ? "its check: " : "", units_size(limit, attempt->stream->set->memory),
+		units_size(peak, how->memory_peak), how->oom_kills, how->oom_kills == 1 ? "" : "es", status);
+	free(status);
+	return text;
+}
+
 static void on_job_exit(void *data, const struct job_exit *how)
 {
 	struct attempt *attempt = data;
@@ -121,6 +133,9 @@ static void on_job_exit(void *data, const struct job_exit *how)
 	attempt->system_us += how->system_us;
 	if (how->max_rss_kb > attempt->max_rss_kb)
 		attempt->max_rss_kb = how->max_rss_kb;
+	if (how->memory_peak > attempt->memory_peak)
+		attempt->memory_peak = how->memory_peak;
+	attempt->oom_kills += how->oom_kills;
 	attempt->left_behind += how->left_behind;
 	attempt->unkillable += how->unkillable;
 	attempt->exit_code = how->signalled ? -1 : how->code;
@@ -128,6 +143,8 @@ static void on_job_exit(void *data, const struct job_exit *how)
 
 	if (attempt->ending) {
 		finish(attempt, attempt->ended_by, NULL);
+	} else if (failed && how->oom_kills) {
+		finish(attempt, ORCH_OUTCOME_MEMORY, describe_memory(attempt, how));
 	} else if (failed) {
 		enum orch_outcome outcome = attempt->phase == PHASE_CHECK ? ORCH_OUTCOME_CHECK
 			: how->signalled                                  ? ORCH_OUTCOME_SIGNAL
@@ -262,6 +279,8 @@ static int start_phase(struct attempt *attempt, int *error_number, struct orch_e
 		.shell = context->project->set.shell,
 		.log = attempt->log_fd,
 		.linger_ms = 2000,
+		.memory = set->memory,
+		.memory_each = set->memory_rlimit,
 	};
 	char *script_path = NULL, *record = NULL;
 	struct end_step *steps = xreallocarray(NULL, set->kill_count + 1, sizeof *steps);
@@ -378,6 +397,8 @@ static void settle_end(struct attempt *attempt, const struct supervised_record *
 		.user_us = found->how.user_us,
 		.system_us = found->how.system_us,
 		.max_rss_kb = found->how.max_rss_kb,
+		.memory_peak = found->how.memory_peak,
+		.oom_kills = found->how.oom_kills,
 		.left_behind = found->how.left_behind,
 		.unkillable = found->how.unkillable,
 	};

@@ -58,7 +58,8 @@ struct attempt {
 	bool done;
 	enum orch_outcome outcome;
 	int exit_code, signal; /* -1: none */
-	int64_t duration_ms, user_us, system_us, max_rss_kb;
+	int64_t duration_ms, user_us, system_us, max_rss_kb, memory_peak; /* the last in bytes; 0: unknown */
+	unsigned oom_kills;
 	unsigned left_behind, unkillable;
 	char *message; /* of a failure: what happened; NULL if outcome and status say all */
 

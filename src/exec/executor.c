@@ -120,6 +120,29 @@ struct attempt *executor_new_attempt(struct executor *ex, uint32_t id, const cha
 	return attempt;
 }
 
+/* a limit that cannot be kept is said, once a run */
+static void look_at_memory(struct executor *ex, const struct stream *stream)
+{
+	const char *why;
+	char *message;
+
+	if (!stream->set->memory || ex->memory_looked_at)
+		return;
+	ex->memory_looked_at = true;
+	why = supervision_memory(ex->supervision);
+	if (!why)
+		return;
+	message = stream->set->memory_rlimit
+		? xasprintf("'memory' cannot be limited for all of a stream here: %s; so each process of it may have "
+			    "that much address space",
+			  why)
+		: xasprintf("'memory' cannot be limited here, so this stream and others run without: %s; 'memory = SIZE "
+			    "rlimit' would limit each of their processes",
+			  why);
+	tell_warning(ex, stream->name, message);
+	free(message);
+}
+
 static void start_task(struct executor *ex, uint32_t id)
 {
 	const struct stream *stream = &ex->project->streams[id];
@@ -152,6 +175,7 @@ static void start_task(struct executor *ex, uint32_t id)
 		return;
 	}
 	ex->running[id] = attempt;
+	look_at_memory(ex, stream);
 	if (attempt_start(attempt, ex->options->follow_output, &err) == 0)
 		return;
 	ex->running[id] = NULL;

@@ -50,6 +50,7 @@ struct executor {
 	struct syncer *syncer;
 	struct loop_timer *wake, *retry_start;
 	uint32_t unchanged;      /* stream whose end as UNCHANGED is being told, else NO_STREAM */
+	bool memory_looked_at;   /* whether `memory` can be enforced has been told */
 	bool short_of_resources; /* nothing starts until retry_start fires or an attempt ends */
 
 	int64_t started_ms, sum_ms;

@@ -155,10 +155,19 @@ void tell_finished(struct executor *ex, const struct attempt *attempt)
 	event.user_ms = attempt->user_us / 1000;
 	event.system_ms = attempt->system_us / 1000;
 	event.max_rss_kb = attempt->max_rss_kb;
+	if (attempt->memory_peak > 0)
+		event.memory_peak_kb = attempt->memory_peak / 1024;
 	event.left_behind = attempt->left_behind ? (int64_t)attempt->left_behind : -1;
 	event.message = attempt->message;
 	event.log = attempt->log;
 	tell(ex, &event);
+	if (attempt->oom_kills && attempt->outcome == ORCH_OUTCOME_SUCCESS) {
+		char *message = xasprintf("it succeeded, though %u of its processes had been ended for want of memory",
+			attempt->oom_kills);
+
+		tell_warning(ex, attempt->stream->name, message);
+		free(message);
+	}
 	if (attempt->unkillable) {
 		char *message = xasprintf(
 			"%u of its processes could not be ended, even by SIGKILL; see 'ps'", attempt->unkillable);

@@ -66,6 +66,7 @@ struct settings {
 	int64_t linger_ms, grace_ms, backoff_ms, backoff_max_ms;
 	int64_t estimate_ms; /* expected time until a run was recorded; 0: not given */
 	int64_t memory;      /* bytes, 0: none */
+	bool memory_rlimit;  /* where the tree cannot be limited: each process, by RLIMIT_AS */
 	int32_t retries, weight, priority;
 	enum when when;
 	enum changes changes;

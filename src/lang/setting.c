@@ -107,8 +107,8 @@ const struct setting setting_table[] = {
 	{"priority", SETTING_INT, BOTH, NULL, -1000000, 1000000, AT(priority), "0", "higher starts first", false, NULL},
 	{"estimate", SETTING_DURATION, BOTH, NULL, 0, 0, AT(estimate_ms), "", "expected time, until a run was recorded",
 		false, NULL},
-	{"memory", SETTING_SIZE, BOTH, NULL, 0, 0, AT(memory), "", "most memory of the attempt's whole process tree",
-		true, NULL},
+	{"memory", SETTING_MEMORY, BOTH, NULL, 0, 0, AT(memory), "",
+		"most memory of the attempt's whole process tree; 'SIZE rlimit': else of each process", false, NULL},
 	{"sandbox", SETTING_ENUM, BOTH, sandbox_choices, 0, 0, AT(sandbox), "off",
 		"what the attempt may write and reach", false, only_off},
 	{"approve", SETTING_BOOL, BOTH, NULL, 0, 0, AT(approve), "no", "wait for 'orch approve' before the start",
@@ -259,6 +259,25 @@ static void print_duration(int64_t ms, struct strbuf *out)
 	strbuf_addstr(out, units_duration_exact(text, ms));
 }
 
+static void print_memory(const struct settings *values, struct strbuf *out)
+{
+	static const char letters[] = "KMG";
+	int64_t number = values->memory;
+	int unit = -1;
+
+	if (!number)
+		return;
+	while (unit < 2 && number % 1024 == 0) {
+		number /= 1024;
+		unit++;
+	}
+	strbuf_addf(out, "%" PRId64, number);
+	if (unit >= 0)
+		strbuf_addch(out, letters[unit]);
+	if (values->memory_rlimit)
+		strbuf_addstr(out, " rlimit");
+}
+
 static void print_kill(const struct settings *values, struct strbuf *out)
 {
 	for (uint32_t i = 0; i < values->kill_count; i++) {
@@ -370,6 +389,9 @@ void setting_print(const struct setting *setting, const struct settings *values,
 		memcpy(&number, field, sizeof number);
 		if (number)
 			strbuf_addf(out, "%" PRId64, number);
+		break;
+	case SETTING_MEMORY:
+		print_memory(values, out);
 		break;
 	case SETTING_ENUM:
 		print_enum(setting, values, out);

@@ -514,6 +514,19 @@ static int parse_duration(
 	return wrong(eval, row, string, place, "a duration such as 90s, 45m or 1h30m");
 }
 
+/* SIZE, or SIZE rlimit */
+static int parse_memory(
+	struct eval *eval, const struct setting *row, struct place place, const char *string, struct value *value)
+{
+	const struct words *words = &value->words;
+
+	if (words->count < 1 || words->count > 2 || !units_parse_size(words->items[0], &value->number) ||
+		value->number < 0 || (words->count == 2 && strcmp(words->items[1], "rlimit") != 0))
+		return wrong(eval, row, string, place, "a size such as 512M or 2G, and maybe 'rlimit' behind it");
+	value->choice = words->count == 2;
+	return 0;
+}
+
 static int check_available(
 	struct eval *eval, const struct setting *row, const char *string, const struct value *value, struct place place)
 {
@@ -610,6 +623,11 @@ int value_parse(struct eval *eval, const struct setting *row, struct text text, 
 		result = value_words(eval, text.bytes, text.len, place, &value->words);
 		if (result == 0)
 			result = parse_kill(eval, row, place, value->string, value);
+		break;
+	case SETTING_MEMORY:
+		result = value_words(eval, text.bytes, text.len, place, &value->words);
+		if (result == 0)
+			result = parse_memory(eval, row, place, value->string, value);
 		break;
 	case SETTING_RERUN:
 		result = value_words(eval, text.bytes, text.len, place, &value->words);

@@ -112,6 +112,10 @@ void value_store(
 	case SETTING_SIZE:
 		memcpy(field, &value->number, sizeof value->number);
 		break;
+	case SETTING_MEMORY:
+		set->memory = value->number;
+		set->memory_rlimit = value->choice != 0;
+		break;
 	case SETTING_BACKOFF:
 		set->backoff_ms = value->number;
 		set->backoff_max_ms = value->number2;
@@ -200,6 +204,10 @@ void value_copy(const struct setting *row, struct settings *to, const struct set
 	case SETTING_DURATION:
 	case SETTING_SIZE:
 		size = sizeof(int64_t);
+		break;
+	case SETTING_MEMORY:
+		COPY(memory);
+		COPY(memory_rlimit);
 		break;
 	case SETTING_ENUM:
 		size = IS(row, runner) ? sizeof(const char *) : sizeof(enum when);

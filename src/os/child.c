@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #endif
 
+#include "os/cgroup.h"
 #include "os/clock.h"
 #include "os/loop.h"
 #include "os/pidmap.h"
@@ -65,6 +66,7 @@ struct child {
 	unsigned left_behind;
 	unsigned unkillable;
 	char *mark;
+	const struct cgroup *group; /* see child_spec */
 	void (*on_exit)(void *data, const struct child_exit *how);
 	void *data;
 };
@@ -290,6 +292,8 @@ static size_t signal_tree(struct child *child, int signo)
 
 	/* listed before the first signal: what dies no longer shows what it had started */
 	collect(child, &list);
+	if (signo == SIGKILL && child->group)
+		cgroup_kill(child->group);
 	signal_listed(child, &list, signo);
 	if (signo != SIGKILL && is_ending(signo))
 		signal_listed(child, &list, SIGCONT);
@@ -723,6 +727,7 @@ int child_spawn(struct child **out, struct children *all, const struct child_spe
 	child->pid = pid;
 	child->linger_ms = LINGER_MS;
 	child->keep = spec->keep;
+	child->group = spec->group;
 	child->on_exit = spec->on_exit;
 	child->data = spec->data;
 	child->index = all->count;

@@ -18,6 +18,7 @@
 
 #include "orch/error.h"
 
+struct cgroup;
 struct loop;
 struct children; /* all children of this process: one per process */
 struct child;
@@ -28,7 +29,9 @@ struct child_exit {
 	int code; /* exit status, or the signal's number */
 	bool dumped_core;
 	int64_t user_us, system_us; /* processor time of the leader and of what it waited for */
-	int64_t max_rss_kb;
+	int64_t max_rss_kb;         /* of the largest of these processes */
+	int64_t memory_peak;  /* bytes that all of it had at once; 0: unknown. This and the next: of a tree in a group */
+	unsigned oom_kills;   /* of its processes that were killed since no memory was left for them */
 	unsigned left_behind; /* descendants that did not end with the leader (within 50 ms), and were ended */
 	unsigned unkillable;  /* of them: still there after SIGKILL and a wait of 5 s */
 };
@@ -42,6 +45,10 @@ struct child_spec {
 	const char *mark;  /* "NAME=value" that is in env and in no other child's: how descendants that left the session
 			    * are  recognised (/proc/PID/environ); NULL: not recognised */
 	bool keep;         /* children_free() lets it be */
+	/* it is in that group from its first moment, and SIGKILL goes to all that is in it; borrowed until on_exit.
+	 * NULL: none. Linux only */
+	const struct cgroup *group;
+	int64_t address_space; /* RLIMIT_AS of it and what it starts, in bytes; 0: ours */
 	/* called once, when the leader is reaped and every descendant that could be found is gone */
 	void (*on_exit)(void *data, const struct child_exit *how);
 	void *data;

@@ -7,9 +7,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "os/cgroup.h"
 #include "os/child.h"
 #include "os/fs.h"
 #include "util/alloc.h"
@@ -194,35 +197,183 @@ static char *find_again(struct spawner *spawner, const struct child_spec *spec, 
 	return file;
 }
 
-pid_t spawner_start(struct spawner *spawner, const struct child_spec *spec, int *error_number, struct orch_error *err)
+/* 0 and the pid, or errno */
+static int start_plain(struct spawner *spawner, const struct child_spec *spec, const char *file, char *const *env,
+	const int from[3], pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
+	int number = posix_spawn_file_actions_init(&actions);
+
+	if (number != 0)
+		return number;
+	for (int i = 0; i < 3 && number == 0; i++) {
+		/* ours are inherited; if one of them is closed, so it is there */
+		if (from[i] != i)
+			number = posix_spawn_file_actions_adddup2(&actions, from[i], i);
+	}
+	if (number == 0 && spec->dir)
+		number = posix_spawn_file_actions_addchdir_np(&actions, spec->dir);
+	if (number == 0)
+		number = posix_spawn(pid, file, &actions, &spawner->attributes, spec->argv, env);
+	posix_spawn_file_actions_destroy(&actions);
+	return number;
+}
+
+/* what posix_spawn(3) cannot be told is done by the child itself before it becomes another program */
+struct confined {
+	const struct child_spec *spec;
+	const char *file;
+	char *const *env;
+	const int *from;       /* descriptors to become 0, 1, 2 */
+	int join[CGROUP_DIRS]; /* see cgroup_open_join() */
+	int join_count;
+	int report; /* a pipe: what went wrong; closed by success */
+};
+
+struct confined_failure {
+	int number;
+	bool in_group; /* it could not join its group */
+};
+
+static void limit_address_space(int64_t bytes)
+{
+#ifdef RLIMIT_AS
+	struct rlimit limit;
+
+	if (bytes > 0 && getrlimit(RLIMIT_AS, &limit) == 0 &&
+		(limit.rlim_max == RLIM_INFINITY || (rlim_t)bytes < limit.rlim_max)) {
+		limit.rlim_cur = limit.rlim_max = (rlim_t)bytes;
+		setrlimit(RLIMIT_AS, &limit);
+	}
+#else
+	(void)bytes;
+#endif
+}
+
+/* Between vfork(2) and execve(2), with our memory for its own: only what is safe in a signal handler, and nothing of
+ * ours is changed. It never returns */
+static void become(const struct confined *plan)
+{
+	const struct sigaction default_action = {.sa_handler = SIG_DFL};
+	struct confined_failure failure = {0};
+	sigset_t none;
+
+	setsid();
+	for (int i = 0; i < plan->join_count; i++) {
+		if (write(plan->join[i], "0", 1) != 1) {
+			failure = (struct confined_failure){errno, true};
+			goto failed;
+		}
+	}
+	for (int i = 0; i < 3; i++) {
+		if (plan->from[i] != i && dup2(plan->from[i], i) < 0) {
+			failure.number = errno;
+			goto failed;
+		}
+	}
+	if (plan->spec->dir && chdir(plan->spec->dir) != 0) {
+		failure.number = errno;
+		goto failed;
+	}
+	for (int signo = 1; signo < NSIG; signo++)
+		sigaction(signo, &default_action, NULL);
+	limit_address_space(plan->spec->address_space);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execve(plan->file, plan->spec->argv, plan->env);
+	failure.number = errno;
+failed:
+	(void)!write(plan->report, &failure, sizeof failure);
+	_exit(127);
+}
+
+/* vfork(2) leaves the frame that called it to the child: so it has one that holds nothing */
+__attribute__((noinline)) static pid_t start_plan(const struct confined *plan)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0)
+		become(plan);
+	return pid;
+}
+
+/* 0 and the pid, or errno */
+static int start_confined(const struct child_spec *spec, const char *file, char *const *env, const int from[3],
+	pid_t *pid, bool *in_group)
+{
+	struct confined plan = {.spec = spec, .file = file, .env = env, .from = from};
+	struct confined_failure failure = {0};
+	sigset_t all, before;
+	int ends[2], number = 0;
+	ssize_t got;
+
+	*in_group = false;
+	if (pipe(ends) != 0)
+		return errno;
+	fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+	fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+	plan.report = ends[1];
+	plan.join_count = plan.spec->group ? cgroup_open_join(plan.spec->group, plan.join) : 0;
+	if (plan.join_count < 0) {
+		number = errno;
+		*in_group = true;
+	} else {
+		/* a handler of ours must not run in the child, where it would change our memory */
+		sigfillset(&all);
+		sigprocmask(SIG_SETMASK, &all, &before);
+		*pid = start_plan(&plan);
+		number = *pid < 0 ? errno : 0;
+		sigprocmask(SIG_SETMASK, &before, NULL);
+	}
+	close(ends[1]);
+	for (int i = 0; i < plan.join_count; i++)
+		close(plan.join[i]);
+	if (number == 0) {
+		do
+			got = read(ends[0], &failure, sizeof failure);
+		while (got < 0 && errno == EINTR);
+		if (got == (ssize_t)sizeof failure) {
+			while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
+				;
+			number = failure.number;
+			*in_group = failure.in_group;
+		}
+	}
+	close(ends[0]);
+	return number;
+}
+
+static bool is_confined(const struct child_spec *spec)
+{
+	return spec->group || spec->address_space > 0;
+}
+
+pid_t spawner_start(struct spawner *spawner, const struct child_spec *spec, int *error_number, struct orch_error *err)
+{
 	char *const *env = spec->env ? spec->env : environ;
 	char *file = spec->file ? xstrdup(spec->file) : find_again(spawner, spec, env);
 	int from[3], moved[3] = {-1, -1, -1};
 	int number;
+	bool in_group = false;
 	pid_t pid = -1;
 
-	number = file ? posix_spawn_file_actions_init(&actions) : errno;
-	if (number == 0) {
+	number = file ? 0 : errno;
+	if (number == 0)
 		number = arrange(spawner, spec, from, moved) == 0 ? 0 : errno;
-		for (int i = 0; i < 3 && number == 0; i++) {
-			/* ours are inherited; if one of them is closed, so it is there */
-			if (from[i] != i)
-				number = posix_spawn_file_actions_adddup2(&actions, from[i], i);
-		}
-		if (number == 0 && spec->dir)
-			number = posix_spawn_file_actions_addchdir_np(&actions, spec->dir);
-		if (number == 0)
-			number = posix_spawn(&pid, file, &actions, &spawner->attributes, spec->argv, env);
-		posix_spawn_file_actions_destroy(&actions);
-	}
+	if (number == 0)
+		number = is_confined(spec) ? start_confined(spec, file, env, from, &pid, &in_group)
+					   : start_plain(spawner, spec, file, env, from, &pid);
 	for (int i = 0; i < 3; i++) {
 		if (moved[i] >= 0)
 			close(moved[i]);
 	}
 	if (number != 0) {
-		explain(spec, file, number, err);
+		if (in_group) {
+			errno = number;
+			error_errno(err, "cannot run '%s': it cannot be moved into its control group", spec->argv[0]);
+		} else {
+			explain(spec, file, number, err);
+		}
 		pid = -1;
 	}
 	free(file);

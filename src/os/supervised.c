@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "os/cgroup.h"
 #include "os/fs.h"
 #include "os/loop.h"
 #include "os/proc.h"
@@ -57,6 +58,8 @@ struct supervision {
 	struct link *shared;       /* NULL: not started yet, or gone */
 	struct loop_idle *deliver; /* answers that came while a request was being sent */
 	int image;                 /* see supervisor_image.h */
+	struct cgroup_places places;
+	bool places_found;
 	int keep_open, null;       /* descriptors; -1: none */
 	uint64_t last_id;
 	struct link **items;
@@ -227,6 +230,8 @@ static void on_supervisor_exit(void *data, const struct child_exit *how)
 	if (link->fd >= 0)
 		(void)receive(link);
 	take_answers(link);
+	if (link->trees)
+		supervised_clear_groups();
 	killed.left_behind = how->left_behind;
 	killed.unkillable = how->unkillable;
 	while (link->trees) {
@@ -374,7 +379,10 @@ static void build_start(struct strbuf *out, uint64_t id, const struct supervised
 		.id = id,
 		.step_count = spec->step_count,
 		.linger_ms = spec->linger_ms,
-		.address_space = spec->address_space};
+		.memory = spec->memory,
+		.memory_each = spec->memory_each,
+		/* what may run for hours without us is worth a group that makes sure of its end */
+		.own_group = spec->record != NULL};
 
 	strbuf_add(out, &head, sizeof head);
 	if (spec->step_count)
@@ -507,6 +515,14 @@ int supervision_new(struct supervision **out, struct loop *loop, struct children
 	return 0;
 }
 
+const char *supervision_memory(struct supervision *all)
+{
+	if (!all->places_found)
+		cgroup_find(&all->places, "/proc/self");
+	all->places_found = true;
+	return all->places.memory ? NULL : all->places.why;
+}
+
 void supervision_keep_open(struct supervision *all, int fd)
 {
 	all->keep_open = fd;
@@ -525,6 +541,7 @@ void supervision_free(struct supervision *all)
 		strbuf_release(&link->received);
 		free(link);
 	}
+	cgroup_places_release(&all->places);
 	loop_idle_free(all->deliver);
 	if (all->image >= 0)
 		close(all->image);

@@ -50,8 +50,10 @@ struct supervised_spec {
 	 * (who runs), .control (a FIFO that takes "signal N" lines) and .exit (how it ended). Whoever has dealt with
 	 * the end removes .job, see supervised_forget(). NULL: the shared one */
 	const char *record;
-	/* of each process of it, RLIMIT_AS in bytes; 0: none. Needs `record` */
-	int64_t address_space;
+	/* bytes that all of it may have at once, by a control group where supervision_memory() says that this can be
+	 * had; 0: no limit */
+	int64_t memory;
+	bool memory_each; /* where it cannot: of each process, as RLIMIT_AS. Else there is no limit then */
 };
 
 /* This process's own program takes SUPERVISOR_WORD (os/supervisor.h): so it can stand in where the small one that is
@@ -62,6 +64,8 @@ int supervision_new(struct supervision **out, struct loop *loop, struct children
 /* A descriptor, borrowed, that the shared supervisor keeps open until its trees are gone even when we are, and one of
  * its own until its .job is written: a lock on it (os/lockfile.h) tells the next of us when it may begin */
 void supervision_keep_open(struct supervision *supervision, int fd);
+/* Can the memory of a whole tree be limited here? NULL: yes; else what stands in the way, until supervision_free() */
+const char *supervision_memory(struct supervision *supervision);
 /* Trees that share a supervisor are ended if there still are some; the others go on. children_free() comes next,
  * without the loop running in between. NULL is fine */
 void supervision_free(struct supervision *supervision);
@@ -111,5 +115,7 @@ int supervised_tell(const char *record, int signo, struct orch_error *err);
 /* kills what a lost tree (SUPERVISED_LOST) left: its leader's session, and processes that have `mark` among their
  * variables (NULL: none); returns how many there were */
 unsigned supervised_clear(const struct supervised_record *lost, const char *mark);
+/* part of it, for those who have no record: ends and removes the control groups of supervisors that are gone */
+void supervised_clear_groups(void);
 
 #endif

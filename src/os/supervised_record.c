@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "os/cgroup.h"
 #include "os/clock.h"
 #include "os/fs.h"
 #include "os/proc.h"
@@ -105,6 +106,8 @@ static bool parse_exit(const char *text, struct supervised_record *out)
 		.user_us = number(text, "user"),
 		.system_us = number(text, "system"),
 		.max_rss_kb = number(text, "rss"),
+		.memory_peak = number(text, "peak"),
+		.oom_kills = (unsigned)number(text, "oom-kills"),
 		.left_behind = (unsigned)number(text, "left-behind"),
 		.unkillable = (unsigned)number(text, "unkillable"),
 	};
@@ -206,6 +209,15 @@ static bool has_variable(pid_t pid, const char *mark, struct strbuf *environment
 	return false;
 }
 
+void supervised_clear_groups(void)
+{
+	struct cgroup_places places;
+
+	cgroup_find(&places, "/proc/self");
+	(void)cgroup_clear(&places);
+	cgroup_places_release(&places);
+}
+
 unsigned supervised_clear(const struct supervised_record *lost, const char *mark)
 {
 	struct strbuf environment = {0};
@@ -241,5 +253,6 @@ unsigned supervised_clear(const struct supervised_record *lost, const char *mark
 			nanosleep(&pause, NULL);
 	}
 	strbuf_release(&environment);
+	supervised_clear_groups();
 	return killed;
 }

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include <sys/prctl.h>
 #endif
 
+#include "os/cgroup.h"
 #include "os/clock.h"
 #include "os/fs.h"
 #include "os/loop.h"
@@ -39,6 +39,7 @@ struct tree {
 	struct tree *next, **link;
 	uint64_t id;
 	struct child *child;
+	struct cgroup *group; /* NULL: none */
 	struct end_step *steps;
 	unsigned step_count, step;
 	struct loop_timer *timer; /* of the steps, or of the next try to write .exit */
@@ -62,6 +63,8 @@ struct supervisor {
 	struct strbuf received;
 	ARRAY(int) fds; /* descriptors that came, two for each request to start something, in their order */
 	struct tree *trees;
+	struct cgroup_places places;
+	bool places_found;
 };
 
 static char *path_of(const struct tree *tree, const char *ending)
@@ -93,6 +96,7 @@ static void tree_free(struct tree *tree)
 		free(path);
 		close(tree->control);
 	}
+	(void)cgroup_free(tree->group); /* what cannot be removed is left to whoever makes the next */
 	strbuf_release(&tree->control_line);
 	strbuf_release(&tree->exit_text);
 	free(tree->steps);
@@ -211,6 +215,19 @@ static void write_exit(void *data)
 	tree->again_ms = tree->again_ms * 2 < WRITE_AGAIN_MAX_MS ? tree->again_ms * 2 : WRITE_AGAIN_MAX_MS;
 }
 
+/* what it tells is known only now; and what is still in it has escaped from its parents, but not from its group */
+static const struct child_exit *close_group(struct tree *tree, struct child_exit *how)
+{
+	if (!tree->group)
+		return how;
+	how->memory_peak = cgroup_memory_peak(tree->group);
+	how->oom_kills = cgroup_oom_kills(tree->group);
+	how->left_behind += cgroup_kill(tree->group);
+	(void)cgroup_free(tree->group);
+	tree->group = NULL;
+	return how;
+}
+
 static void on_exit_of_child(void *data, const struct child_exit *how)
 {
 	struct tree *tree = data;
@@ -218,14 +235,15 @@ static void on_exit_of_child(void *data, const struct child_exit *how)
 	bool written = true;
 
 	tree->child = NULL;
+	how = close_group(tree, &end.how);
 	if (tree->record) {
 		strbuf_addf(&tree->exit_text,
 			"orch-exit 1\n%s %d\ncore %d\nended %lld\nduration %lld\nuser %lld\nsystem %lld\nrss %lld\n"
-			"left-behind %u\nunkillable %u\nend\n",
+			"peak %lld\noom-kills %u\nleft-behind %u\nunkillable %u\nend\n",
 			how->signalled ? "signal" : "status", how->code, how->dumped_core ? 1 : 0,
 			(long long)clock_wall_ms(), (long long)(clock_mono_ms() - tree->mono_ms),
 			(long long)how->user_us, (long long)how->system_us, (long long)how->max_rss_kb,
-			how->left_behind, how->unkillable);
+			(long long)how->memory_peak, how->oom_kills, how->left_behind, how->unkillable);
 		written = write_record(tree, "exit", &tree->exit_text, true) == 0;
 	}
 	answer(tree->all, &end);
@@ -316,17 +334,20 @@ static const char *take_text(char **at, char *end)
 	return *text ? text : NULL;
 }
 
-static struct rlimit limit_address_space(int64_t bytes)
+/* a group for what needs one, where it can be had. -1 with errno: it needs one, and cannot have it */
+static int make_group(struct tree *tree, const struct request *request, struct orch_error *err)
 {
-	struct rlimit before = {RLIM_INFINITY, RLIM_INFINITY}, limit;
+	struct supervisor *all = tree->all;
 
-	if (bytes > 0 && getrlimit(RLIMIT_AS, &before) == 0) {
-		limit = before;
-		if (limit.rlim_max == RLIM_INFINITY || (rlim_t)bytes < limit.rlim_max)
-			limit.rlim_cur = (rlim_t)bytes;
-		setrlimit(RLIMIT_AS, &limit);
+	if (request->memory <= 0 && !request->own_group)
+		return 0;
+	if (!all->places_found) {
+		cgroup_find(&all->places, "/proc/self");
+		all->places_found = true;
+		cgroup_clear(&all->places);
 	}
-	return before;
+	/* whoever asks has been told by cgroup_find() that there is no limit to be had */
+	return cgroup_new(&tree->group, &all->places, all->places.memory ? request->memory : 0, err);
 }
 
 /* who looks for us finds us by what is written before anything runs */
@@ -353,7 +374,6 @@ static void start(struct supervisor *all, struct request *request, int in, int l
 	struct child_spec spec = {.in = in, .out = log, .err = log, .on_exit = on_exit_of_child, .data = tree};
 	char **argv = NULL, **env = NULL;
 	const char *record;
-	struct rlimit before;
 	int number = EINVAL, result = -1;
 
 	*tree = (struct tree){.all = all, .next = all->trees, .link = &all->trees, .id = request->id, .control = -1};
@@ -381,11 +401,19 @@ static void start(struct supervisor *all, struct request *request, int in, int l
 		if (prepare(tree) < 0) {
 			number = errno;
 			error_errno(&err, "cannot write '%s.job'", tree->record);
+		} else if (make_group(tree, request, &err) < 0) {
+			number = errno;
 		} else {
-			before = limit_address_space(request->address_space);
+			spec.group = tree->group;
+			if (request->memory_each && !all->places.memory)
+				spec.address_space = request->memory;
 			result = child_spawn(&tree->child, all->children, &spec, &number, &err);
-			if (request->address_space > 0)
-				setrlimit(RLIMIT_AS, &before);
+			if (result != 0 && tree->group && request->memory <= 0) {
+				/* it would have been better with one, but does without */
+				(void)cgroup_free(tree->group);
+				spec.group = tree->group = NULL;
+				result = child_spawn(&tree->child, all->children, &spec, &number, &err);
+			}
 		}
 	} else {
 		error_set(&err, "a request to start something is malformed");
@@ -558,5 +586,6 @@ int supervisor_main(void)
 	loop_free(all.loop);
 	strbuf_release(&all.received);
 	ARRAY_RELEASE(&all.fds);
+	cgroup_places_release(&all.places);
 	return 0;
 }

@@ -30,7 +30,9 @@ struct request {
 	/* of REQUEST_START, with the descriptors for its input and its log beside the first byte. Behind the struct:
 	 * the steps, then the texts, each with a NUL: argv, env, dir, mark, record (empty: none) */
 	uint32_t step_count, argc, envc;
-	int64_t linger_ms, address_space;
+	int64_t linger_ms;
+	int64_t memory;        /* see supervised_spec, too for the next two */
+	int32_t memory_each, own_group;
 };
 
 enum answer_type { ANSWER_STARTED = 1, ANSWER_FAILED, ANSWER_ENDED };

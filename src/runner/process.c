@@ -48,6 +48,8 @@ static void on_ended(void *data, const struct child_exit *how)
 		.user_us = how->user_us,
 		.system_us = how->system_us,
 		.max_rss_kb = how->max_rss_kb,
+		.memory_peak = how->memory_peak,
+		.oom_kills = how->oom_kills,
 		.left_behind = how->left_behind,
 		.unkillable = how->unkillable,
 	};
@@ -147,7 +149,8 @@ static int process_start(struct job **out, struct runner *runner, const struct c
 		.steps = command->steps,
 		.step_count = command->step_count,
 		.record = command->record,
-		.address_space = command->address_space,
+		.memory = command->memory,
+		.memory_each = command->memory_each,
 	};
 	int number = 0, result = 0;
 

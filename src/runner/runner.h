@@ -32,7 +32,8 @@ struct command {
 	const struct end_step *steps;
 	unsigned step_count;
 	const char *record;    /* see supervised_spec.record; NULL: it does not outlive us */
-	int64_t address_space; /* see supervised_spec; needs `record` */
+	int64_t memory;        /* see supervised_spec, too for the next */
+	bool memory_each;
 };
 
 /* how a job ended: see os/child.h for the fields */
@@ -40,7 +41,8 @@ struct job_exit {
 	bool signalled;
 	int code;
 	int64_t user_us, system_us;
-	int64_t max_rss_kb;
+	int64_t max_rss_kb, memory_peak;
+	unsigned oom_kills;
 	unsigned left_behind;
 	unsigned unkillable;
 };

@@ -73,6 +73,7 @@ static const char *const texts[ORCH_OUTCOMES] = {
 	[ORCH_OUTCOME_STALLED] = "stalled",
 	[ORCH_OUTCOME_CHECK] = "check failed",
 	[ORCH_OUTCOME_SPAWN] = "cannot run",
+	[ORCH_OUTCOME_MEMORY] = "out of memory",
 	[ORCH_OUTCOME_OUTPUTS] = "output missing",
 	[ORCH_OUTCOME_STOPPED] = "stopped",
 	[ORCH_OUTCOME_INTERNAL] = "orch could not do its part",
@@ -102,6 +103,7 @@ void words_outcome(struct strbuf *out, const struct orch_stream_status *stream, 
 		break;
 	case ORCH_OUTCOME_CHECK:
 	case ORCH_OUTCOME_SPAWN:
+	case ORCH_OUTCOME_MEMORY:
 	case ORCH_OUTCOME_OUTPUTS:
 	case ORCH_OUTCOME_STOPPED:
 	case ORCH_OUTCOME_INTERNAL:

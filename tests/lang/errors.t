@@ -397,7 +397,7 @@ Orchfile:6:12: error: 'backoff = 5m 5s': expected the longest wait to be at leas
 Orchfile:7:10: error: 'rerun = missing deps': expected 'missing' alone, or some of recipe, inputs, deps
     7 | 	rerun = missing deps
       | 	        ^~~~~~~~~~~~
-Orchfile:8:11: error: 'memory = lots': expected a size such as 512M or 2G
+Orchfile:8:11: error: 'memory = lots': expected a size such as 512M or 2G, and maybe 'rlimit' behind it
     8 | 	memory = lots
       | 	         ^~~~
 Orchfile:9:13: error: 'priority = 9999999': expected a number from -1000000 to 1000000
