@@ -80,6 +80,26 @@ int orch_run_set_jobs(struct orch_run *run, unsigned jobs, const char *why, stru
 const char *orch_run_id(const struct orch_run *run);
 void orch_run_free(struct orch_run *run);
 
+/* An attempt that goes on although its orch is gone: its stream has `detach = yes`, and orch was killed. The next run
+ * adopts it */
+struct orch_orphan {
+	char *run, *stream;
+	unsigned attempt;
+	int pid;            /* of its leader; 0: not known yet */
+	int64_t started_ms; /* wall clock */
+	char *record;       /* private */
+};
+
+/* Those of all runs of the project in `dir`, where no run is under way; where one is, there are none. The caller frees
+ * with orch_orphans_free() */
+int orch_orphans_find(struct orch_orphan **out, size_t *count, const char *dir, struct orch_error *err);
+void orch_orphans_free(struct orch_orphan *orphans, size_t count);
+/* Ends those whose stream is one of `streams` (names or globs, NULL-terminated; NULL: all), each by the steps of its
+ * `kill` (now: killed at once), and waits until they are gone with all they have started. `told` is called with each
+ * when it is gone; *count: how many. Takes the project's lock (ORCH_EBUSY: a run is under way) */
+int orch_orphans_stop(const char *dir, const char *const *streams, bool now,
+	void (*told)(void *data, const struct orch_orphan *orphan), void *data, size_t *count, struct orch_error *err);
+
 /* Writes stamps of the streams (by position) as if they had completed now, or removes them. The lock is taken for it
  * (ORCH_EBUSY) */
 int orch_touch(struct orch *orch, const size_t *streams, size_t count, struct orch_error *err);

@@ -5,6 +5,7 @@
 #include "cli/find.h"
 #include "cli/reports.h"
 #include "cli/say.h"
+#include "control/control.h"
 #include "listener/jsonl.h"
 #include "listener/summary.h"
 #include "orch/run.h"
@@ -81,6 +82,7 @@ struct session {
 	struct ui *ui;
 	struct jsonl *jsonl;
 	struct orch_run *run;
+	struct control *control;
 	struct loop_signal *watches[3];
 	int signal; /* the first that came; 0: none */
 };
@@ -253,7 +255,12 @@ static int run_session(
 		orch_run_listen(session->run, jsonl_listener(session->jsonl));
 	}
 	watch_signals(session, watched);
+	/* a run that cannot be steered is still a run */
+	if (orch_run_id(session->run) && control_new(&session->control, session->loop, session->run, &err) < 0)
+		log_warn("'orch stop' and its like cannot reach this run: %s", err.message);
 	result = orch_run_execute(session->run, &err);
+	control_free(session->control);
+	session->control = NULL;
 	ui_finish(session->ui);
 	status = result < 0 ? say_error(&err) : result;
 	if (orch_run_id(session->run) && (!session->options->silent || status != EXIT_COMPLETE) &&
@@ -327,6 +334,7 @@ static void end_session(struct session *session)
 		if (session->watches[i])
 			loop_signal_free(session->watches[i]);
 	}
+	control_free(session->control);
 	orch_run_free(session->run);
 	jsonl_free(session->jsonl);
 	ui_free(session->ui);

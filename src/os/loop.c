@@ -32,7 +32,7 @@ struct loop_timer {
 
 struct loop_fd {
 	uv_poll_t uv;
-	loop_callback *call;
+	loop_callback *call, *writable;
 	void *data;
 };
 
@@ -218,13 +218,17 @@ void loop_timer_free(struct loop_timer *timer)
 		close_handle(&timer->uv);
 }
 
-static void on_readable(uv_poll_t *handle, int status, int events)
+static void on_ready(uv_poll_t *handle, int status, int events)
 {
 	struct loop_fd *watch = handle->data;
 
 	/* an error too: the read will say which */
-	(void)status, (void)events;
-	watch->call(watch->data);
+	(void)status;
+	if ((events & UV_WRITABLE) && watch->writable)
+		watch->writable(watch->data);
+	/* the call before may have freed it */
+	if (!uv_is_closing((uv_handle_t *)handle) && (events != UV_WRITABLE))
+		watch->call(watch->data);
 }
 
 struct loop_fd *loop_fd_new(struct loop *loop, int fd, loop_callback *call, void *data)
@@ -242,11 +246,18 @@ struct loop_fd *loop_fd_new(struct loop *loop, int fd, loop_callback *call, void
 	/* libuv makes it non-blocking, which whoever shares the open file, say our parent its terminal, would feel */
 	if (flags >= 0 && !(flags & O_NONBLOCK))
 		fcntl(fd, F_SETFL, flags);
-	if (uv_poll_start(&watch->uv, UV_READABLE, on_readable) != 0) {
+	if (uv_poll_start(&watch->uv, UV_READABLE, on_ready) != 0) {
 		close_handle(&watch->uv);
 		return NULL;
 	}
 	return watch;
+}
+
+void loop_fd_on_writable(struct loop_fd *watch, loop_callback *call)
+{
+	watch->writable = call;
+	/* it was started before, so this cannot fail */
+	uv_poll_start(&watch->uv, call ? UV_READABLE | UV_WRITABLE : UV_READABLE, on_ready);
 }
 
 void loop_fd_free(struct loop_fd *watch)

@@ -41,6 +41,8 @@ void loop_timer_free(struct loop_timer *timer);
  * it is being waited for already). Whether it blocks is left as it is. The fd stays the caller's, to be closed after
  * loop_fd_free() */
 struct loop_fd *loop_fd_new(struct loop *loop, int fd, loop_callback *call, void *data);
+/* `call` comes, again and again, as long as `fd` can be written; NULL: no more */
+void loop_fd_on_writable(struct loop_fd *watch, loop_callback *call);
 void loop_fd_free(struct loop_fd *watch);
 
 /* called when the file or directory at `path` changes (inotify and its like); NULL if the system cannot (limits): the

@@ -112,6 +112,10 @@ int supervised_adopt(struct supervised **out, struct supervision *supervision, c
 int supervised_forget(const char *record, struct orch_error *err);
 /* a signal for a tree that nobody adopts; -1: it cannot be told, ORCH_ENOTFOUND if there is no supervisor any more */
 int supervised_tell(const char *record, int signo, struct orch_error *err);
+/* a tree that nobody adopts is to end by its own steps (supervised_spec.steps); fails as supervised_tell() does */
+int supervised_end(const char *record, struct orch_error *err);
+/* waits until the supervisor of such a tree is gone, at most `timeout_ms`; false: it still is there */
+bool supervised_wait(const struct supervised_record *record, int64_t timeout_ms);
 /* kills what a lost tree (SUPERVISED_LOST) left: its leader's session, and processes that have `mark` among their
  * variables (NULL: none); returns how many there were */
 unsigned supervised_clear(const struct supervised_record *lost, const char *mark);

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,7 @@
 
 enum {
 	FILE_MAX = 4096,
+	LOOK_AGAIN_MS = 20,
 	CLEAR_ROUNDS = 100, /* what is killed may have started others meanwhile */
 };
 
@@ -175,10 +178,10 @@ int supervised_forget(const char *record, struct orch_error *err)
 	return result;
 }
 
-int supervised_tell(const char *record, int signo, struct orch_error *err)
+static int write_control(const char *record, const char *line, struct orch_error *err)
 {
-	char *path = xasprintf("%s.control", record), line[32];
-	int len = snprintf(line, sizeof line, "signal %d\n", signo);
+	char *path = xasprintf("%s.control", record);
+	ssize_t len = (ssize_t)strlen(line);
 	int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW), result = 0;
 
 	if (fd < 0)
@@ -191,6 +194,37 @@ int supervised_tell(const char *record, int signo, struct orch_error *err)
 		close(fd);
 	free(path);
 	return result;
+}
+
+int supervised_tell(const char *record, int signo, struct orch_error *err)
+{
+	char line[32];
+
+	snprintf(line, sizeof line, "signal %d\n", signo);
+	return write_control(record, line, err);
+}
+
+int supervised_end(const char *record, struct orch_error *err)
+{
+	return write_control(record, "end\n", err);
+}
+
+bool supervised_wait(const struct supervised_record *record, int64_t timeout_ms)
+{
+	int64_t until = clock_mono_ms() + timeout_ms, left = timeout_ms;
+	int fd = proc_open(record->supervisor, record->supervisor_start);
+
+	/* without such descriptors it has to be looked at again and again */
+	while (is_running(record) && left > 0) {
+		struct pollfd gone = {.fd = fd, .events = POLLIN};
+		int64_t wait = fd >= 0 || left < LOOK_AGAIN_MS ? left : LOOK_AGAIN_MS;
+
+		(void)poll(&gone, fd >= 0 ? 1 : 0, wait > INT_MAX ? INT_MAX : (int)wait);
+		left = until - clock_mono_ms();
+	}
+	if (fd >= 0)
+		close(fd);
+	return !is_running(record);
 }
 
 static bool has_variable(pid_t pid, const char *mark, struct strbuf *environment)

@@ -6,7 +6,7 @@
  *   waiting -> ready, skipped, cancelled, held, completed (a group)       held -> ready, cancelled, skipped
  *   ready -> running, cancelled, skipped              running -> completed, failed, backoff, cancelled, ready
  *   backoff -> ready, cancelled, failed               completed, failed, skipped, cancelled: final
- * By a retry (sched_retry): failed, skipped, cancelled -> waiting; and what waits for it again: ready, backoff -> waiting
+ * By a retry (sched_retry) failed, skipped, cancelled -> waiting; what waits for it again: ready, backoff -> waiting
  */
 #ifndef SCHED_RUN_H
 #define SCHED_RUN_H

@@ -63,7 +63,7 @@ FNR == 1 {
 }
 /^[ \t]*#[ \t]*include[ \t]*</ {
 	split($0, angled, /[<>]/)
-	if (angled[2] ~ /^(orch|util|os|event|graph|lang|state|vcs|runner|sched|exec|api|ui|listener|cli)\//)
+	if (angled[2] ~ /^(orch|util|os|event|graph|lang|state|vcs|runner|sched|exec|api|control|ui|listener|cli)\//)
 		problem(from, FILENAME ":" FNR ": our own headers are included with quotes")
 	users[angled[2]] = users[angled[2]] " " FILENAME
 }

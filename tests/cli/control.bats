@@ -1,0 +1,473 @@
+# Steering a run from outside: stop, pause, resume, retry, jobs; the socket and what may come over it.
+# $ORCH names the program. Nothing waits for a time, only for what it is about to see.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	unset CI NO_COLOR CLICOLOR_FORCE
+	: "${ORCH:?names the program to test}"
+	export XDG_STATE_HOME=$BATS_TEST_TMPDIR/state
+	mkdir "$BATS_TEST_TMPDIR/project"
+	cd "$BATS_TEST_TMPDIR/project" || return 1
+	# in the arguments of every process that must not stay
+	export MARK=orch-control-$$-$RANDOM$RANDOM
+	pid=
+}
+
+# only what a test itself started, by its id; whatever else a failure leaves ends by itself
+teardown() {
+	[ -z "${pid:-}" ] || kill -KILL "$pid" 2>/dev/null || :
+}
+
+# the Orchfile is standard input; two blanks stand for a tab
+orchfile() {
+	sed 's/^    /\t\t/; s/^  /\t/' >Orchfile
+}
+
+expect() {
+	local want=$1
+	shift
+	run "$ORCH" "$@"
+	echo "status $status: $output"
+	[ "$status" -eq "$want" ]
+}
+
+# processes with $MARK among their arguments, for looking only
+marked() {
+	local file
+	: "${MARK:?}"
+	for file in /proc/[0-9]*/cmdline; do
+		if tr '\0' ' ' 2>/dev/null <"$file" | grep -q -- "$MARK"; then
+			file=${file#/proc/}
+			echo "${file%/cmdline}"
+		fi
+	done 2>/dev/null
+}
+
+nothing_left() {
+	local left
+	left=$(marked)
+	echo "left: ${left:-none}"
+	[ -z "$left" ]
+}
+
+# until COMMAND...: waits until it succeeds, 30 s at most
+until_true() {
+	local end=$((SECONDS + 30))
+	while ((SECONDS < end)); do
+		if "$@" 2>/dev/null; then
+			return 0
+		fi
+		sleep 0.02
+	done
+	echo "in vain: $*"
+	cat "$BATS_TEST_TMPDIR/out" 2>/dev/null
+	return 1
+}
+
+# background ARGUMENT...: orch; $pid
+background() {
+	"$ORCH" "$@" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	pid=$!
+}
+
+# ends STATUS: the orch in the background ends with it
+ends() {
+	local got=0
+	wait "$pid" || got=$?
+	pid=
+	echo "status $got:"
+	cat "$BATS_TEST_TMPDIR/out"
+	[ "$got" -eq "$1" ]
+}
+
+# is STREAM STATE: as the journal has it
+is() {
+	"$ORCH" status "$1" | grep -q "^  state     $2\b"
+}
+
+# talk: each line of standard input is sent as it is; prints what comes back until the other end closes or $1 lines came
+talk() {
+	python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(60)
+s.connect(".orch/control.sock")
+want = int(sys.argv[1])
+data = sys.stdin.buffer.read()
+got = b""
+try:
+    s.sendall(data)
+    while got.count(b"\n") < want:
+        more = s.recv(65536)
+        if not more:
+            break
+        got += more
+except (BrokenPipeError, ConnectionResetError):
+    pass
+sys.stdout.buffer.write(got)' "$1"
+}
+
+@test "stop ends the run politely and waits for its end" {
+	orchfile <<-END
+		polite:
+		  trap 'echo asked >> polite; exit 0' TERM INT
+		  : $MARK
+		  touch begun; while :; do sleep 0.02; done
+		after: polite
+		  touch after
+	END
+	background
+	until_true test -e begun
+	expect 0 stop
+	[[ $output == *"has ended: 0 completed, 0 failed, 1 skipped, 1 cancelled"* || $output == *"2 cancelled"* ]]
+	[ -e polite ] && [ ! -e after ]
+	[ ! -e .orch/control.sock ]
+	nothing_left
+	ends 1
+	# and the next run can start at once
+	orchfile <<-END
+		quick:
+		  true
+	END
+	expect 0
+}
+
+@test "stop --now does not ask" {
+	orchfile <<-END
+		deaf:
+		  grace = 1h
+		  trap '' TERM INT HUP
+		  : $MARK
+		  touch begun; while :; do sleep 0.02; done
+	END
+	background
+	until_true test -e begun
+	expect 0 stop --now
+	nothing_left
+	ends 1
+}
+
+@test "stopping streams skips what needs them, and the rest goes on" {
+	orchfile <<-END
+		a:
+		  touch begun; exec sleep 100.$$
+		b: a
+		  touch b
+		later: rest
+		  touch later
+		rest:
+		  until [ -e finish ]; do sleep 0.02; done
+		AUTH-1: rest
+		  touch auth
+		AUTH-2: rest
+		  touch auth
+		all: AUTH-1 AUTH-2
+	END
+	background -j4
+	until_true test -e begun
+	expect 0 stop a
+	[[ $output == *"1 stream is being stopped"* ]]
+	until_true is b skipped
+	is a cancelled
+	# a glob, a group, one that has not started
+	expect 0 stop 'AUTH-*'
+	[[ $output == *"2 streams are being stopped"* ]]
+	is all skipped
+	expect 2 stop all
+	[[ $output == *"AUTH-1 was cancelled, so it cannot be stopped"* ]]
+	expect 2 stop nosuch
+	[[ $output == *"no stream is named 'nosuch'"* ]]
+	touch finish
+	ends 1
+	[ -e later ] && [ ! -e auth ] && [ ! -e b ]
+}
+
+@test "pause lets nothing new start, resume lets it go on" {
+	orchfile <<-END
+		a:
+		  touch begun; until [ -e finish ]; do sleep 0.02; done
+		b: a
+		  touch b
+	END
+	background
+	until_true test -e begun
+	expect 0 pause
+	expect 0 pause
+	touch finish
+	until_true is a completed
+	expect 0 status
+	[[ $output == *"Paused: nothing new starts until 'orch resume'"* ]]
+	[ ! -e b ]
+	expect 0 resume
+	ends 0
+	[ -e b ]
+	[ "$(grep -c '"type":"paused"' .orch/runs/*/journal.jsonl)" -eq 1 ]
+	expect 0 status
+	[[ $output != *Paused* ]]
+}
+
+@test "a paused run can be stopped" {
+	orchfile <<-END
+		a:
+		  touch begun; until [ -e finish ]; do sleep 0.02; done
+		b: a
+		  touch b
+	END
+	background
+	until_true test -e begun
+	expect 0 pause
+	touch finish
+	until_true is a completed
+	expect 0 stop
+	ends 1
+	[ ! -e b ]
+}
+
+@test "retry runs again what failed, and what was skipped for it" {
+	orchfile <<-END
+		a:
+		  test -e ok
+		b: a
+		  touch b
+		other:
+		  until [ -e finish ]; do sleep 0.02; done
+		c: other
+		  touch c
+	END
+	# without -k: the failure keeps c from starting, until a is tried again
+	background -j2
+	until_true is b skipped
+	expect 2 retry b
+	[[ $output == *"b was skipped because of what it depends on"* ]]
+	expect 2 retry other
+	[[ $output == *"other is running, so it cannot be tried again"* ]]
+	touch ok
+	expect 0 retry a
+	until_true is b completed
+	expect 2 retry a
+	[[ $output == *"a has completed already"* ]]
+	touch finish
+	ends 0
+	[ -e b ] && [ -e c ]
+	ls .orch/runs/*/logs/a.2.log
+}
+
+@test "retry does not wait for the end of a backoff" {
+	orchfile <<-END
+		a:
+		  retries = 1
+		  backoff = 1h
+		  test -e ok
+	END
+	background
+	until_true is a backoff
+	touch ok
+	expect 0 retry a
+	ends 0
+}
+
+@test "jobs changes the number of slots" {
+	orchfile <<-END
+		for n in 1 2 3 4:
+		  s{{n}}:
+		    touch begun-{{n}}; until [ -e finish ]; do sleep 0.02; done
+	END
+	background -j1
+	until_true test -e begun-1
+	[ ! -e begun-2 ]
+	expect 2 jobs 0
+	expect 2 jobs many
+	expect 0 jobs 4
+	until_true test -e begun-1 -a -e begun-2 -a -e begun-3 -a -e begun-4
+	# fewer than run: they go on
+	expect 0 jobs 1
+	[ "$("$ORCH" status --json | grep -o '"jobs": *[0-9]*')" = '"jobs": 1' ]
+	touch finish
+	ends 0
+}
+
+@test "without a run: stop is content, the others say so" {
+	orchfile <<-END
+		a:
+		  true
+	END
+	expect 0 stop
+	[[ $output == *"nothing is running here"* ]]
+	expect 0 stop a
+	for command in pause resume 'retry a' 'jobs 3'; do
+		# shellcheck disable=SC2086
+		expect 1 $command
+		[[ $output == *"nothing is running here"* ]]
+	done
+	expect 2 retry
+	expect 2 jobs
+	expect 2 pause now
+	[ ! -e .orch ]
+}
+
+@test "garbage on the socket is answered, and harms nothing" {
+	orchfile <<-END
+		a:
+		  touch begun; until [ -e finish ]; do sleep 0.02; done
+	END
+	background
+	until_true test -e begun
+	[ "$(stat -c %a .orch/control.sock)" = 600 ]
+	printf '%s\n' 'hello' '' '[]' '"stop"' '{}' '{"request":7}' '{"request":"explode"}' '{"request":"jobs"}' '{"request":"jobs","jobs":-1}' \
+		'{"request":"jobs","jobs":99999999999}' '{"request":"retry"}' '{"request":"stop","streams":"a"}' '{"request":"stop","streams":[]}' \
+		'{"request":"stop","streams":[1]}' '{"request":"stop","streams":["nosuch"]}' '{"v":2,"request":"stop"}' '{"request":"stop"' >in
+	head -c 3000 /dev/urandom | tr '\n' x >>in
+	printf '\n{"request":"run"}\n' >>in
+	talk 19 <in >answers
+	cat answers
+	[ "$(wc -l <answers)" -eq 19 ]
+	[ "$(head -n 18 answers | grep -c '"ok":false,"error":"')" -eq 18 ]
+	[[ $(tail -n 1 answers) == '{"v":1,"ok":true,"run":"'* ]]
+	# a line without an end, and with many brackets
+	head -c 200000 /dev/zero | tr '\0' x | talk 99 >answers
+	grep -q 'at most 65536 bytes' answers
+	{ head -c 60000 /dev/zero | tr '\0' '['; echo; } | talk 1 >answers
+	grep -q '"ok":false' answers
+	# one that asks and does not listen
+	python3 - <<-'PYTHON'
+		import socket
+		s = socket.socket(socket.AF_UNIX)
+		s.settimeout(60)
+		s.connect(".orch/control.sock")
+		dropped = False
+		try:
+		    for n in range(200000):
+		        s.sendall(b'{"request":"run"}\n' * 10)
+		except OSError:
+		    dropped = True
+		assert dropped
+	PYTHON
+	touch finish
+	ends 0
+}
+
+@test "a thousand clients take neither descriptors nor the place of a request" {
+	orchfile <<-END
+		a:
+		  touch begun; until [ -e finish ]; do sleep 0.02; done
+	END
+	background
+	until_true test -e begun
+	python3 - "$pid" <<-'PYTHON'
+		import os, resource, socket, sys
+		resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+		clients = []
+		for n in range(1000):
+		    s = socket.socket(socket.AF_UNIX)
+		    s.connect(".orch/control.sock")
+		    s.settimeout(60)
+		    clients.append(s)
+		last = clients[-1]
+		last.sendall(b'{"request":"run"}\n')
+		assert b'"ok":true' in last.recv(4096)
+		held = len(os.listdir("/proc/%s/fd" % sys.argv[1]))
+		assert held < 64 + 60, held
+		# those that were dropped know it
+		assert clients[0].recv(1) == b""
+	PYTHON
+	expect 0 pause
+	expect 0 resume
+	touch finish
+	ends 0
+}
+
+@test "a path longer than an address may be" {
+	local name deep=$PWD
+	name=$(printf 'directory-%.0s' 1 2 3 4 5 6 7 8 9)
+	for _ in 1 2 3 4; do
+		deep=$deep/$name
+	done
+	mkdir -p "$deep"
+	cd "$deep"
+	[ "${#PWD}" -gt 300 ]
+	orchfile <<-END
+		a:
+		  touch begun; exec sleep 100.$$
+	END
+	background
+	until_true test -e begun
+	cd /
+	expect 0 -C "$deep" pause
+	expect 0 stop -f "$deep/Orchfile"
+	ends 1
+}
+
+@test "a socket that a killed orch left is replaced, what is no socket is not" {
+	orchfile <<-END
+		a:
+		  detach = no
+		  touch begun; until [ -e finish ]; do sleep 0.02; done
+	END
+	background
+	until_true test -e begun
+	kill -KILL "$pid"
+	wait "$pid" || :
+	[ -S .orch/control.sock ]
+	expect 1 pause
+	rm begun
+	background
+	until_true test -e begun
+	expect 0 pause
+	expect 0 resume
+	touch finish
+	ends 0
+	echo mine >.orch/control.sock
+	rm finish
+	orchfile <<-END
+		b:
+		  true
+	END
+	expect 0
+	[[ $output == *"is in the way"* ]]
+	[ "$(cat .orch/control.sock)" = mine ]
+}
+
+@test "stop ends what a killed orch left running, by each stream's own kill" {
+	orchfile <<-END
+		worker:
+		  detach = yes
+		  kill = TERM 20s KILL
+		  trap 'echo asked >> polite; exit 0' TERM
+		  : $MARK
+		  touch begun; while :; do sleep 0.02; done
+		deaf:
+		  detach = yes
+		  grace = 1h
+		  trap '' TERM INT
+		  : $MARK
+		  touch begun2; while :; do sleep 0.02; done
+	END
+	background
+	until_true test -e begun -a -e begun2
+	kill -KILL "$pid"
+	wait "$pid" || :
+	pid=
+	expect 0 stop nosuch
+	[[ $output == *"none of these is running here"* ]]
+	expect 0 stop worker
+	[[ $output == *"worker (attempt 1 of run "*", whose orch is gone) was stopped"* ]]
+	[ -e polite ]
+	[ -n "$(marked)" ]
+	expect 0 stop --now
+	[[ $output == *"deaf (attempt 1 of run "* ]]
+	nothing_left
+	expect 0 stop
+	[[ $output == *"nothing is running here"* ]]
+}
+
+@test "a thousand attempts are gone after one stop" {
+	[ "$(ulimit -u)" = unlimited ] || [ "$(ulimit -u)" -gt 4000 ] || skip 'too few processes allowed'
+	# shells that wait, each with $MARK among its arguments
+	awk -v mark="$MARK" 'BEGIN { for (n = 0; n < 1000; n++) printf "s%d:\n\t: %s\n\techo >begun-%d\n\tsleep 1000\n\t:\n", n, mark, n }' >Orchfile
+	background -j1000
+	until_true sh -c '[ "$(ls | grep -c ^begun-)" -eq 1000 ]'
+	expect 0 stop
+	nothing_left
+	ends 1
+}
