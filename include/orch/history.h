@@ -35,8 +35,7 @@ int orch_history_replay(
 	const char *project_dir, const char *id, struct orch_status *status, uint64_t *offset, struct orch_error *err);
 /* Looks for attempts of `status`, of a run that was killed, that outlived it, and sets `left` of their streams.
  * *running (may be NULL): how many attempts go on in this project, of whatever run */
-int orch_history_left(
-	const char *project_dir, struct orch_status *status, size_t *running, struct orch_error *err);
+int orch_history_left(const char *project_dir, struct orch_status *status, size_t *running, struct orch_error *err);
 /* calls `event` for each event of the run */
 int orch_history_events(const char *project_dir, const char *id,
 	int (*event)(void *data, const struct orch_event *event), void *data, struct orch_error *err);
@@ -55,6 +54,33 @@ char *orch_log_end(const char *path, unsigned lines, size_t max, size_t *len, in
  * is valid during the call. Dependencies that are order-only are not in a stamp */
 void orch_event_dependencies(
 	const struct orch_event *event, void (*found)(void *data, const char *dependency), void *data);
+
+/* what may go of past runs */
+struct orch_prune_options {
+	int64_t max_age_ms; /* runs that ended longer ago go; 0: any age may stay */
+	int64_t max_bytes;  /* the oldest go until all runs together take no more; 0: no limit */
+	unsigned keep;      /* so many of the newest stay in any case; at least one does */
+	bool dry_run;       /* only say what would go */
+};
+
+struct orch_pruned {
+	const char *run;
+	int64_t ended_ms; /* wall clock: when its journal was written last */
+	int64_t bytes;    /* on disk */
+	bool removed;     /* with dry_run: would be */
+	bool exceeds;     /* it is past a limit; if it was not removed, it is needed */
+	const char *why;  /* it went, or stays: one line for people */
+};
+
+/*
+ * Removes old runs: their journals, logs and the files of their attempts. Stamps stay: what is complete is not run
+ * again. Never the last run, nor one that an attempt which goes on without orch needs, or another run that stays. Calls
+ * `each` for every run, oldest first; what it is given is valid during the call. ORCH_EBUSY: a run is under way (not
+ * with dry_run). On another error those before are gone, and `each` is called all the same. No state directory: nothing
+ * to do.
+ */
+int orch_prune(const char *project_dir, const struct orch_prune_options *options,
+	void (*each)(void *data, const struct orch_pruned *run), void *data, struct orch_error *err);
 
 #ifdef __cplusplus
 }

@@ -3,11 +3,13 @@
 #include "orch/history.h"
 
 #include "exec/resume.h"
+#include "os/clock.h"
 #include "os/fs.h"
 #include "os/lockfile.h"
 #include "state/detached.h"
 #include "state/journal.h"
 #include "state/logfile.h"
+#include "state/prune.h"
 #include "state/stamp.h"
 #include "state/statedir.h"
 #include "util/alloc.h"
@@ -294,4 +296,45 @@ void orch_event_dependencies(
 			found(data, detail.parts[i].name);
 	}
 	stamp_detail_release(&detail);
+}
+
+int orch_prune(const char *project_dir, const struct orch_prune_options *options,
+	void (*each)(void *data, const struct orch_pruned *run), void *data, struct orch_error *err)
+{
+	const struct prune_limits limits = {options->max_age_ms, options->max_bytes, options->keep};
+	struct statedir dir = {.fd = -1, .stamps_fd = -1, .lock = {.fd = -1}};
+	struct prune prune;
+	int result;
+
+	/* looked at first: claiming would make one */
+	if (statedir_open(&dir, project_dir, err) < 0)
+		return -1;
+	if (dir.fd < 0) {
+		statedir_release(&dir);
+		return 0;
+	}
+	if (!options->dry_run) {
+		statedir_release(&dir);
+		if (statedir_claim(&dir, project_dir, err) < 0)
+			return -1;
+	}
+	result = prune_plan(&prune, &dir, &limits, clock_wall_ms(), err);
+	if (result == 0) {
+		if (!options->dry_run)
+			result = prune_remove(&prune, &dir, err);
+		for (size_t i = 0; i < prune.count; i++) {
+			const struct prune_run *run = &prune.runs[i];
+			const struct orch_pruned pruned = {.run = run->id,
+				.ended_ms = run->ended_ms,
+				.bytes = run->bytes,
+				.removed = run->remove,
+				.exceeds = run->exceeds,
+				.why = run->why};
+
+			each(data, &pruned);
+		}
+		prune_release(&prune);
+	}
+	statedir_release(&dir);
+	return result;
 }

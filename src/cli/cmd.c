@@ -27,6 +27,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_jobs,
 	&cmd_touch,
 	&cmd_reset,
+	&cmd_prune,
 	&cmd_init,
 	&cmd_check,
 	&cmd_fmt,

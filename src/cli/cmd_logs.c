@@ -11,6 +11,7 @@
 #include "util/regex.h"
 #include "util/strbuf.h"
 #include "util/suggest.h"
+#include "util/units.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,8 @@ struct tail {
 struct logs {
 	const struct logs_options *options;
 	const char *dir, *stream; /* stream NULL: all */
+	char *run, *name;         /* of RUN:STREAM.N; NULL: the newest run, and `stream` is as it was given */
+	int64_t attempt;          /* asked for; 0: the newest */
 	struct regex *grep;
 	struct orch_status status;
 	uint64_t offset; /* in the journal of the newest run */
@@ -113,7 +116,7 @@ static int unknown_stream(const struct logs *logs)
 /* the newest run in which the stream has the attempt asked for */
 static int print_stream(const struct logs *logs)
 {
-	struct search search = {.stream = logs->stream, .wanted = logs->options->attempt};
+	struct search search = {.stream = logs->stream, .wanted = logs->attempt};
 	struct orch_history *history;
 	struct orch_error err;
 	int64_t newest = 0;
@@ -154,11 +157,34 @@ static bool is_shown(const struct logs *logs, const struct orch_stream_status *s
 	return !failed_only || stream->state == ORCH_TASK_FAILED;
 }
 
+/* in the run that was named */
+static int print_of_run(const struct logs *logs)
+{
+	struct search search = {.stream = logs->stream, .wanted = logs->attempt};
+	struct orch_error err;
+	int status;
+
+	if (orch_history_events(logs->dir, logs->run, search_event, &search, &err) < 0)
+		return say_error(&err);
+	if (search.log)
+		status = print_file(logs, search.log, NULL);
+	else if (search.attempt)
+		status = say_usage("'%s' has no attempt %lld in run %s; its last one is %lld", logs->stream,
+			(long long)search.wanted, logs->run, (long long)search.attempt);
+	else if (orch_status_find(&logs->status, logs->stream))
+		status = say_usage("'%s' was not started in run %s", logs->stream, logs->run);
+	else
+		status = say_usage("'%s' took no part in run %s; 'orch report %s' says what did", logs->stream,
+			logs->run, logs->run);
+	free(search.log);
+	return status;
+}
+
 /* what runs; where no run is under way, what failed; where nothing did, all */
 static int print_all(const struct logs *logs)
 {
 	const struct orch_status *status = &logs->status;
-	bool failed_only = status->count[ORCH_TASK_FAILED] > 0;
+	bool failed_only = !logs->run && status->count[ORCH_TASK_FAILED] > 0;
 	int worst = EXIT_COMPLETE;
 
 	for (size_t i = 0; i < status->stream_count; i++) {
@@ -328,6 +354,31 @@ static int follow_all(struct logs *logs)
 
 /* --- the command --- */
 
+/* STREAM.N, unless that is the name of a stream of the run */
+static void split_attempt(struct logs *logs)
+{
+	char *dot = strrchr(logs->name, '.');
+
+	if (!dot || orch_status_find(&logs->status, logs->name) ||
+		!units_parse_int(dot + 1, 1, INT32_MAX, &logs->attempt))
+		return;
+	*dot = '\0';
+}
+
+/* the run that was named into logs->status */
+static int open_named_run(struct logs *logs)
+{
+	struct orch_error err;
+
+	if (orch_history_replay(logs->dir, logs->run, &logs->status, NULL, &err) < 0)
+		return say_error(&err);
+	if (!logs->name)
+		return EXIT_COMPLETE;
+	split_attempt(logs);
+	logs->stream = logs->name;
+	return EXIT_COMPLETE;
+}
+
 /* the newest run into logs->status */
 static int open_run(struct logs *logs)
 {
@@ -335,6 +386,9 @@ static int open_run(struct logs *logs)
 	struct orch_run_info info;
 	struct orch_error err;
 	int status = EXIT_COMPLETE;
+
+	if (logs->run)
+		return open_named_run(logs);
 
 	if (orch_history_open(&history, logs->dir, &err) < 0)
 		return say_error(&err);
@@ -374,7 +428,28 @@ static int print_logs(struct logs *logs)
 		return status;
 	if (can_follow(logs))
 		return follow_all(logs);
+	if (logs->run && logs->stream)
+		return print_of_run(logs);
 	return logs->stream ? print_stream(logs) : print_all(logs);
+}
+
+/* RUN:, RUN:STREAM and RUN:STREAM.N; a name of a stream has no colon */
+static int split_run(struct logs *logs)
+{
+	const char *colon = logs->stream ? strchr(logs->stream, ':') : NULL;
+
+	logs->attempt = logs->options->attempt;
+	if (!colon)
+		return EXIT_COMPLETE;
+	if (logs->options->follow)
+		return say_usage("-f is for the run under way: leave out the run, 'orch logs -f %s'", colon + 1);
+	if (logs->options->attempt)
+		return say_usage("the attempt of a run is part of its name: '%s.%lld'", logs->stream,
+			(long long)logs->options->attempt);
+	logs->run = xstrndup(logs->stream, (size_t)(colon - logs->stream));
+	logs->name = colon[1] ? xstrdup(colon + 1) : NULL;
+	logs->stream = NULL;
+	return EXIT_COMPLETE;
 }
 
 static int logs_run(void *data, const struct operands *operands)
@@ -386,6 +461,9 @@ static int logs_run(void *data, const struct operands *operands)
 
 	if (options->attempt && !logs.stream)
 		return say_usage("--attempt needs a STREAM");
+	status = split_run(&logs);
+	if (status != EXIT_COMPLETE)
+		return status;
 	status = find_project(&dir, &options->common);
 	if (status == EXIT_COMPLETE) {
 		logs.dir = dir;
@@ -397,15 +475,18 @@ static int logs_run(void *data, const struct operands *operands)
 	ARRAY_RELEASE(&logs.tails);
 	ARRAY_RELEASE(&logs.opened);
 	free(logs.id);
+	free(logs.run);
+	free(logs.name);
 	free(dir);
 	return status;
 }
 
 const struct cmd cmd_logs = {
 	.name = "logs",
-	.operands = "[STREAM]",
+	.operands = "[STREAM | RUN:[STREAM[.N]]]",
 	.summary = "The output of a stream's newest attempt; of all that run",
 	.about =
+		"RUN:STREAM.N is attempt N of a past run, RUN:STREAM its last attempt there, RUN: all of it; 'orch history' lists runs.\n"
 		"Without a name: all that run now, with the stream's name before each line; when no run is under way, those that failed\n"
 		"in the last one, or all of it if none did.\n",
 	.group = CMD_LOOKING,

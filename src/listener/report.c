@@ -55,6 +55,7 @@ static void start_attempt(struct report *report, uint32_t id, const struct orch_
 		.user_ms = -1,
 		.system_ms = -1,
 		.max_rss_kb = -1,
+		.memory_peak_kb = -1,
 		.exit_code = -1,
 		.signal = -1,
 		.outcome = -1,
@@ -91,6 +92,7 @@ static void finish_attempt(struct report *report, uint32_t id, const struct orch
 	attempt->user_ms = event->user_ms;
 	attempt->system_ms = event->system_ms;
 	attempt->max_rss_kb = event->max_rss_kb;
+	attempt->memory_peak_kb = event->memory_peak_kb;
 	attempt->exit_code = event->exit_code;
 	attempt->signal = event->signal;
 	attempt->outcome = event->outcome;

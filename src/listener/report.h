@@ -22,8 +22,8 @@ struct report_attempt {
 	uint32_t stream; /* position in status.streams */
 	uint32_t next;   /* the stream's next attempt, or REPORT_NONE */
 	int64_t number, slot, pid;
-	int64_t started_ms, ended_ms;                        /* wall clock; ended: 0 while it runs */
-	int64_t duration_ms, user_ms, system_ms, max_rss_kb; /* -1: not known */
+	int64_t started_ms, ended_ms;                                        /* wall clock; ended: 0 while it runs */
+	int64_t duration_ms, user_ms, system_ms, max_rss_kb, memory_peak_kb; /* -1: not known */
 	int64_t exit_code, signal;
 	int outcome; /* enum orch_outcome, -1 while it runs */
 	char *log, *message;

@@ -56,6 +56,7 @@ static void add_attempt(struct json_writer *w, const struct report_attempt *atte
 	add_number(w, "user_ms", attempt->user_ms);
 	add_number(w, "system_ms", attempt->system_ms);
 	add_number(w, "max_rss_kb", attempt->max_rss_kb);
+	add_number(w, "memory_peak_kb", attempt->memory_peak_kb);
 	add_text(w, "message", attempt->message);
 	add_text(w, "log", attempt->log);
 	json_end_object(w);

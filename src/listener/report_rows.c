@@ -69,7 +69,10 @@ static void add_facts(struct html *html, const struct report_attempt *attempt)
 		add_fact_number(out, "slot", attempt->slot);
 	if (attempt->user_ms >= 0 && attempt->system_ms >= 0)
 		add_fact(out, "processor", units_duration(text, attempt->user_ms + attempt->system_ms));
-	if (attempt->max_rss_kb > 0)
+	/* of all its processes together, where that is known; else of the largest */
+	if (attempt->memory_peak_kb > 0)
+		add_fact(out, "memory", units_size(text, attempt->memory_peak_kb * 1024));
+	else if (attempt->max_rss_kb > 0)
 		add_fact(out, "memory", units_size(text, attempt->max_rss_kb * 1024));
 	strbuf_addstr(out, "</p>\n");
 }

@@ -361,6 +361,67 @@ int fs_remove_tree(const char *path, struct orch_error *err)
 	return result;
 }
 
+/* adds the entries of the directory `path`; directories are left in `below`. -1 with errno */
+static int add_sizes(const char *path, int64_t *bytes, struct strvec *below)
+{
+	int fd = open_directory(AT_FDCWD, path);
+	struct dirent *entry;
+	struct stat st;
+	DIR *dir;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close_quietly(fd);
+		return -1;
+	}
+	while (errno = 0, (entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+			if (errno == ENOENT)
+				continue;
+			break;
+		}
+		*bytes += (int64_t)st.st_blocks * 512;
+		if (S_ISDIR(st.st_mode)) {
+			char *down = path_join(path, entry->d_name);
+
+			strvec_push(below, down);
+			free(down);
+		}
+	}
+	int saved = errno;
+	closedir(dir);
+	errno = saved;
+	return saved == 0 ? 0 : -1;
+}
+
+int fs_tree_size(const char *path, int64_t *bytes, struct orch_error *err)
+{
+	struct strvec below = {0};
+	struct stat st;
+	int result = 0;
+
+	*bytes = 0;
+	if (lstat(path, &st) != 0)
+		return errno == ENOENT ? 0 : fail(err, "cannot look at", path);
+	*bytes = (int64_t)st.st_blocks * 512;
+	if (S_ISDIR(st.st_mode))
+		strvec_push(&below, path);
+	while (result == 0 && below.count > 0) {
+		char *next = below.items[--below.count];
+
+		below.items[below.count] = NULL;
+		if (add_sizes(next, bytes, &below) < 0)
+			result = fail(err, "cannot look at", next);
+		free(next);
+	}
+	strvec_release(&below);
+	return result;
+}
+
 int fs_sync_dir(int dir_fd)
 {
 	return fsync(dir_fd);

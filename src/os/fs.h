@@ -23,6 +23,8 @@ int fs_replace(int dir_fd, const char *name, const void *bytes, size_t len, bool
 int fs_mkdirs(const char *path, mode_t mode, struct orch_error *err);
 /* removes a tree, never following a symbolic link; absent is fine */
 int fs_remove_tree(const char *path, struct orch_error *err);
+/* what a tree takes on disk, in bytes, without following symbolic links; what goes away meanwhile does not count */
+int fs_tree_size(const char *path, int64_t *bytes, struct orch_error *err);
 int fs_sync_dir(int dir_fd);
 /* everything of the file system that `fd` is on (Linux syncfs; elsewhere sync) */
 int fs_sync_filesystem(int fd);
