@@ -19,17 +19,25 @@ bool retry_is_left(const struct run *run, uint32_t stream)
 	return run->tasks[stream].attempts - run->tasks[stream].forgiven <= retries;
 }
 
-int64_t retry_delay_ms(struct run *run, uint32_t stream)
+int64_t retry_backoff_ms(int64_t first, int64_t most, unsigned attempt, uint64_t *random)
 {
-	const struct settings *set = run_settings(run, stream);
-	int64_t most = set->backoff_max_ms > set->backoff_ms ? set->backoff_max_ms : set->backoff_ms;
-	int64_t delay = set->backoff_ms;
-	int attempts = run->tasks[stream].attempts - run->tasks[stream].forgiven;
+	int64_t delay = first;
 
 	if (delay <= 0)
 		return 0;
-	for (int n = 1; n < attempts && delay < most; n++)
+	if (most < first)
+		most = first;
+	for (unsigned n = 1; n < attempt && delay < most; n++)
 		delay = delay > most / 2 ? most : delay * 2;
 	/* up to a fifth less, so that streams that failed together do not come back together; the limit is kept */
-	return delay - (int64_t)(retry_random(&run->random) % ((uint64_t)delay / 5 + 1));
+	return delay - (int64_t)(retry_random(random) % ((uint64_t)delay / 5 + 1));
+}
+
+int64_t retry_delay_ms(struct run *run, uint32_t stream)
+{
+	const struct settings *set = run_settings(run, stream);
+	int attempts = run->tasks[stream].attempts - run->tasks[stream].forgiven;
+
+	return retry_backoff_ms(
+		set->backoff_ms, set->backoff_max_ms, attempts > 0 ? (unsigned)attempts : 0, &run->random);
 }

@@ -102,6 +102,8 @@ size_t pool_startable(const struct run *run);
 
 /* retry.c */
 uint64_t retry_random(uint64_t *state);
+/* the wait before attempt `attempt` + 1: `first` doubled each time up to `most`, less a random fifth; recover.c too */
+int64_t retry_backoff_ms(int64_t first, int64_t most, unsigned attempt, uint64_t *random);
 bool retry_is_left(const struct run *run, uint32_t stream);
 /* how long to wait before the next attempt */
 int64_t retry_delay_ms(struct run *run, uint32_t stream);

@@ -272,3 +272,101 @@ void json_value_free(struct json_value *root)
 {
 	json_decref((json_t *)(void *)root);
 }
+
+/* --- strings on their own --- */
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* the code unit of \uXXXX at `text`; -1 if there is none */
+static int32_t code_unit(const char *text, size_t len)
+{
+	int32_t value = 0;
+
+	if (len < 6 || text[0] != '\\' || text[1] != 'u')
+		return -1;
+	for (int i = 2; i < 6; i++) {
+		int digit = hex_digit(text[i]);
+
+		if (digit < 0)
+			return -1;
+		value = value * 16 + digit;
+	}
+	return value;
+}
+
+static void add_utf8(struct strbuf *out, uint32_t c)
+{
+	if (c < 0x80) {
+		strbuf_addch(out, (char)c);
+	} else if (c < 0x800) {
+		strbuf_addch(out, (char)(0xc0 | c >> 6));
+		strbuf_addch(out, (char)(0x80 | (c & 0x3f)));
+	} else if (c < 0x10000) {
+		strbuf_addch(out, (char)(0xe0 | c >> 12));
+		strbuf_addch(out, (char)(0x80 | (c >> 6 & 0x3f)));
+		strbuf_addch(out, (char)(0x80 | (c & 0x3f)));
+	} else {
+		strbuf_addch(out, (char)(0xf0 | c >> 18));
+		strbuf_addch(out, (char)(0x80 | (c >> 12 & 0x3f)));
+		strbuf_addch(out, (char)(0x80 | (c >> 6 & 0x3f)));
+		strbuf_addch(out, (char)(0x80 | (c & 0x3f)));
+	}
+}
+
+/* one \uXXXX, or a pair of them; how many bytes it took, 0 if it is broken */
+static size_t add_code(struct strbuf *out, const char *text, size_t len)
+{
+	enum { REPLACEMENT = 0xfffd };
+	int32_t first = code_unit(text, len), second;
+
+	if (first < 0)
+		return 0;
+	if (first == 0 || (first >= 0xdc00 && first < 0xe000)) {
+		add_utf8(out, REPLACEMENT);
+		return 6;
+	}
+	if (first < 0xd800 || first >= 0xdc00) {
+		add_utf8(out, (uint32_t)first);
+		return 6;
+	}
+	second = code_unit(text + 6, len - 6);
+	if (second < 0xdc00 || second >= 0xe000) {
+		add_utf8(out, REPLACEMENT);
+		return 6;
+	}
+	add_utf8(out, 0x10000 + ((uint32_t)(first - 0xd800) << 10) + (uint32_t)(second - 0xdc00));
+	return 12;
+}
+
+void json_unescape(struct strbuf *out, const char *text, size_t len)
+{
+	static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
+
+	for (size_t i = 0, taken; i < len; i += taken) {
+		const char *slash = memchr(text + i, '\\', len - i), *letter;
+
+		taken = slash ? (size_t)(slash - (text + i)) : len - i;
+		if (taken) {
+			strbuf_add(out, text + i, taken);
+			continue;
+		}
+		letter = i + 1 < len ? strchr(letters, text[i + 1]) : NULL;
+		if (letter && *letter) {
+			strbuf_addch(out, meanings[letter - letters]);
+			taken = 2;
+			continue;
+		}
+		taken = add_code(out, text + i, len - i);
+		if (!taken) {
+			strbuf_addch(out, '\\');
+			taken = 1;
+		}
+	}
+}

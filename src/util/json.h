@@ -35,6 +35,10 @@ void json_add_double(struct json_writer *w, double value);
 void json_add_bool(struct json_writer *w, bool value);
 void json_add_null(struct json_writer *w);
 
+/* what stands between the quotes of a JSON string, without its escapes; one that is broken or cut off stays as it is.
+ * An escaped NUL, and half a surrogate pair, become U+FFFD */
+void json_unescape(struct strbuf *out, const char *text, size_t len);
+
 /* a value read; opaque, freed by json_value_free() of its root */
 struct json_value;
 

@@ -4,6 +4,7 @@
 
 #include "util/alloc.h"
 #include "util/error.h"
+#include "util/strbuf.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -23,13 +24,69 @@ struct regex {
 	bool compiled, compiled_partial; /* by the JIT, for whole texts and for texts that grow */
 };
 
+/* the class that begins at `at`: where it ends */
+static size_t class_end(const char *pattern, size_t len, size_t at)
+{
+	at++;
+	if (at < len && pattern[at] == '^')
+		at++;
+	/* there, a bracket stands for itself */
+	if (at < len && pattern[at] == ']')
+		at++;
+	for (; at < len && pattern[at] != ']'; at++) {
+		if (pattern[at] == '\\') {
+			at++;
+		} else if (pattern[at] == '[' && at + 1 < len && pattern[at + 1] == ':') {
+			const char *end = memmem(pattern + at + 2, len - at - 2, ":]", 2);
+
+			if (end)
+				at = (size_t)(end - pattern) + 1;
+		}
+	}
+	return at < len ? at + 1 : len;
+}
+
+/* In compiled code of pcre2 10.42, and with PCRE2_MATCH_INVALID_UTF, \D, \S and \W match no character beyond ASCII; in
+ * a class of their own they do. */
+static bool protect(struct strbuf *out, const char *pattern, size_t len)
+{
+	bool changed = false;
+
+	for (size_t at = 0, end; at < len; at = end) {
+		end = at + 1;
+		if (pattern[at] == '[') {
+			end = class_end(pattern, len, at);
+		} else if (pattern[at] == '\\' && at + 1 < len) {
+			end = at + 2;
+			if (pattern[at + 1] == 'Q') {
+				const char *stop = memmem(pattern + at, len - at, "\\E", 2);
+
+				end = stop ? (size_t)(stop - pattern) + 2 : len;
+			} else if (pattern[at + 1] == 'D' || pattern[at + 1] == 'S' || pattern[at + 1] == 'W') {
+				strbuf_addf(out, "[\\%c]", pattern[at + 1]);
+				changed = true;
+				continue;
+			}
+		}
+		strbuf_add(out, pattern + at, end - at);
+	}
+	return changed;
+}
+
+static pcre2_code *compile(const char *pattern, size_t len, int *number, PCRE2_SIZE *offset)
+{
+	return pcre2_compile((PCRE2_SPTR)pattern, len,
+		PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_MULTILINE | PCRE2_USE_OFFSET_LIMIT, number, offset, NULL);
+}
+
 int regex_new(struct regex **out, const char *pattern, size_t len, size_t *where, struct orch_error *err)
 {
 	struct regex *regex;
 	PCRE2_SIZE offset = 0;
 	int number;
-	pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, len,
-		PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_MULTILINE | PCRE2_USE_OFFSET_LIMIT, &number, &offset, NULL);
+	/* first as it is, so that mistakes are told where they are */
+	pcre2_code *code = compile(pattern, len, &number, &offset), *better;
+	struct strbuf safe = {0};
 
 	*out = NULL;
 	*where = offset;
@@ -40,6 +97,14 @@ int regex_new(struct regex **out, const char *pattern, size_t len, size_t *where
 			return error_set(err, "pcre2 error %d", number);
 		return error_set(err, "%s", (const char *)message);
 	}
+	if (protect(&safe, pattern, len)) {
+		better = compile(safe.data, safe.len, &number, &offset);
+		if (better) {
+			pcre2_code_free(code);
+			code = better;
+		}
+	}
+	strbuf_release(&safe);
 	regex = xcalloc(1, sizeof *regex);
 	regex->code = code;
 	regex->context = pcre2_match_context_create(NULL);
@@ -129,6 +194,21 @@ bool regex_found(const struct regex *regex, const struct regex_search *search, c
 bool regex_has_group(const struct regex *regex, const char *group)
 {
 	return pcre2_substring_number_from_name(regex->code, (PCRE2_SPTR)group) >= 0;
+}
+
+size_t regex_group_names(const struct regex *regex, const char **names, size_t max)
+{
+	uint32_t count = 0, size = 0;
+	size_t found = 0;
+	PCRE2_SPTR table = NULL;
+
+	pcre2_pattern_info(regex->code, PCRE2_INFO_NAMECOUNT, &count);
+	pcre2_pattern_info(regex->code, PCRE2_INFO_NAMEENTRYSIZE, &size);
+	pcre2_pattern_info(regex->code, PCRE2_INFO_NAMETABLE, &table);
+	/* an entry is the group's number in two bytes, and its name */
+	for (uint32_t i = 0; table && i < count && found < max; i++)
+		names[found++] = (const char *)table + (size_t)i * size + 2;
+	return found;
 }
 
 size_t regex_lookbehind(const struct regex *regex)

@@ -42,6 +42,8 @@ bool regex_found(const struct regex *regex, const struct regex_search *search, c
 	size_t *value_len);
 /* has the pattern a group of that name? */
 bool regex_has_group(const struct regex *regex, const char *group);
+/* names of its groups, at most `max`; how many there are of them. They live as long as the pattern */
+size_t regex_group_names(const struct regex *regex, const char **names, size_t max);
 /* how many bytes before a match it may look at */
 size_t regex_lookbehind(const struct regex *regex);
 /* can a match begin only at the start of a line? */

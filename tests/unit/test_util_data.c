@@ -385,6 +385,43 @@ static void patterns_match(void **state)
 	regex_free(NULL);
 }
 
+/* the same with and without compiled code: what is no word, blank or digit may be beyond ASCII */
+static void negated_escapes_match_every_character(void **state)
+{
+	static const struct {
+		const char *pattern, *text;
+		bool matches;
+	} cases[] = {
+		{"^\\W1",
+			"\xe2\x9d\xaf"
+			"1",
+			true},
+		{"^\\S{2}$", "\xc3\xa9\xe2\x82\xac", true},
+		{"^\\D+$", "\xc3\xa9t\xc3\xa9", true},
+		{"^\\W$", "a", false},
+		{"^\\\\W$", "\\W", true},
+		{"^\\\\[\\W]\\W[]\\W][^]\\D]$", "\\-\xc3\xa9]7", true},
+		{"^[[:alpha:]\\W]{2}\\S$", "a\xc3\xa9\xc3\xa9", true},
+		{"^\\Q\\W[\\E\\W$", "\\W[\xc3\xa9", true},
+		{"^\\Q\\W", "\\W", true},
+		{"[\\W", "", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct regex *regex;
+		size_t where;
+
+		if (regex_new(&regex, cases[i].pattern, strlen(cases[i].pattern), &where, NULL) < 0) {
+			assert_false(cases[i].matches);
+			continue;
+		}
+		if (regex_matches(regex, cases[i].text, strlen(cases[i].text)) != cases[i].matches)
+			fail_msg("%s and %s", cases[i].pattern, cases[i].text);
+		regex_free(regex);
+	}
+}
+
 static void bad_patterns_are_told(void **state)
 {
 	struct regex *regex;
@@ -493,6 +530,7 @@ int main(void)
 		cmocka_unit_test(json_is_read),
 		cmocka_unit_test(bad_json_is_an_error),
 		cmocka_unit_test(patterns_match),
+		cmocka_unit_test(negated_escapes_match_every_character),
 		cmocka_unit_test(bad_patterns_are_told),
 		cmocka_unit_test(patterns_cannot_hang),
 		cmocka_unit_test(errors_are_filled),
