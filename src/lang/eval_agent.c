@@ -297,9 +297,15 @@ void eval_settle_agents(struct eval *eval)
 static void check_agent(struct eval *eval, const char *name, struct place place)
 {
 	struct suggest suggest = {.wanted = name};
+	const struct agent *agent = project_agent(eval->project, name);
 
-	if (project_agent(eval->project, name))
+	if (agent) {
+		if (eval->project->set.budget > 0 && !agent->cost && agent->estimate < 0)
+			eval_error(eval, place,
+				"agent '%s' does not say what it costs, so the budget cannot be kept: 'estimate = AMOUNT' in 'agent %s: %s:' says what an attempt costs",
+				name, name, name);
 		return;
+	}
 	for (uint32_t i = 0; i < eval->project->profile_count; i++)
 		suggest_offer(&suggest, eval->project->profiles[i].name);
 	if (suggest.best)

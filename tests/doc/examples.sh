@@ -21,7 +21,7 @@ for page in orch.1 Orchfile.5; do
 	{ gsub(/\\e/, "\\"); gsub(/\\&/, ""); gsub(/\\-/, "-"); print > file }' "$top/doc/$page"
 done
 # other Markdown too, where there is an Orchfile in it
-for text in README.md doc/HACKING.md doc/events.md examples/quickstart/README.md; do
+for text in README.md doc/HACKING.md doc/agents.md doc/events.md examples/quickstart/README.md; do
 	[ -f "$top/$text" ] || continue
 	awk -v to="$work/orchfiles" -v page="$(echo "$text" | tr / -)" '
 	/^```orchfile/ { file = to "/" page "-" (++n) ".orchfile"; printf "" > file; next }
@@ -33,7 +33,7 @@ for file in "$top"/Orchfile "$top"/examples/*/Orchfile; do
 done >"$work/whole"
 ls "$work/orchfiles" >"$work/examples"
 
-echo "1..$(($(wc -l <"$work/examples") + 2 * $(wc -l <"$work/whole") + 9))"
+echo "1..$(($(wc -l <"$work/examples") + 2 * $(wc -l <"$work/whole") + 11))"
 n=0
 failed=0
 result() { # text, what is wrong
@@ -92,6 +92,14 @@ result 'every setting of orch help settings is in Orchfile.5' "$(for setting in 
 done)"
 result 'every setting in Orchfile.5 is one of orch help settings' "$(for setting in $described; do
 	echo "$settings" | grep -qx "$setting" || echo "$setting"
+done)"
+
+# agents and rules that ship
+result 'every agent of orch agents is in doc/agents.md' "$(cd "$work/project" && "$orch" agents | while read -r name _; do
+	grep -qx "### $name" "$top/doc/agents.md" || echo "$name"
+done)"
+result 'every rule that ships is in doc/agents.md' "$(sed -n 's/^recover \(.*\):$/\1/p' "$top/src/lang/agents.orch" | while read -r name; do
+	grep -qE "^\|.*\`$name\`.*\|" "$top/doc/agents.md" || echo "$name"
 done)"
 
 if command -v mandoc >/dev/null 2>&1; then

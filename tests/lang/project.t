@@ -257,3 +257,34 @@ Orchfile:30:9: error: recovery rule 'r6': 'scope = account' says who is held; it
 Orchfile:34:10: error: 'fresh = perhaps': expected yes or no
    34 | 	fresh = perhaps
       | 	        ^~~~~~~
+========
+#! inspect
+project:
+	budget = 5
+agent codex: codex:
+	estimate = 0.5
+a:
+	agent = claude codex
+	prompt: x
+b:
+	agent = gemini
+	prompt: x
+--------
+Orchfile:2:2: warning: 'budget' is not available in this version of orch
+    2 | 	budget = 5
+      | 	^~~~~~
+Orchfile:6:2: warning: 'agent' is not available in this version of orch
+    6 | 	agent = claude codex
+      | 	^~~~~
+Orchfile:7:2: warning: 'prompt' is not available in this version of orch
+    7 | 	prompt: x
+      | 	^~~~~~
+Orchfile:9:2: warning: 'agent' is not available in this version of orch
+    9 | 	agent = gemini
+      | 	^~~~~
+Orchfile:9:2: error: agent 'gemini' does not say what it costs, so the budget cannot be kept: 'estimate = AMOUNT' in 'agent gemini: gemini:' says what an attempt costs
+    9 | 	agent = gemini
+      | 	^~~~~
+Orchfile:10:2: warning: 'prompt' is not available in this version of orch
+   10 | 	prompt: x
+      | 	^~~~~~
