@@ -7,6 +7,7 @@
 #include "util/alloc.h"
 #include "util/json.h"
 #include "util/strbuf.h"
+#include "util/units.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,17 @@ static bool is_set(const struct stream *stream, unsigned row)
 	return false;
 }
 
+static void add_checkins(struct strbuf *out, const struct settings *set)
+{
+	for (uint32_t i = 0; i < set->every_count; i++) {
+		char interval[UNITS_TEXT_MAX], *name;
+
+		name = xasprintf("every %s", units_duration_exact(interval, set->every[i].interval_ms));
+		add_block(out, name, &set->every[i].script);
+		free(name);
+	}
+}
+
 /* `all`: also what has only its default, and where each comes from */
 static void add_stream(struct strbuf *out, const struct orch *orch, uint32_t id, bool all)
 {
@@ -107,6 +119,10 @@ static void add_stream(struct strbuf *out, const struct orch *orch, uint32_t id,
 
 		if (!(setting->scope & SCOPE_STREAM) || (!all && !is_set(stream, row)))
 			continue;
+		if (setting->type == SETTING_EVERY) {
+			add_checkins(out, stream->set);
+			continue;
+		}
 		setting_print(setting, stream->set, &value);
 		if (value.len && strchr(value.data, '\n')) {
 			strbuf_addf(out, "\t%s:\n", setting->name);

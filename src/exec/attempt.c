@@ -2,6 +2,7 @@
 
 #include "exec/attempt.h"
 
+#include "exec/checkin.h"
 #include "exec/context.h"
 #include "graph/project.h"
 #include "os/clock.h"
@@ -100,7 +101,17 @@ static void finish(struct attempt *attempt, enum orch_outcome outcome, char *mes
 	attempt->outcome = outcome;
 	attempt->message = message;
 	attempt->duration_ms = clock_mono_ms() - attempt->started_ms;
-	attempt->ended(attempt->data, attempt);
+	if (!attempt->checkins || checkins_end(attempt->checkins))
+		attempt->ended(attempt->data, attempt);
+}
+
+/* the last of its check-ins that still ran */
+static void on_checkins_gone(void *data)
+{
+	struct attempt *attempt = data;
+
+	if (attempt->done)
+		attempt->ended(attempt->data, attempt);
 }
 
 static char *describe_status(const struct job_exit *how)
@@ -208,6 +219,8 @@ void attempt_end(struct attempt *attempt, enum orch_outcome outcome, bool now)
 	if (!attempt->ending) {
 		attempt->ending = true;
 		attempt->ended_by = outcome;
+		if (attempt->checkins)
+			(void)checkins_end(attempt->checkins);
 		attempt->kill = loop_timer_new(attempt->runner->loop, next_kill_step, attempt);
 		if (!now)
 			next_kill_step(attempt);
@@ -224,6 +237,8 @@ bool attempt_leave(struct attempt *attempt)
 	if (!attempt_outlives_us(attempt) || attempt->done || attempt->ending || !attempt->job)
 		return false;
 	disarm(attempt);
+	checkins_free(attempt->checkins);
+	attempt->checkins = NULL;
 	attempt->ops->leave(attempt->job);
 	attempt->job = NULL;
 	return true;
@@ -299,7 +314,7 @@ static int start_phase(struct attempt *attempt, int *error_number, struct orch_e
 			attempt->phase);
 	status = context_expand(context, attempt, text, true, &script, err);
 	if (status == 0)
-		status = context_environment(context, attempt, &env, err);
+		status = context_environment(context, attempt, NULL, &env, err);
 	if (status == 0) {
 		script_path = statedir_attempt_file(attempt->run, attempt->stream->name, attempt->number,
 			attempt->phase == PHASE_CHECK ? "check" : "script");
@@ -333,6 +348,7 @@ static void watch(struct attempt *attempt, bool follow_output)
 		attempt->idle = loop_timer_new(loop, on_idle, attempt);
 		loop_timer_arm(attempt->idle, set->idle_ms);
 	}
+	attempt->checkins = checkins_new(attempt, on_checkins_gone, attempt);
 	if (follow_output) {
 		attempt->output_timer = loop_timer_new(loop, on_output_timer, attempt);
 		attempt->watch = loop_watch_new(loop, attempt->log, on_log_change, attempt);
@@ -453,6 +469,7 @@ void attempt_free(struct attempt *attempt)
 	if (!attempt)
 		return;
 	disarm(attempt);
+	checkins_free(attempt->checkins);
 	if (attempt->log_fd >= 0)
 		close(attempt->log_fd);
 	free(attempt->log);

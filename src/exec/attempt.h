@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct checkins;
 struct context;
 struct job;
 struct loop;
@@ -45,6 +46,7 @@ struct attempt {
 	int64_t started_ms; /* monotonic */
 	int64_t timeout_ms; /* 0: none */
 	struct loop_timer *timeout, *idle, *kill;
+	struct checkins *checkins; /* NULL: none */
 	unsigned kill_step;
 	bool ending;                /* the steps of `kill` have begun */
 	enum orch_outcome ended_by; /* why, while `ending` */
@@ -68,6 +70,8 @@ struct attempt {
 	/* instead of `ended`: resources are short just now (processes, memory, descriptors), nothing happened, try
 	 * again later; the receiver frees it */
 	void (*put_off)(void *data, struct attempt *attempt, const char *why);
+	/* something that somebody should know, and that ends nothing */
+	void (*warn)(void *data, struct attempt *attempt, const char *message);
 	void (*output)(void *data, struct attempt *attempt, const char *last_line, int64_t bytes);
 	void *data;
 };

@@ -350,8 +350,8 @@ static void join(struct environment *env, const struct strvec *base, const struc
 	memcpy(env->items + count, env->own.items, (env->own.count + 1) * sizeof *env->items);
 }
 
-int context_environment(
-	const struct context *context, const struct attempt *attempt, struct environment *env, struct orch_error *err)
+int context_environment(const struct context *context, const struct attempt *attempt, const char *part,
+	struct environment *env, struct orch_error *err)
 {
 	const struct settings *set = attempt->stream->set;
 	struct strvec *own = &env->own;
@@ -386,7 +386,8 @@ int context_environment(
 	strvec_pushf(own, "ORCH_SLOT=%u", attempt->slot);
 	strvec_pushf(own, "ORCH_PORT=%d", slot_port(attempt->slot));
 	add_dependencies(context, attempt, own);
-	strvec_pushf(own, "ORCH_JOB=%s:%s:%u", attempt->run, attempt->stream->name, attempt->number);
+	strvec_pushf(own, "ORCH_JOB=%s:%s:%u%s%s", attempt->run, attempt->stream->name, attempt->number, part ? ":" : "",
+		part ? part : "");
 	env->mark = own->items[own->count - 1];
 	join(env, &context->environment, &set->unset, overrides);
 	return 0;

@@ -36,10 +36,10 @@ struct environment {
 	const char *mark; /* the entry by which the command's processes are known */
 };
 
-/* the whole environment of a command of this attempt; to be released in any case. -1: a dotenv file cannot be read, or
- * a value has none yet */
-int context_environment(
-	const struct context *context, const struct attempt *attempt, struct environment *env, struct orch_error *err);
+/* the whole environment of a command of this attempt, or of a `part` of it whose processes are to be told from the
+ * others (NULL: none); to be released in any case. -1: a dotenv file cannot be read, or a value has none yet */
+int context_environment(const struct context *context, const struct attempt *attempt, const char *part,
+	struct environment *env, struct orch_error *err);
 void environment_release(struct environment *env);
 
 #endif

@@ -61,6 +61,11 @@ static void on_put_off(void *data, struct attempt *attempt, const char *why)
 	put_off(ex, id, why);
 }
 
+static void on_attempt_warning(void *data, struct attempt *attempt, const char *message)
+{
+	tell_warning(data, attempt->stream->name, message);
+}
+
 /* must it run, now that its dependencies are done and its inputs are what they are? 1, 0, or -1 with *err */
 static int must_run(struct executor *ex, uint32_t id, struct orch_error *err)
 {
@@ -115,6 +120,7 @@ struct attempt *executor_new_attempt(struct executor *ex, uint32_t id, const cha
 	attempt->ended = settle_later;
 	attempt->phase_began = tell_phase;
 	attempt->put_off = on_put_off;
+	attempt->warn = on_attempt_warning;
 	attempt->output = ex->options->follow_output ? tell_output : NULL;
 	attempt->data = ex;
 	return attempt;

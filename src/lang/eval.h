@@ -32,6 +32,7 @@ struct default_entry {
 	char op;
 	bool again; /* text has parts that differ from stream to stream */
 	struct text text;
+	const char *duration; /* of `every DURATION:` */
 	struct place place, name_place;
 };
 

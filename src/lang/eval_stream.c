@@ -139,8 +139,12 @@ static void store_checkin(
 	if (text.len > 5 && memcmp(text.bytes, "send:", 5) == 0) {
 		size_t skip = 5 + strspn(text.bytes + 5, " \t");
 
+		if (!value_unavailable(eval, place, "send:"))
+			return;
 		checkin->send = (struct text){text.bytes + skip, text.len - (uint32_t)skip, text.late};
+		checkin->script = (struct text){0};
 	} else {
+		checkin->send = (struct text){0};
 		checkin->script = text;
 	}
 	set->every = all;
@@ -452,7 +456,7 @@ static void apply_default(
 			return;
 	}
 	if (block)
-		store_block(eval, entry->row, text, "", entry->place, set);
+		store_block(eval, entry->row, text, entry->duration, entry->place, set);
 	else if (value_parse(eval, entry->row, text, entry->place, &value) == 0)
 		value_store(eval, entry->row, &value, entry->op == '+' || entry->row->type == SETTING_ENV, set);
 }
@@ -477,11 +481,6 @@ static void default_setting(struct eval *eval, const struct ast *item)
 			row->name);
 		return;
 	}
-	if (row->type == SETTING_EVERY) {
-		/* only to be refused */
-		value_unavailable(eval, eval_place(eval, item->name), row->name);
-		return;
-	}
 	if (item->kind == AST_BLOCK || row->type == SETTING_ENV)
 		names.allowed |= NAMES_LATE;
 	if (item->kind == AST_BLOCK &&
@@ -497,6 +496,7 @@ static void default_setting(struct eval *eval, const struct ast *item)
 	entry->op = item->kind == AST_BLOCK ? ':' : item->op;
 	entry->again = how.again;
 	entry->text = text;
+	entry->duration = item->kind == AST_BLOCK ? checkin_duration(eval, item) : "";
 	entry->place = eval_place(eval, item->value.len ? item->value : item->name);
 	entry->name_place = eval_place(eval, item->name);
 	if (!entry->again) {

@@ -58,8 +58,8 @@ const struct setting setting_table[] = {
 	{"unset", SETTING_WORDS, BOTH, NULL, 0, 0, AT(unset), "", "names removed from the environment", false, NULL},
 	{"tasks", SETTING_TASKS, SCOPE_STREAM, NULL, 0, 0, AT(tasks), "", "the stream's checklist, one a line", false,
 		NULL},
-	{"every", SETTING_EVERY, BOTH, NULL, 0, 0, AT(every), "", "a check-in at an interval while the stream runs",
-		true, NULL},
+	{"every", SETTING_EVERY, BOTH, NULL, 0, 0, AT(every), "", "a script run at that interval while the stream runs",
+		false, NULL},
 	/* settings of a stream */
 	{"agent", SETTING_WORDS, BOTH, NULL, 0, 0, AT(agent), "",
 		"who works on the prompt; several are a fallback chain", true, NULL},

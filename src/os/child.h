@@ -30,7 +30,7 @@ struct child_exit {
 	bool dumped_core;
 	int64_t user_us, system_us; /* processor time of the leader and of what it waited for */
 	int64_t max_rss_kb;         /* of the largest of these processes */
-	int64_t memory_peak;  /* bytes that all of it had at once; 0: unknown. This and the next: of a tree in a group */
+	int64_t memory_peak;  /* bytes that all of it had at once; 0: unknown. This, the next: of a tree in a group */
 	unsigned oom_kills;   /* of its processes that were killed since no memory was left for them */
 	unsigned left_behind; /* descendants that did not end with the leader (within 50 ms), and were ended */
 	unsigned unkillable;  /* of them: still there after SIGKILL and a wait of 5 s */

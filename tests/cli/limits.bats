@@ -212,3 +212,130 @@ other() {
 	[ -z "$(groups_of "$supervisor")" ]
 	until_ok gone "$left"
 }
+
+@test "every: a check-in runs at its interval, beside the stream, with its environment and a log of its own" {
+	orchfile <<-'E'
+		a:
+		  env = WHO=me
+		  every 50ms:
+		    echo "beat $WHO $ORCH_STREAM $ORCH_ATTEMPT"
+		    echo >> beats
+		  i=0; until [ "$(cat beats 2>/dev/null | wc -l)" -ge 3 ] || [ $((i += 1)) -gt 600 ]; do sleep 0.05; done
+	E
+	expect 0
+	lacks beat
+	[ "$(wc -l <beats)" -ge 3 ]
+	run cat .orch/runs/*/attempts/a.1.every
+	[ "${lines[0]}" = 'beat me a 1' ]
+	[ "${#lines[@]}" -ge 3 ]
+	expect 0 show a
+	has $'\tevery 50ms:\n\t\techo "beat'
+}
+
+@test "every: never two at a time, ended with the stream, with what left its session too" {
+	orchfile <<-'E'
+		a:
+		  every 20ms:
+		    [ ! -e held ] || touch twice
+		    touch held
+		    setsid sh -c 'trap "" TERM; echo $$ > pid; while :; do sleep 1; done' &
+		    trap 'touch told' TERM
+		    while :; do sleep 0.05; done
+		  until [ -s pid ]; do sleep 0.05; done
+		  sleep 0.2
+	E
+	expect 0
+	[ ! -e twice ]
+	[ -e told ]
+	gone "$(cat pid)"
+	lacks 'check-in'
+}
+
+@test "every: a failure is warned of once, and ends nothing" {
+	orchfile <<-'E'
+		a:
+		  every 20ms:
+		    echo >> turns
+		    exit 7
+		  every 1h: touch never
+		  until [ "$(cat turns 2>/dev/null | wc -l)" -ge 3 ]; do sleep 0.05; done
+	E
+	expect 0
+	has "warn   a: its check-in 'every 20ms' failed: exit status 7; what it printed is in .orch/runs/"
+	[ "$(grep -c 'check-in' <<<"$output")" -eq 1 ]
+	[ ! -e never ]
+}
+
+@test "every: of the defaults, replaced by a stream's own; the check counts as the stream" {
+	orchfile <<-'E'
+		defaults:
+		  every 30ms: echo >> {{stream}}.default
+		a:
+		  check:
+		    until [ -s a.default ]; do sleep 0.05; done
+		  true
+		b:
+		  every 30ms: echo >> b.own
+		  until [ -s b.own ]; do sleep 0.05; done
+	E
+	expect 0
+	[ ! -e b.default ]
+}
+
+@test "every: of a stream that goes on without orch, the next orch goes on with it" {
+	orchfile <<-'E'
+		a:
+		  detach = yes
+		  every 50ms:
+		    echo $$ >> turns
+		    [ ! -e go ] || touch seen
+		  until [ -e seen ]; do sleep 0.05; done
+	E
+	"$ORCH" >out 2>&1 &
+	pid=$!
+	until_ok test -s turns
+	kill -KILL "$pid"
+	wait "$pid" || :
+	pid=
+	until_ok gone "$(tail -n1 turns)"
+	touch go
+	expect 0
+	[ -e seen ]
+	has '1 attempt goes on'
+}
+
+@test "every: a stop ends stream and check-ins" {
+	orchfile <<-'E'
+		a:
+		  every 20ms:
+		    echo $$ > pid
+		    exec sleep 600
+		  exec sleep 600
+	E
+	"$ORCH" >out 2>&1 &
+	pid=$!
+	until_ok test -s pid
+	kill -TERM "$pid"
+	status=0
+	wait "$pid" || status=$?
+	pid=
+	[ "$status" -eq 143 ]
+	gone "$(cat pid)"
+}
+
+@test "every: send needs an agent" {
+	orchfile <<-'E'
+		a:
+		  every 10m: send: how far are you?
+		  true
+	E
+	expect 2
+	has "Orchfile:2:2: error: 'send:' is not available in this version of orch"
+	orchfile <<-'E'
+		a:
+		  every 0s: true
+		  true
+	E
+	expect 2
+	has "'every 0s': expected a duration"
+}

@@ -315,7 +315,7 @@ Orchfile:2:2: error: 'agent' is not available in this version of orch
 Orchfile:3:2: error: 'prompt' is not available in this version of orch
     3 | 	prompt: do it
       | 	^~~~~~
-Orchfile:4:2: error: 'every' is not available in this version of orch
+Orchfile:4:2: error: 'send:' is not available in this version of orch
     4 | 	every 5m: send: hello
       | 	^~~~~
 Orchfile:5:2: error: 'runner = tmux' is not available in this version of orch
