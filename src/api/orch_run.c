@@ -5,8 +5,8 @@
 #include "api/orch.h"
 #include "exec/executor.h"
 #include "exec/facts.h"
-#include "os/fs.h"
 #include "os/loop.h"
+#include "os/open_files.h"
 #include "state/fingerprint.h"
 #include "state/journal.h"
 #include "state/stamp.h"
@@ -75,12 +75,17 @@ int orch_run_new(struct orch_run **out, struct orch *orch, struct orch_plan *pla
 	run->options = *options;
 	run->dir.fd = run->dir.stamps_fd = run->dir.lock.fd = -1;
 	if (!has_work(plan)) {
-		int pid = 0;
+		int pid = 0, held = lockfile_is_held(".orch/lock", &pid);
 
-		if (lockfile_is_held(".orch/lock", &pid)) {
+		if (held < 0)
+			error_errno(err, "cannot see whether another run holds this project: '.orch/lock'");
+		else if (held && pid > 0)
+			error_code(err, ORCH_EBUSY, "another run holds this project (process %d); 'orch status' shows it", pid);
+		else if (held)
+			error_code(err, ORCH_EBUSY, "another run holds this project; 'orch status' shows it");
+		if (held) {
 			orch_run_free(run);
-			return error_code(err, ORCH_EBUSY,
-				"another run holds this project (process %d); 'orch status' shows it", pid);
+			return -1;
 		}
 		*out = run;
 		return 0;
@@ -90,7 +95,7 @@ int orch_run_new(struct orch_run **out, struct orch *orch, struct orch_plan *pla
 		return -1;
 	}
 	if (has_work(plan) && !options->touch) {
-		fs_raise_open_files();
+		open_files_raise();
 		run->targets = join_targets(plan);
 		if (!options->loop && loop_new(&run->own_loop, err) < 0) {
 			orch_run_free(run);

@@ -81,6 +81,7 @@ static int dependency_value(
 	/* a stream's name may hold dots itself: the longest that is a stream's wins */
 	for (size_t dot = len; dot-- > 0;) {
 		struct stamp_detail detail = {0};
+		struct orch_error cause = {0};
 		const char *key = name + dot + 1;
 		size_t key_len = len - dot - 1;
 		const struct stream *stream;
@@ -96,17 +97,20 @@ static int dependency_value(
 		if (key_len == 3 && memcmp(key, "log", 3) == 0) {
 			char *path;
 
-			if (stamp_store_read(context->store, stream->name, &detail, NULL) < 0)
-				return error_set(err, "'%s' has not completed, so it has no log to name", stream->name);
+			if (stamp_store_read(context->store, stream->name, &detail, &cause) < 0)
+				return cause.code == ORCH_ENOTFOUND
+					? error_set(err, "'%s' has not completed, so it has no log to name", stream->name)
+					: error_set(err, "%s", cause.message);
 			path = statedir_log(detail.run, stream->name, detail.attempt);
 			strbuf_addstr(value, path);
 			free(path);
 			stamp_detail_release(&detail);
 			return 0;
 		}
-		if (stamp_store_read(context->store, stream->name, &detail, NULL) < 0)
-			return error_set(
-				err, "'%s' has not completed, so '%.*s' has no value", stream->name, (int)len, name);
+		if (stamp_store_read(context->store, stream->name, &detail, &cause) < 0)
+			return cause.code == ORCH_ENOTFOUND
+				? error_set(err, "'%s' has not completed, so '%.*s' has no value", stream->name, (int)len, name)
+				: error_set(err, "%s", cause.message);
 		for (size_t i = 0; i < detail.part_count; i++) {
 			const struct stamp_part *part = &detail.parts[i];
 

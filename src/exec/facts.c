@@ -67,6 +67,10 @@ int facts_gather(struct plan_facts **out, const struct project *project, struct 
 		if (stream->set->outputs.count)
 			fact->output_missing = fingerprint_missing_output(stream) != NULL;
 	}
+	if (stamp_store_check(store, err) < 0) {
+		free(facts);
+		return -1;
+	}
 	for (const char *const *file = options->what_if; file && *file; file++) {
 		if (force_users_of(facts, project, *file, err) < 0) {
 			free(facts);
@@ -166,12 +170,19 @@ int facts_touch(struct plan *plan, const uint32_t *streams, size_t count, struct
 		uint32_t id = streams[i];
 		const struct stream *stream = &plan->project->streams[id];
 		struct stamp_detail detail = {0}, before = {0};
+		struct orch_error cause = {0};
 		int status;
 
 		if (stream_is_group(stream))
 			continue;
 		/* values it once wrote go on being its values: dependents may ask for them */
-		if (stamp_store_read(store, stream->name, &before, NULL) == 0) {
+		if (stamp_store_read(store, stream->name, &before, &cause) < 0) {
+			if (cause.code != ORCH_ENOTFOUND) {
+				if (err)
+					*err = cause;
+				return -1;
+			}
+		} else {
 			for (size_t p = 0; p < before.part_count; p++) {
 				if (before.parts[p].kind == 'v')
 					stamp_detail_add(&detail, 'v', before.parts[p].digest, before.parts[p].name);

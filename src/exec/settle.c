@@ -34,17 +34,20 @@ static void complete(struct executor *ex, struct attempt *attempt)
 	struct orch_error err = {0};
 	struct orch_event event;
 	struct strbuf text = {0};
+	int values;
 
 	if (missing) {
 		attempt->outcome = ORCH_OUTCOME_OUTPUTS;
 		attempt->message = xasprintf("it succeeded, but its output '%s' does not exist", missing);
 		return;
 	}
-	if (values_read(&detail, attempt->run, attempt->stream->name, attempt->number, &err) < 0) {
+	values = values_read(&detail, attempt->run, attempt->stream->name, attempt->number, &err);
+	if (values > 0) {
 		attempt->outcome = ORCH_OUTCOME_OUTPUTS;
 		attempt->message = xstrdup(err.message);
-	} else if (facts_describe(&detail, ex->plan, attempt->id, ex->cache, attempt->run, attempt->number,
-			   attempt->duration_ms, &err) < 0 ||
+	} else if (values < 0 ||
+		facts_describe(&detail, ex->plan, attempt->id, ex->cache, attempt->run, attempt->number,
+			attempt->duration_ms, &err) < 0 ||
 		(attempt->stream->set->when != WHEN_FAILURE &&
 			stamp_store_put(ex->store, attempt->stream->name, &detail, &err) < 0)) {
 		attempt->outcome = ORCH_OUTCOME_INTERNAL;

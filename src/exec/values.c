@@ -38,8 +38,12 @@ int values_read(
 	int status = 0;
 
 	if (fs_read(path, VALUES_MAX, &text, &len, err) < 0) {
+		bool is_there = errno != ENOENT, is_wrong = errno == EFBIG || errno == EISDIR;
+
 		free(path);
-		return errno == ENOENT ? 0 : error_prefix(err, "its $ORCH_OUTPUT");
+		if (is_there)
+			error_prefix(err, "its $ORCH_OUTPUT");
+		return !is_there ? 0 : is_wrong ? 1 : -1;
 	}
 	free(path);
 	if (memchr(text, '\0', len) || utf8_invalid_at(text, len) < len)
@@ -52,5 +56,5 @@ int values_read(
 		status = add_line(detail, line, number, err);
 	}
 	free(text);
-	return status;
+	return status < 0 ? 1 : 0;
 }

@@ -6,8 +6,8 @@
 
 struct stamp_detail;
 
-/* adds each as a part 'v' ("key=value"). No file: no values. -1: a line is not key=value, or the file is over 1 MiB;
- * the message says which */
+/* adds each as a part 'v' ("key=value"). No file: no values. 1 with *err: what it wrote is wrong (a line is not
+ * key=value, over 1 MiB); -1: it cannot be read */
 int values_read(
 	struct stamp_detail *detail, const char *run, const char *stream, unsigned attempt, struct orch_error *err);
 

@@ -35,19 +35,18 @@ int64_t clock_wall_ms(void)
 const char *clock_boot_id(void)
 {
 	static char id[64];
+	FILE *file;
 
-	if (id[0] == '\0') {
-		FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-
-		if (!file || !fgets(id, sizeof id, file))
-			id[0] = '\0';
-		if (file)
-			fclose(file);
-		id[strcspn(id, " \t\n")] = '\0';
-		if (id[0] == '\0')
-			memcpy(id, "unknown", sizeof "unknown");
-	}
-	return id;
+	if (id[0] != '\0')
+		return id;
+	file = fopen("/proc/sys/kernel/random/boot_id", "re");
+	if (!file || !fgets(id, sizeof id, file))
+		id[0] = '\0';
+	if (file)
+		fclose(file);
+	id[strcspn(id, " \t\n")] = '\0';
+	/* not kept: it may have been for want of a descriptor */
+	return id[0] ? id : CLOCK_BOOT_UNKNOWN;
 }
 
 uint64_t clock_process_start(int pid)

@@ -9,7 +9,9 @@ int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void);
 /* since 1970, UTC */
 int64_t clock_wall_ms(void);
-/* this boot's identity (Linux: /proc/sys/kernel/random/boot_id), "unknown" elsewhere; static */
+/* this boot's identity (Linux: /proc/sys/kernel/random/boot_id); static. CLOCK_BOOT_UNKNOWN elsewhere, and for as long
+ * as that file cannot be read */
+#define CLOCK_BOOT_UNKNOWN "unknown"
 const char *clock_boot_id(void);
 /* when process `pid` was started, in clock ticks since boot (Linux: /proc/PID/stat field 22); 0 if there is none such
  */

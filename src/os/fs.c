@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -466,22 +465,6 @@ char *fs_cwd(void)
 	}
 	/* it was removed, or is out of reach: "." is still true */
 	return xstrdup(".");
-}
-
-long fs_raise_open_files(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return -1;
-	if (limit.rlim_cur < limit.rlim_max) {
-		struct rlimit raised = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
-
-		if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
-			limit = raised;
-	}
-	return limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > (rlim_t)INT32_MAX ? (long)INT32_MAX
-										     : (long)limit.rlim_cur;
 }
 
 char *fs_self(void)

@@ -32,8 +32,6 @@ bool fs_exists(const char *path);
 bool fs_is_directory(const char *path);
 /* the current directory, malloc'd */
 char *fs_cwd(void);
-/* raises the soft limit of open files to the hard one; returns the new soft limit */
-long fs_raise_open_files(void);
 /* the path of this program, for starting itself; malloc'd, NULL if unknown */
 char *fs_self(void);
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,11 +82,17 @@ static enum answer query_fd(int fd)
 }
 #endif
 
+/* what could not be read when it was written, or cannot be now, tells nothing */
+static bool is_another(const char *boot, const char *now)
+{
+	return strcmp(boot, CLOCK_BOOT_UNKNOWN) != 0 && strcmp(now, CLOCK_BOOT_UNKNOWN) != 0 && strcmp(boot, now) != 0;
+}
+
 /* who wrote the text, if that process still is: else 0. `since` (may be NULL) gets the time it wrote */
 static int holder(int fd, char since[TEXT_MAX])
 {
 	char text[TEXT_MAX], boot[TEXT_MAX], line[TEXT_MAX];
-	unsigned long long start;
+	unsigned long long start, now;
 	ssize_t len = pread(fd, text, sizeof text - 1, 0);
 	int pid;
 
@@ -98,7 +105,10 @@ static int holder(int fd, char since[TEXT_MAX])
 	if (sscanf(text, "%d %llu %255s held since %255[^\n]", &pid, &start, boot, line) < 3 || pid <= 0)
 		return 0;
 	/* the holder of now may not have written yet, and what is there is of one long gone */
-	if (strcmp(boot, clock_boot_id()) != 0 || clock_process_start(pid) != start)
+	if (is_another(boot, clock_boot_id()) || (kill((pid_t)pid, 0) != 0 && errno == ESRCH))
+		return 0;
+	now = clock_process_start(pid);
+	if (start != 0 && now != 0 && now != start)
 		return 0;
 	if (since)
 		memcpy(since, line, TEXT_MAX);
@@ -184,18 +194,20 @@ void lockfile_drop(struct lockfile *lock)
 	lock->fd = -1;
 }
 
-bool lockfile_is_held(const char *path, int *pid)
+int lockfile_is_held(const char *path, int *pid)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC), number;
 	enum answer answer;
 
 	if (pid)
 		*pid = 0;
 	if (fd < 0)
-		return errno != ENOENT && errno != ENOTDIR;
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
 	answer = query_fd(fd);
-	if (answer != FREE && pid)
+	number = errno;
+	if (answer == HELD && pid)
 		*pid = holder(fd, NULL);
 	close(fd);
-	return answer != FREE;
+	errno = number;
+	return answer == BROKEN ? -1 : answer == HELD;
 }

@@ -19,8 +19,8 @@ struct lockfile {
  * holds it; the message says its pid and since when */
 int lockfile_take(struct lockfile *lock, const char *path, struct orch_error *err);
 void lockfile_drop(struct lockfile *lock);
-/* does somebody (this process too) hold it? opens nothing for writing, takes no lock. What cannot be looked at counts
- * as held; what is not there does not. *pid (may be NULL) is the holder's where known, else 0 */
-bool lockfile_is_held(const char *path, int *pid);
+/* does somebody (this process too) hold it? 1 or 0; what is not there is not held. -1 with errno: it cannot be looked
+ * at. Opens nothing for writing, takes no lock. *pid (may be NULL) is the holder's where known, else 0 */
+int lockfile_is_held(const char *path, int *pid);
 
 #endif

@@ -15,6 +15,7 @@
 #include "os/cgroup.h"
 #include "os/fs.h"
 #include "os/loop.h"
+#include "os/open_files.h"
 #include "os/proc.h"
 #include "os/supervisor.h"
 #include "os/supervisor_image.h"
@@ -25,6 +26,8 @@
 
 enum {
 	RECEIVE_SIZE = 16 * 1024,
+	LOOKS_MAX = 20, /* at a record that cannot be read */
+	LOOK_AGAIN_MS = 250,
 	STUCK_MS = 1000, /* a supervisor that takes nothing for so long has been stopped */
 };
 
@@ -50,6 +53,8 @@ struct supervised {
 	char *record;
 	int pidfd;
 	struct loop_fd *watch;
+	struct loop_timer *look_again;
+	unsigned looks; /* at its record, in vain */
 };
 
 struct supervision {
@@ -89,6 +94,7 @@ static void tree_free(struct supervised *tree)
 			tree->next->prev = tree->prev;
 	}
 	loop_fd_free(tree->watch);
+	loop_timer_free(tree->look_again);
 	if (tree->pidfd >= 0)
 		close(tree->pidfd);
 	free(tree->record);
@@ -297,7 +303,10 @@ static int link_new(
 	spec.in = pair[1];
 	spec.out = all->keep_open >= 0 ? all->keep_open : all->null;
 	spec.err = all->null;
+	/* and so does all that the supervisor starts */
+	open_files_begin_start();
 	result = start_program(all, &spec, link, number, err);
+	open_files_end_start();
 	close(pair[1]);
 	if (result != 0) {
 		close(pair[0]);
@@ -458,19 +467,41 @@ pid_t supervised_pid(const struct supervised *tree)
 
 /* --- trees of somebody who is gone --- */
 
-static void on_adopted_end(void *data)
+static void settle_adopted(void *data)
 {
 	struct supervised *tree = data;
 	struct supervised_record record;
 	struct child_exit lost = {.signalled = true, .code = SIGKILL};
 	enum supervised_state state = SUPERVISED_LOST;
+	struct orch_error err = {0};
 
-	if (supervised_look(tree->record, &state, &record, NULL) == 0 && state == SUPERVISED_ENDED)
+	if (supervised_look(tree->record, &state, &record, &err) != 0) {
+		/* for want of a descriptor, say: taking it for killed would throw its work away */
+		if (++tree->looks < LOOKS_MAX) {
+			loop_timer_arm(tree->look_again, LOOK_AGAIN_MS);
+			return;
+		}
+		tree->calls.failed(tree->calls.data, EIO, err.message);
+		tree_free(tree);
+		return;
+	}
+	if (state == SUPERVISED_ENDED)
 		lost = record.how;
 	else
 		lost.left_behind = supervised_clear(&record, NULL);
 	tree->calls.ended(tree->calls.data, &lost);
 	tree_free(tree);
+}
+
+static void on_adopted_end(void *data)
+{
+	struct supervised *tree = data;
+
+	/* it stays readable */
+	loop_fd_free(tree->watch);
+	tree->watch = NULL;
+	tree->look_again = loop_timer_new(tree->all->loop, settle_adopted, tree);
+	settle_adopted(tree);
 }
 
 int supervised_adopt(struct supervised **out, struct supervision *all, const char *path,
@@ -483,7 +514,10 @@ int supervised_adopt(struct supervised **out, struct supervision *all, const cha
 
 	if (supervised_look(path, &state, &record, err) != 0)
 		return -1;
+	errno = 0;
 	pidfd = state == SUPERVISED_RUNNING ? proc_open(record.supervisor, record.supervisor_start) : -1;
+	if (pidfd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO))
+		return error_errno(err, "cannot watch process %ld, which goes on", (long)record.supervisor);
 	if (pidfd < 0)
 		return error_code(err, ORCH_ENOTFOUND, "'%s.job': its supervisor is not running", path);
 	tree = xcalloc(1, sizeof *tree);

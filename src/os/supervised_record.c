@@ -119,12 +119,23 @@ static bool parse_exit(const char *text, struct supervised_record *out)
 	return true;
 }
 
-static bool is_running(const struct supervised_record *record)
+/* 1, 0; -1: it cannot be known, and who takes it for gone would start its work a second time */
+static int is_running(const struct supervised_record *record, struct orch_error *err)
 {
 	struct proc_stat now;
 
-	return strcmp(record->boot, clock_boot_id()) == 0 && proc_stat_read(record->supervisor, &now) &&
-		now.start == record->supervisor_start && now.state != 'Z';
+	if (strcmp(record->boot, clock_boot_id()) != 0) {
+		if (strcmp(clock_boot_id(), CLOCK_BOOT_UNKNOWN) == 0)
+			return error_set(err, "cannot read when the machine was booted, so not whether process %ld goes on",
+				(long)record->supervisor);
+		return 0;
+	}
+	errno = 0;
+	if (proc_stat_read(record->supervisor, &now))
+		return now.start == record->supervisor_start && now.state != 'Z';
+	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO)
+		return error_errno(err, "cannot see whether process %ld goes on", (long)record->supervisor);
+	return 0;
 }
 
 /* 1: there is a .exit, and it says how */
@@ -146,8 +157,7 @@ int supervised_look(
 	const char *record, enum supervised_state *state, struct supervised_record *out, struct orch_error *err)
 {
 	char *text;
-	bool running;
-	int found;
+	int running, found;
 
 	*out = (struct supervised_record){0};
 	*state = SUPERVISED_NONE;
@@ -161,7 +171,9 @@ int supervised_look(
 	}
 	free(text);
 	/* asked before the file is looked for: it is written before the supervisor goes */
-	running = is_running(out);
+	running = is_running(out, err);
+	if (running < 0)
+		return -1;
 	found = look_at_exit(record, out, err);
 	if (found < 0)
 		return -1;
@@ -215,7 +227,7 @@ bool supervised_wait(const struct supervised_record *record, int64_t timeout_ms)
 	int fd = proc_open(record->supervisor, record->supervisor_start);
 
 	/* without such descriptors it has to be looked at again and again */
-	while (is_running(record) && left > 0) {
+	while (is_running(record, NULL) != 0 && left > 0) {
 		struct pollfd gone = {.fd = fd, .events = POLLIN};
 		int64_t wait = fd >= 0 || left < LOOK_AGAIN_MS ? left : LOOK_AGAIN_MS;
 
@@ -224,7 +236,7 @@ bool supervised_wait(const struct supervised_record *record, int64_t timeout_ms)
 	}
 	if (fd >= 0)
 		close(fd);
-	return !is_running(record);
+	return is_running(record, NULL) == 0;
 }
 
 static bool has_variable(pid_t pid, const char *mark, struct strbuf *environment)

@@ -263,6 +263,8 @@ bool plan_settle(struct plan *plan, uint32_t stream, uint64_t recipe, uint64_t i
 
 	plan->facts[stream].recipe = recipe;
 	plan->facts[stream].inputs = inputs;
+	/* they were read just now: what could not be before may be what it was */
+	plan->facts[stream].unreadable = false;
 	if (item->reason == REASON_ALWAYS)
 		return true;
 	reason = own_reason(plan, stream);

@@ -319,7 +319,7 @@ static int recover_run(const struct statedir *dir, const char *run, struct recov
 		result = 1;
 	} else if (recovery->rebooted) {
 		result = journal_read(path, 0, restore_stamp, recovery, NULL, err);
-		if (recovery->failed)
+		if (recovery->failed || (result == 0 && stamp_store_check(recovery->store, err) < 0))
 			result = -1;
 	}
 	free(path);

@@ -40,6 +40,8 @@ struct stamp_store {
 	bool index_discarded;
 	bool temporaries; /* the listing had files that a killed orch left */
 	unsigned long next_temporary;
+	char *unread;      /* the first stream whose stamp is there and could not be read; NULL: none */
+	int unread_number; /* errno: why */
 };
 
 static uint64_t name_hash(const char *name)
@@ -158,6 +160,27 @@ static void remember(struct stamp_record *record, const struct stamp *stamp)
 	record->flags = STAMP_KNOWN | STAMP_LISTED;
 }
 
+/* always true. A stamp that says nothing is none; but of one that cannot be read just now nobody knows what it says */
+static bool note_unread(struct stamp_store *store, const char *stream)
+{
+	bool passing = errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO;
+
+	if (passing && !store->unread) {
+		store->unread_number = errno;
+		store->unread = xstrdup(stream);
+	}
+	return true;
+}
+
+int stamp_store_check(const struct stamp_store *store, struct orch_error *err)
+{
+	if (!store->unread)
+		return 0;
+	errno = store->unread_number;
+	return error_errno(err, "cannot read the stamp of %s (where it cannot be helped, remove '.orch/stamps/%s': it runs again then)",
+		store->unread, store->unread);
+}
+
 bool stamp_store_get(struct stamp_store *store, const char *stream, struct stamp *out)
 {
 	struct stamp_record *record = stamp_index_find(&store->index, name_hash(stream));
@@ -167,7 +190,8 @@ bool stamp_store_get(struct stamp_store *store, const char *stream, struct stamp
 	if (!record || !(record->flags & STAMP_LISTED) || (record->flags & STAMP_BAD))
 		return false;
 	if (!(record->flags & STAMP_KNOWN)) {
-		if (!is_stream_name(stream) || read_text(store, stream) < 0 ||
+		errno = 0;
+		if (!is_stream_name(stream) || (read_text(store, stream) < 0 && note_unread(store, stream)) ||
 			stamp_parse_of(&detail, stream, strbuf_cstr(&store->text), store->text.len, false) < 0) {
 			record->flags |= STAMP_BAD;
 			return false;
@@ -381,5 +405,6 @@ void stamp_store_close(struct stamp_store *store)
 	stamp_index_release(&store->index);
 	strbuf_release(&store->text);
 	strvec_release(&store->unsynced);
+	free(store->unread);
 	free(store);
 }

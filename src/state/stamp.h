@@ -49,6 +49,9 @@ struct stamp_store;
 int stamp_store_open(struct stamp_store **out, const struct statedir *dir, struct orch_error *err);
 /* false if there is none. Reads the stream's file only when the index does not hold it as it is now (name, inode) */
 bool stamp_store_get(struct stamp_store *store, const char *stream, struct stamp *out);
+/* -1: stamp_store_get() said of some stream that it has none, where its file could not be read: for want of
+ * descriptors, or an error of the disk. Who does not ask runs what may be complete */
+int stamp_store_check(const struct stamp_store *store, struct orch_error *err);
 /* the whole file of `stream`: -1 with ORCH_ENOTFOUND if there is none or it is damaged (which counts as none) */
 int stamp_store_read(struct stamp_store *store, const char *stream, struct stamp_detail *out, struct orch_error *err);
 /* temporary and rename where there is one already; not synced: that is the journal's part, see stamp_store_sync() */

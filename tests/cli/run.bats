@@ -805,3 +805,21 @@ busy='echo "+ $ORCH_STREAM" >>"$LOG"; sleep 0.05; echo "- $ORCH_STREAM" >>"$LOG"
 	[ -d "$here/.orch/stamps" ]
 	[ "$(stat -c %a "$here/.orch")" = 700 ]
 }
+
+@test "the limit of open files is raised for orch, and as it was for what it runs" {
+	orchfile <<-'EOT'
+		limits:
+		  detach = no
+		  ulimit -Sn >soft
+		  ulimit -Hn >hard
+		  read -r pid rest <.orch/lock
+		  [ ! -r /proc/$pid/limits ] || grep '^Max open files' /proc/$pid/limits >own
+		outliving:
+		  detach = yes
+		  ulimit -Sn >soft-outliving
+	EOT
+	bash -c 'ulimit -Sn 300 && exec "$ORCH" -s'
+	[ "$(cat soft soft-outliving)" = $'300\n300' ]
+	[ "$(cat hard)" = "$(ulimit -Hn)" ]
+	[ ! -e own ] || [ "$(awk '{ print $4 }' own)" = "$(ulimit -Hn)" ]
+}

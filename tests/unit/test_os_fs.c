@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "os/fs.h"
+#include "os/open_files.h"
 
 static char scratch[64];
 
@@ -187,7 +188,7 @@ static void knows_itself(void **state)
 #endif
 	free(cwd);
 	free(self);
-	assert_true(fs_raise_open_files() > 0);
+	assert_true(open_files_raise() > 0);
 }
 
 int main(void)

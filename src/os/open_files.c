@@ -1,0 +1,41 @@
+#include "config.h"
+
+#include "os/open_files.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+static struct rlimit found, raised;
+static bool is_raised;
+
+long open_files_raise(void)
+{
+	struct rlimit limit, higher;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return -1;
+	if (limit.rlim_cur < limit.rlim_max) {
+		higher = (struct rlimit){.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+		if (setrlimit(RLIMIT_NOFILE, &higher) == 0) {
+			found = limit;
+			limit = raised = higher;
+			is_raised = true;
+		}
+	}
+	return limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > (rlim_t)INT32_MAX ? (long)INT32_MAX
+										     : (long)limit.rlim_cur;
+}
+
+void open_files_begin_start(void)
+{
+	/* lowering a soft limit is always allowed, and so is raising it to the hard one again */
+	if (is_raised)
+		setrlimit(RLIMIT_NOFILE, &found);
+}
+
+void open_files_end_start(void)
+{
+	if (is_raised)
+		setrlimit(RLIMIT_NOFILE, &raised);
+}

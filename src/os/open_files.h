@@ -1,0 +1,18 @@
+/*
+ * How many descriptors this process may have open. Its soft limit is low for the sake of programs that use select(2),
+ * which writes past its sets with a descriptor of 1024 or more; we do not, and with a thousand attempts need more. What
+ * we start is to find the limit as we found it.
+ */
+#ifndef OS_OPEN_FILES_H
+#define OS_OPEN_FILES_H
+
+/* raises the soft limit to the hard one; the soft limit as it is then, -1 if it cannot be known. Where it may not be
+ * raised it stays as it is */
+long open_files_raise(void);
+
+/* around the start of a program, with no other thread that opens files: it inherits the limit as it was before
+ * open_files_raise(). What is open stays open meanwhile; without a raise nothing happens */
+void open_files_begin_start(void);
+void open_files_end_start(void);
+
+#endif
