@@ -20,6 +20,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_show,
 	&cmd_history,
 	&cmd_report,
+	&cmd_ps,
 	&cmd_stop,
 	&cmd_pause,
 	&cmd_resume,

@@ -6,10 +6,12 @@
 #include "cli/reports.h"
 #include "cli/say.h"
 #include "control/control.h"
+#include "control/registry.h"
 #include "listener/jsonl.h"
 #include "listener/summary.h"
 #include "orch/run.h"
 #include "os/clock.h"
+#include "os/detach.h"
 #include "os/fs.h"
 #include "os/loop.h"
 #include "ui/ui.h"
@@ -21,6 +23,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
 
 struct run_options {
 	struct common common;
@@ -29,7 +33,7 @@ struct run_options {
 	int64_t max_failures, seed, min_free, retries, timeout_ms;
 	double load;
 	int output, progress; /* enum output_mode or -1, enum ui_progress */
-	bool keep_going, dry_run, touch, question, silent, verbose, json;
+	bool keep_going, dry_run, touch, question, silent, verbose, json, detach;
 };
 
 /* absent values of OPT_INT and OPT_DURATION rows */
@@ -68,6 +72,8 @@ static const struct opt run_table[] = {
 		.help = "output of streams: none, stream (whole, at its end) or line", .choices = output_choices},
 	{0, "progress", OPT_CHOICE, FIELD(progress), .what = "VIEW", .help = "auto, live, plain or quiet",
 		.choices = progress_choices},
+	{0, "detach", OPT_FLAG, FIELD(detach),
+		.help = "go on in the background; 'orch status' shows it, 'orch stop' ends it"},
 	{0, "json", OPT_FLAG, FIELD(json), .help = "events as JSON lines on standard output, nothing else there"},
 	{0, "report", OPT_LIST, FIELD(reports), .what = "FILE",
 		.help = "at the end write a report: .html, .xml (JUnit), .json, .md, .trace.json\nor .tsv; may be repeated"},
@@ -83,6 +89,10 @@ struct session {
 	struct jsonl *jsonl;
 	struct orch_run *run;
 	struct control *control;
+	struct detach *detach; /* in the background: to whom it is to be said; NULL: not */
+	struct orch_listener first;
+	struct loop_idle *begun;
+	bool registered;
 	struct loop_signal *watches[3];
 	int signal; /* the first that came; 0: none */
 };
@@ -116,6 +126,79 @@ static void watch_signals(struct session *session, struct watched_signal *watche
 	}
 }
 
+/* --- in the background --- */
+
+static void on_begun(void *data)
+{
+	struct session *session = data;
+
+	detach_let_go(session->detach);
+}
+
+/* the first event is on the disk when this turn of the loop ends: then 'orch status' sees the run */
+static int on_first_event(void *data, const struct orch_event *event, struct orch_error *err)
+{
+	struct session *session = data;
+
+	(void)err;
+	if (event->type == ORCH_EVENT_RUN_STARTED)
+		loop_idle_arm(session->begun);
+	return 0;
+}
+
+/* from here on nobody looks at our standard output and error; what has been wrong so far was said there */
+static int go_to_background(struct session *session)
+{
+	const char *run = orch_run_id(session->run);
+	struct strbuf path = {0};
+	struct orch_error err;
+	int status = EXIT_COMPLETE;
+
+	strbuf_addf(&path, ".orch/runs/%s/console.log", run);
+	/* who started us was interrupted: nothing shall begin */
+	if (detach_say(session->detach, run) < 0)
+		status = EXIT_SIGNAL + SIGINT;
+	else if (detach_redirect(strbuf_cstr(&path), &err) < 0)
+		status = say_error(&err);
+	strbuf_release(&path);
+	session->begun = loop_idle_new(session->loop, on_begun, session);
+	session->first = (struct orch_listener){.name = "detach", .notify = on_first_event, .data = session};
+	orch_run_listen(session->run, &session->first);
+	return status;
+}
+
+/* what the copy in the background says until the run has begun, or how it ended before */
+static int wait_for_begin(const struct run_options *options, struct detach *detach)
+{
+	char *run;
+	int ended, status;
+
+	ended = detach_wait(detach, &run, &status);
+	run[strcspn(run, "\n")] = '\0';
+	if (!ended && !options->silent)
+		say("run %s goes on in the background, process %ld; 'orch status --watch' shows it, 'orch stop' ends it", run,
+			(long)detach->pid);
+	else if (ended && *run)
+		say("run %s ended before it had begun; .orch/runs/%s/console.log says why", run, run);
+	free(run);
+	if (!ended)
+		return EXIT_COMPLETE;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_SIGNAL + WTERMSIG(status);
+}
+
+static int check_detach(const struct run_options *options)
+{
+	if (options->json)
+		return say_usage("--detach leaves nobody to read --json; 'orch status --json' and the journal have it");
+	if (options->dry_run || options->question || options->touch)
+		return say_usage("--detach is for a run: it does not go with -n, -q or -t");
+	if (options->progress == UI_PROGRESS_LIVE)
+		return say_usage("--detach has no terminal for --progress=live; 'orch status --watch' shows the run");
+	return EXIT_COMPLETE;
+}
+
+/* --- a run --- */
+
 static void on_log(enum log_level level, const char *message, void *data)
 {
 	struct session *session = data;
@@ -144,6 +227,14 @@ static void make_ui(struct session *session)
 		ui.output = OUTPUT_NONE;
 		if (ui.progress == UI_PROGRESS_AUTO)
 			ui.progress = UI_PROGRESS_QUIET;
+	}
+	if (session->detach) {
+		if (ui.progress == UI_PROGRESS_AUTO)
+			ui.progress = UI_PROGRESS_PLAIN;
+		if (ui.color == TERM_COLOR_AUTO)
+			ui.color = TERM_COLOR_NEVER;
+		if (ui.output == NOT_GIVEN)
+			ui.output = OUTPUT_NONE;
 	}
 	session->ui = ui_new(&ui);
 }
@@ -255,12 +346,26 @@ static int run_session(
 		orch_run_listen(session->run, jsonl_listener(session->jsonl));
 	}
 	watch_signals(session, watched);
+	if (session->detach && orch_run_id(session->run)) {
+		status = go_to_background(session);
+		if (status != EXIT_COMPLETE)
+			return status;
+	}
 	/* a run that cannot be steered is still a run */
 	if (orch_run_id(session->run) && control_new(&session->control, session->loop, session->run, &err) < 0)
 		log_warn("'orch stop' and its like cannot reach this run: %s", err.message);
+	/* whoever wants to see all runs misses this one, which is no reason not to run */
+	if (orch_run_id(session->run)) {
+		session->registered = registry_add(orch_dir(orch), orch_run_id(session->run), &err) == 0;
+		if (!session->registered)
+			log_info("'orch ps' will not show this run: %s", err.message);
+	}
 	result = orch_run_execute(session->run, &err);
 	control_free(session->control);
 	session->control = NULL;
+	/* a run that could not go on may have left attempts that do */
+	if (session->registered && result >= 0)
+		registry_remove(orch_dir(orch));
 	ui_finish(session->ui);
 	status = result < 0 ? say_error(&err) : result;
 	if (orch_run_id(session->run) && (!session->options->silent || status != EXIT_COMPLETE) &&
@@ -335,6 +440,7 @@ static void end_session(struct session *session)
 			loop_signal_free(session->watches[i]);
 	}
 	control_free(session->control);
+	loop_idle_free(session->begun);
 	orch_run_free(session->run);
 	jsonl_free(session->jsonl);
 	ui_free(session->ui);
@@ -361,10 +467,11 @@ static int run_nothing(const struct run_options *options, struct orch *orch, str
 	return report_nothing(options, orch, orch_plan_wanted(plan), from);
 }
 
+/* `detach`: it is the copy in the background */
 static int run_plan(const struct run_options *options, struct orch *orch, struct orch_plan *plan,
-	const struct operands *operands, const char *from)
+	const struct operands *operands, const char *from, struct detach *detach)
 {
-	struct session session = {.options = options};
+	struct session session = {.options = options, .detach = detach};
 	size_t stale = orch_plan_run_count(plan) + orch_plan_perhaps_count(plan);
 	int status;
 
@@ -394,6 +501,8 @@ static int run_run(void *data, const struct operands *operands)
 	struct run_options *options = data;
 	struct orch *orch = NULL;
 	struct orch_plan *plan = NULL;
+	struct detach detach = {.fd = -1};
+	struct orch_error err;
 	char *from;
 	int status;
 
@@ -407,12 +516,27 @@ static int run_run(void *data, const struct operands *operands)
 		free(from);
 		return status;
 	}
+	if (options->detach) {
+		status = check_detach(options);
+		if (status == EXIT_COMPLETE) {
+			/* before anything is open: what is wrong with the Orchfile is said by the copy */
+			int copy = detach_start(&detach, &err);
+
+			status = copy < 0 ? say_error(&err) : EXIT_COMPLETE;
+			if (copy > 0)
+				status = wait_for_begin(options, &detach);
+		}
+		if (status != EXIT_COMPLETE || detach.pid > 0) {
+			free(from);
+			return status;
+		}
+	}
 	status = find_orchfile(&orch, &options->common, operands,
 		FIND_STREAMS | (options->silent || options->question ? 0 : FIND_WARN));
 	if (status == EXIT_COMPLETE)
 		status = selection_plan(&plan, orch, &options->selection, operands, from ? from : ".");
 	if (status == EXIT_COMPLETE)
-		status = run_plan(options, orch, plan, operands, from ? from : ".");
+		status = run_plan(options, orch, plan, operands, from ? from : ".", options->detach ? &detach : NULL);
 	orch_plan_free(plan);
 	orch_close(orch);
 	free(from);
@@ -426,6 +550,7 @@ const struct cmd cmd_run = {
 	.about =
 		"A TARGET is a stream, a group, a glob ('AUTH-*'), a pattern (/^AUTH-/) or tag:NAME; with + behind it, also what depends\n"
 		"on it. What targets depend on runs too. No target: 'project: default', else everything.\n"
+		"With --detach it goes on in the background once it has begun: the exit status is 0 then, whatever becomes of it.\n"
 		"Ctrl-C once: nothing new starts and what runs is ended politely; twice: it is killed.\n"
 		"Exit status: 0 complete, 1 a stream failed, 2 wrong usage or Orchfile, 3 another run holds the project, 128+N signal N.\n",
 	.group = CMD_RUNNING,

@@ -461,6 +461,127 @@ sys.stdout.buffer.write(got)' "$1"
 	[[ $output == *"nothing is running here"* ]]
 }
 
+@test "--detach goes on in the background, ps shows it, the end of the terminal does not end it" {
+	orchfile <<-END
+		a:
+		  : $MARK
+		  touch begun; until [ -e finish ]; do sleep 0.02; done
+		b: a
+		  touch b
+	END
+	# an own session, as a terminal has it, which ends when orch has returned
+	run setsid --wait "$ORCH" --detach
+	echo "$status: $output"
+	[ "$status" -eq 0 ]
+	[[ $output == *"goes on in the background, process "* ]]
+	pid=${output#*process }
+	pid=${pid%%;*}
+	# it has begun: whoever looks sees it
+	expect 0 status
+	[[ $output == *"under way"* ]]
+	expect 0 ps
+	[[ $output == *running*"$PWD"* ]]
+	expect 0 ps --json
+	[[ $output == *'"state": "running"'* ]]
+	expect 3 -B
+	kill -HUP "$pid"
+	until_true test -e begun
+	expect 0 pause
+	expect 0 ps
+	[[ $output == *paused*"$PWD"* ]]
+	expect 0 resume
+	touch finish
+	until_true test -e b
+	until_true sh -c "! kill -0 $pid"
+	pid=
+	grep -q '2 streams: 2 completed' .orch/runs/*/console.log
+	expect 0 ps
+	[ "$output" = "Nothing is running." ]
+	[ -z "$(ls "$XDG_STATE_HOME/orch/runs")" ]
+	nothing_left
+}
+
+@test "--detach that cannot begin says why, with the exit status that it has" {
+	orchfile <<-END
+		a: nosuch
+		  true
+	END
+	expect 2 --detach
+	[[ $output == *"nosuch"* ]]
+	orchfile <<-END
+		a:
+		  touch begun; until [ -e finish ]; do sleep 0.02; done
+	END
+	for option in -n -q -t --json --progress=live; do
+		expect 2 --detach $option
+	done
+	[ ! -e begun ]
+	expect 0 --detach
+	expect 3 --detach -B
+	[[ $output == *"another run"* || $output == *"is held by"* ]]
+	expect 0 stop
+	touch finish
+	expect 0
+	expect 0 --detach
+	[[ $output == *"othing to do"* || $output == *complete* ]]
+}
+
+@test "--detach holds nothing that its caller waits for" {
+	orchfile <<-END
+		a:
+		  touch begun; until [ -e finish ]; do sleep 0.02; done
+	END
+	# the pipe ends with the caller: cat does not wait for the copy
+	"$ORCH" --detach 2>&1 9>&1 | cat >"$BATS_TEST_TMPDIR/out"
+	grep -q 'goes on in the background' "$BATS_TEST_TMPDIR/out"
+	[ ! -e finish ]
+	expect 0 stop --now
+}
+
+@test "SIGHUP ends a run that is attached to its terminal" {
+	orchfile <<-END
+		a:
+		  : $MARK
+		  touch begun; while :; do sleep 0.02; done
+	END
+	background
+	until_true test -e begun
+	kill -HUP "$pid"
+	ends 129
+	nothing_left
+}
+
+@test "ps shows what a killed orch left, believes no file, and cleans up" {
+	expect 0 ps
+	[ "$output" = "Nothing is running." ]
+	orchfile <<-END
+		worker:
+		  detach = yes
+		  : $MARK
+		  touch begun; while :; do sleep 0.02; done
+	END
+	background
+	until_true test -e begun
+	kill -KILL "$pid"
+	wait "$pid" || :
+	pid=
+	expect 0 ps
+	[[ $output == *left*"$PWD"* ]]
+	# from anywhere, and with files that say nothing or what is not so
+	mkdir -p "$XDG_STATE_HOME/orch/runs"
+	echo '{"v":1,"dir":"/nonexistent/project","run":"20200101-000000"}' >"$XDG_STATE_HOME/orch/runs/1.json"
+	echo 'garbage' >"$XDG_STATE_HOME/orch/runs/2.json"
+	cd /
+	expect 0 ps --json
+	[[ $output == *'"state": "left"'* && $output != *nonexistent* ]]
+	[ ! -e "$XDG_STATE_HOME/orch/runs/1.json" ]
+	cd - >/dev/null
+	expect 0 stop
+	expect 0 ps
+	[ "$output" = "Nothing is running." ]
+	nothing_left
+}
+
 @test "a thousand attempts are gone after one stop" {
 	[ "$(ulimit -u)" = unlimited ] || [ "$(ulimit -u)" -gt 4000 ] || skip 'too few processes allowed'
 	# shells that wait, each with $MARK among its arguments

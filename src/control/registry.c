@@ -1,0 +1,171 @@
+#include "config.h"
+
+#include "control/registry.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os/fs.h"
+#include "util/alloc.h"
+#include "util/array.h"
+#include "util/digest.h"
+#include "util/error.h"
+#include "util/json.h"
+#include "util/path.h"
+#include "util/strbuf.h"
+
+enum { FILE_MAX = 64 * 1024, REGISTRY_VERSION = 1 };
+
+/* NULL: there is no place for it */
+static char *directory(struct orch_error *err)
+{
+	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+
+	/* the specification has relative paths ignored */
+	if (state && *state == '/')
+		return path_join(state, "orch/runs");
+	if (home && *home == '/')
+		return path_join(home, ".local/state/orch/runs");
+	error_set(err, "neither HOME nor XDG_STATE_HOME is set");
+	return NULL;
+}
+
+static char *file_name(const char *dir)
+{
+	return xasprintf("%016llx.json", (unsigned long long)digest_bytes(dir, strlen(dir)));
+}
+
+int registry_add(const char *dir, const char *run, struct orch_error *err)
+{
+	char *place = directory(err), *name;
+	struct strbuf text = {0};
+	struct json_writer w = {.out = &text};
+	int fd, result;
+
+	if (!place)
+		return -1;
+	result = fs_mkdirs(place, 0700, err);
+	fd = result == 0 ? open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (result == 0 && fd < 0)
+		result = error_errno(err, "cannot open '%s'", place);
+	free(place);
+	if (result < 0)
+		return -1;
+	json_begin_object(&w);
+	json_add_key(&w, "v");
+	json_add_int(&w, REGISTRY_VERSION);
+	json_add_key(&w, "dir");
+	json_add_string(&w, dir);
+	json_add_key(&w, "run");
+	json_add_string(&w, run);
+	json_end_object(&w);
+	strbuf_addch(&text, '\n');
+	name = file_name(dir);
+	result = fs_replace(fd, name, text.data, text.len, false, err);
+	free(name);
+	strbuf_release(&text);
+	close(fd);
+	return result;
+}
+
+void registry_remove(const char *dir)
+{
+	char *place = directory(NULL), *name, *path;
+
+	if (!place)
+		return;
+	name = file_name(dir);
+	path = path_join(place, name);
+	/* one that stays is found out by whoever reads it */
+	unlink(path);
+	free(path);
+	free(name);
+	free(place);
+}
+
+/* false: it is none of ours, or gone */
+static bool read_entry(struct registry_entry *entry, const char *path)
+{
+	struct json_value *value = NULL;
+	const char *dir, *run;
+	char *text;
+	size_t len;
+
+	if (fs_read(path, FILE_MAX, &text, &len, NULL) < 0)
+		return false;
+	if (json_read(&value, text, len, NULL) < 0)
+		value = NULL;
+	free(text);
+	dir = json_member_string(value, "dir");
+	run = json_member_string(value, "run");
+	if (value && json_member_int(value, "v", 0) == REGISTRY_VERSION && dir && *dir == '/' && run)
+		*entry = (struct registry_entry){.file = xstrdup(path), .dir = xstrdup(dir), .run = xstrdup(run)};
+	json_value_free(value);
+	return entry->file != NULL;
+}
+
+static int by_directory(const void *a, const void *b)
+{
+	return strcmp(((const struct registry_entry *)a)->dir, ((const struct registry_entry *)b)->dir);
+}
+
+int registry_list(struct registry_entry **out, size_t *count, struct orch_error *err)
+{
+	ARRAY(struct registry_entry) found = {0};
+	char *place = directory(err);
+	struct dirent *item;
+	DIR *listing;
+
+	*out = NULL;
+	*count = 0;
+	if (!place)
+		return -1;
+	listing = opendir(place);
+	if (!listing) {
+		int result = errno == ENOENT ? 0 : error_errno(err, "cannot read '%s'", place);
+
+		free(place);
+		return result;
+	}
+	while ((item = readdir(listing)) != NULL) {
+		struct registry_entry entry = {0};
+		char *path = path_join(place, item->d_name);
+
+		/* temporary files begin with a dot */
+		if (item->d_name[0] != '.' && read_entry(&entry, path))
+			*ARRAY_PUSH(&found) = entry;
+		free(path);
+	}
+	closedir(listing);
+	free(place);
+	if (found.count > 0)
+		qsort(found.items, found.count, sizeof *found.items, by_directory);
+	*out = found.items;
+	*count = found.count;
+	return 0;
+}
+
+void registry_forget(const struct registry_entry *entry)
+{
+	struct registry_entry now = {0};
+
+	if (read_entry(&now, entry->file) && strcmp(now.run, entry->run) == 0)
+		unlink(entry->file);
+	free(now.file);
+	free(now.dir);
+	free(now.run);
+}
+
+void registry_free(struct registry_entry *entries, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(entries[i].file);
+		free(entries[i].dir);
+		free(entries[i].run);
+	}
+	array_free(entries);
+}
