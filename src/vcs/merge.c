@@ -389,9 +389,8 @@ static void got_worktree_status(struct op *op, const struct git_result *result)
 	} else if (merge->merged) {
 		op_fail(op, VCS_FAILED, "cannot merge '%s' in the worktree of '%s': %.*s", merge->name, merge->stream,
 			(int)strcspn(merge->conflict.text, "\n"), merge->conflict.text);
-	} else if (repo_doing_in(merge->git_dir) == REPO_MERGE && (!op->interrupted || merge->again)) {
-		op_fail(op, VCS_CONFLICT, "a merge in '%s' is resolved and not committed", merge->dir);
-	} else if (status->count > 0 && op->interrupted && !merge->again) {
+	} else if (op->interrupted && !merge->again &&
+		(status->count > 0 || repo_doing_in(merge->git_dir) == REPO_MERGE)) {
 		/* the merge that was killed had begun with a clean worktree */
 		merge->again = true;
 		save_work_locked(merge->repo,
@@ -399,6 +398,8 @@ static void got_worktree_status(struct op *op, const struct git_result *result)
 				.dir = merge->dir,
 				.reason = "before a merge that was cut short is undone"},
 			op, on_half_saved, merge);
+	} else if (repo_doing_in(merge->git_dir) == REPO_MERGE) {
+		op_fail(op, VCS_CONFLICT, "a merge in '%s' is resolved and not committed", merge->dir);
 	} else if (status->changed > 0) {
 		char *text = checkout_status_text(status);
 
@@ -419,6 +420,15 @@ static void ask_status(struct op *op, const struct git_result *result)
 	op_gitv(op, got_worktree_status, NULL, &argv, NULL, NULL);
 }
 
+static void got_worktree_branch(struct op *op, const struct git_result *result)
+{
+	struct worktree_op *merge = (struct worktree_op *)op;
+	char *branch = !result->problem && result->code == 0 ? op_line(result) : NULL; /* or detached */
+
+	op_clear_locks(op, merge->repo, merge->git_dir, branch, merge->stream, ask_status);
+	free(branch);
+}
+
 static void got_worktree_git_dir(struct op *op, const struct git_result *result)
 {
 	struct worktree_op *merge = (struct worktree_op *)op;
@@ -426,7 +436,7 @@ static void got_worktree_git_dir(struct op *op, const struct git_result *result)
 	if (!op_succeeded(op, result, "cannot merge in '%s'", merge->dir))
 		return;
 	merge->git_dir = op_line(result);
-	op_clear_locks(op, merge->repo, merge->git_dir, NULL, merge->stream, ask_status);
+	op_git(op, got_worktree_branch, "symbolic-ref", "--quiet", "--short", "HEAD", NULL);
 }
 
 static void on_worktree_locked(struct op *op, const struct git_result *result)

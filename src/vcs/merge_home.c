@@ -349,6 +349,10 @@ static void got_list(struct op *op, const struct git_result *result)
 	struct home_op *home = (struct home_op *)op;
 	struct worktree_list list = {0};
 
+	if (worktree_list_mended(op, home->repo, result)) {
+		find_checkout(op, NULL);
+		return;
+	}
 	if (!op_succeeded(op, result, "cannot list the worktrees"))
 		return;
 	worktree_list_read(&list, result);

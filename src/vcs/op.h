@@ -45,6 +45,7 @@ struct op {
 		unsigned tries;
 		op_step *next;
 	} stale;
+	bool mended;    /* worktree_list_mended() was tried */
 	bool keep_note; /* the lock's file stays as a note that work is not done */
 	void (*work)(struct op *op);
 };
@@ -61,7 +62,7 @@ void op_work(struct op *op, op_step *next, void (*work)(struct op *op));
 void op_later(struct op *op, op_step *next);
 void op_pause(struct op *op, int64_t ms, op_step *next);
 /* Removes lock files that were left behind (stale.h), waiting for those that may not have been; then `next`. git_dir
- * and branch_ref (may be NULL) have to live until then */
+ * (may be NULL) has to live until then; branch may be NULL */
 struct repo;
 void op_clear_locks(struct op *op, const struct repo *repo, const char *git_dir, const char *branch, const char *stream,
 	op_step *next);

@@ -574,6 +574,10 @@ static void got_list(struct op *op, const struct git_result *result)
 {
 	struct add_op *add = (struct add_op *)op;
 
+	if (worktree_list_mended(op, add->repo, result)) {
+		list_again(op, NULL);
+		return;
+	}
 	if (!op_succeeded(op, result, "cannot list the worktrees"))
 		return;
 	worktree_list_release(&add->list);
@@ -607,14 +611,12 @@ static void list_again(struct op *op, const struct git_result *result)
 		op_git(op, got_list, "worktree", "list", "--porcelain", "-z", NULL);
 }
 
-/* what a killed `git worktree add` began, and no list shows: "making STREAM" without the rest */
 static void on_locked(struct op *op, const struct git_result *result)
 {
 	struct add_op *add = (struct add_op *)op;
 
 	(void)result;
-	if (op->interrupted &&
-		worktree_clear_unlisted(add->repo->common_dir, add->made.path, add->stream, &op->end.err) != 0)
+	if (op->interrupted && worktree_clear_half_made(add->repo, add->stream, &op->end.err) < 0)
 		op_fail(op, VCS_FAILED, "%s", op->end.err.message);
 	else
 		list_again(op, NULL);

@@ -100,8 +100,13 @@ void worktree_list_release(struct worktree_list *list);
 const struct worktree *worktree_at(const struct worktree_list *list, const char *path);
 /* `path` as git would write it, even if it is not there; the caller frees. NULL with the message */
 char *worktree_real_path(const char *path, struct orch_error *err);
-/* removes directories below COMMON/worktrees that `git worktree add` for this stream began and did not get to list */
-int worktree_clear_unlisted(const char *common_dir, const char *path, const char *stream, struct orch_error *err);
+/* removes what a killed `git worktree add` left below COMMON/worktrees without completing it, for `own_stream`, whose
+ * lock is held (may be NULL), and for every stream at which nobody is at work; how many; -1: cannot */
+int worktree_clear_half_made(const struct repo *repo, const char *own_stream, struct orch_error *err);
+/* the list failed because of such a one, which has been removed: list again */
+bool worktree_list_mended(struct op *op, const struct repo *repo, const struct git_result *result);
+/* the text of a small file without its last newline, "" if it is not there; the caller frees */
+char *worktree_file_text(const char *dir, const char *name);
 void worktree_remove_locked(struct repo *repo, const struct worktree_removal *spec, const struct op *holder,
 	worktree_removed_done *done, void *data);
 int worktree_write_reason(const char *git_dir, const char *state, const char *stream, struct orch_error *err);

@@ -137,6 +137,7 @@ const struct worktree *worktree_at(const struct worktree_list *list, const char 
 
 struct list_op {
 	struct op op;
+	struct repo *repo;
 	struct worktree_list list;
 	worktree_listed *done;
 	void *data;
@@ -151,11 +152,19 @@ static void finish(struct op *op)
 	free(list);
 }
 
+static void ask_list(struct op *op, const struct git_result *result);
+
 static void got_list(struct op *op, const struct git_result *result)
 {
+	struct list_op *list = (struct list_op *)op;
+
+	if (worktree_list_mended(op, list->repo, result)) {
+		ask_list(op, NULL);
+		return;
+	}
 	if (!op_succeeded(op, result, "cannot list the worktrees"))
 		return;
-	worktree_list_read(&((struct list_op *)op)->list, result);
+	worktree_list_read(&list->list, result);
 	op_end(op);
 }
 
@@ -169,6 +178,7 @@ void worktree_list(struct repo *repo, worktree_listed *done, void *data)
 {
 	struct list_op *list = xcalloc(1, sizeof *list);
 
+	list->repo = repo;
 	list->done = done;
 	list->data = data;
 	op_begin(&list->op, repo->git, repo->git_dir, finish, ask_list);

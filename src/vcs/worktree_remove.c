@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,68 +50,32 @@ static void finish(struct op *op)
 	free(remove);
 }
 
-/* --- what `git worktree add` left half made --- */
-
-/* the text of a file, "" if it is not there; the caller frees */
-static char *file_text(const char *dir, const char *name)
-{
-	char *path = path_join(dir, name), *text = NULL;
-	size_t len;
-
-	if (fs_read(path, 65536, &text, &len, NULL) != 0)
-		text = xstrdup("");
-	len = strlen(text);
-	if (len > 0 && text[len - 1] == '\n')
-		text[len - 1] = '\0';
-	free(path);
-	return text;
-}
-
-int worktree_clear_unlisted(const char *common_dir, const char *path, const char *stream, struct orch_error *err)
-{
-	char *base = path_join(common_dir, "worktrees"), *wanted = xasprintf("orch: making %s", stream);
-	char *git_file = path_join(path, ".git");
-	DIR *dir = opendir(base);
-	struct dirent *entry;
-	int result = 0;
-
-	if (!dir && errno != ENOENT)
-		result = error_errno(err, "cannot look into '%s'", base);
-	while (result == 0 && dir && (entry = readdir(dir))) {
-		char *admin, *reason, *link;
-
-		if (entry->d_name[0] == '.')
-			continue;
-		admin = path_join(base, entry->d_name);
-		reason = file_text(admin, "locked");
-		link = file_text(admin, "gitdir");
-		/* killed before its first file was written: nothing is in it */
-		if (rmdir(admin) == 0)
-			reason[0] = '\0';
-		else if (strcmp(reason, wanted) == 0 && strcmp(link, git_file) != 0)
-			result = fs_remove_tree(admin, err);
-		free(admin);
-		free(reason);
-		free(link);
-	}
-	if (dir)
-		closedir(dir);
-	free(base);
-	free(wanted);
-	free(git_file);
-	return result;
-}
-
 /* --- removing, when nothing can be lost --- */
 
-/* on another thread: half made, or removed by half, and so without anything that somebody made */
+/*
+ * On another thread: half made, or removed by half, and so without anything that somebody made. The git directory goes
+ * last, and is moved out of git's sight before: half of one would be listed by nobody and stay.
+ */
 static void remove_trees(struct op *op)
 {
 	struct remove_op *remove = (struct remove_op *)op;
+	struct orch_error *err = &remove->work_error;
+	char *base = path_join(remove->repo->common_dir, "orch/removed"), *gone = path_join(base, remove->stream);
+	int result = remove->mine ? fs_remove_tree(remove->path, err) : 0;
 
-	remove->work_result = fs_remove_tree(remove->path, &remove->work_error);
-	if (remove->work_result == 0 && remove->git_dir)
-		remove->work_result = fs_remove_tree(remove->git_dir, &remove->work_error);
+	if (result == 0)
+		result = fs_remove_tree(gone, err);
+	if (result == 0 && remove->git_dir) {
+		result = fs_mkdirs(base, 0777, err);
+		if (result == 0 && rename(remove->git_dir, gone) != 0)
+			result = error_errno(err, "cannot move '%s' to '%s'", remove->git_dir, gone);
+		if (result == 0)
+			result = fs_remove_tree(gone, err);
+	}
+	rmdir(base); /* if it is empty */
+	remove->work_result = result;
+	free(base);
+	free(gone);
 }
 
 static void on_trees_removed(struct op *op, const struct git_result *result)
@@ -138,7 +103,7 @@ static char *find_git_dir(const struct remove_op *remove)
 		if (entry->d_name[0] == '.')
 			continue;
 		admin = path_join(base, entry->d_name);
-		link = file_text(admin, "gitdir");
+		link = worktree_file_text(admin, "gitdir");
 		if (strcmp(link, git_file) == 0) {
 			found = admin;
 			admin = NULL;
@@ -454,11 +419,17 @@ static void check_files(struct op *op, const struct git_result *result)
 
 /* --- what is there --- */
 
+static void on_locked(struct op *op, const struct git_result *result);
+
 static void got_list(struct op *op, const struct git_result *result)
 {
 	struct remove_op *remove = (struct remove_op *)op;
 	enum worktree_state state;
 
+	if (worktree_list_mended(op, remove->repo, result)) {
+		on_locked(op, NULL);
+		return;
+	}
 	if (!op_succeeded(op, result, "cannot list the worktrees"))
 		return;
 	worktree_list_read(&remove->list, result);
@@ -466,8 +437,10 @@ static void got_list(struct op *op, const struct git_result *result)
 	if (!remove->mine) {
 		if (fs_exists(remove->path))
 			op_fail(op, VCS_REFUSED, "'%s' is no worktree of this repository", remove->path);
-		else
+		else if (remove->dry_run)
 			op_end(op);
+		else
+			op_work(op, on_trees_removed, remove_trees); /* what one that was cut short left */
 		return;
 	}
 	remove->removed.there = true;

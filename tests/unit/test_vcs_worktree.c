@@ -232,6 +232,15 @@ static void test_repair(void **state)
 	must(VCS_OK);
 	assert_true(made.fresh);
 	must_print("", "git -C wt/s status --porcelain");
+	/* half made for others too, so that git itself cannot list them any more; a person's stays */
+	must_shell(
+		"cd r/.git/worktrees && mkdir t u && echo 'orch: making t' >t/locked && echo %s/wt/t/.git >t/gitdir && "
+		"touch t/commondir && mkdir -p ../../../wt/t && touch ../../../wt/t/.git && echo initializing >u/locked",
+		scratch_path);
+	must_shell("! git -C r worktree list >/dev/null 2>&1");
+	add("s", repo->head, false);
+	must(VCS_OK);
+	must_shell("test -e r/.git/worktrees/u -a ! -e r/.git/worktrees/t -a ! -e wt/t && rm -r r/.git/worktrees/u");
 	/* removed by half */
 	must_shell("echo 'orch: removing s' >r/.git/worktrees/s/locked && rm -rf wt/s/d");
 	add("s", repo->head, false);
