@@ -26,6 +26,8 @@ int orch_find_project(const char *dir, const char *file, char **out, struct orch
 /* newest first. Infos are read when asked for */
 int orch_history_open(struct orch_history **out, const char *project_dir, struct orch_error *err);
 size_t orch_history_count(const struct orch_history *history);
+/* of the run at `index`, without reading it; valid until the history is closed */
+const char *orch_history_id(const struct orch_history *history, size_t index);
 int orch_history_run(struct orch_history *history, size_t index, struct orch_run_info *info, struct orch_error *err);
 void orch_history_close(struct orch_history *history);
 

@@ -100,6 +100,11 @@ size_t orch_history_count(const struct orch_history *history)
 	return history->count;
 }
 
+const char *orch_history_id(const struct orch_history *history, size_t index)
+{
+	return history->ids[history->count - 1 - index];
+}
+
 static int fold_info(void *data, const struct orch_event *event)
 {
 	struct orch_run_info *info = data;
@@ -123,7 +128,7 @@ static int fold_info(void *data, const struct orch_event *event)
 
 int orch_history_run(struct orch_history *history, size_t index, struct orch_run_info *info, struct orch_error *err)
 {
-	const char *id = history->ids[history->count - 1 - index];
+	const char *id = orch_history_id(history, index);
 	char *path = in_project(history->dir, statedir_journal(id));
 	int status;
 

@@ -261,12 +261,12 @@ static int print_trends(const struct trends *trends, bool json)
 
 /* --- one stream --- */
 
-static void write_stream_run(struct json_writer *w, const struct orch_run_info *info, const struct trend_run *run)
+static void write_stream_run(struct json_writer *w, const struct trends_source *source, const struct trend_run *run)
 {
 	json_begin_object(w);
 	json_add_key(w, "run");
-	json_add_string(w, info->id);
-	write_time(w, "started", info->started_ms);
+	json_add_string(w, source->id);
+	write_time(w, "started", source->started_ms);
 	json_add_key(w, "state");
 	json_add_string(w, orch_task_state_name(run->state));
 	if (run->outcome >= 0) {
@@ -282,12 +282,12 @@ static void write_stream_run(struct json_writer *w, const struct orch_run_info *
 	json_end_object(w);
 }
 
-static void add_stream_row(struct strbuf *out, const struct orch_run_info *info, const struct trend_run *run)
+static void add_stream_row(struct strbuf *out, const struct trends_source *source, const struct trend_run *run)
 {
 	char time[UNITS_TEXT_MAX];
 
-	strbuf_addf(out, "%-20s  ", info->id);
-	add_local_time(out, info->started_ms);
+	strbuf_addf(out, "%-20s  ", source->id);
+	add_local_time(out, source->started_ms);
 	strbuf_addf(out, "  %-9s  %8s  %8lld", orch_task_state_name(run->state), units_duration(time, run->ms),
 		(long long)run->attempts);
 	if (run->state == ORCH_TASK_FAILED && run->message) {

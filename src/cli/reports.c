@@ -50,13 +50,8 @@ static int find_run(struct orch_history *history, const char *id, size_t *at, st
 	struct orch_error err;
 
 	for (*at = 0; *at < orch_history_count(history); ++*at) {
-		if (orch_history_run(history, *at, info, &err) < 0) {
-			if (!id)
-				return say_error(&err);
-			continue;
-		}
-		if (!id || strcmp(info->id, id) == 0)
-			return EXIT_COMPLETE;
+		if (!id || strcmp(orch_history_id(history, *at), id) == 0)
+			return orch_history_run(history, *at, info, &err) < 0 ? say_error(&err) : EXIT_COMPLETE;
 	}
 	if (!id)
 		return say_usage("nothing has run here yet, so there is nothing to report");
@@ -66,12 +61,11 @@ static int find_run(struct orch_history *history, const char *id, size_t *at, st
 static struct orch_status run_before(struct orch_history *history, size_t at)
 {
 	struct orch_status before;
-	struct orch_run_info info;
 
 	orch_status_init(&before);
 	/* one that cannot be read is none: the report is of the other */
-	if (at + 1 < orch_history_count(history) && orch_history_run(history, at + 1, &info, NULL) == 0 &&
-		orch_history_replay(".", info.id, &before, NULL, NULL) < 0) {
+	if (at + 1 < orch_history_count(history) &&
+		orch_history_replay(".", orch_history_id(history, at + 1), &before, NULL, NULL) < 0) {
 		orch_status_release(&before);
 		orch_status_init(&before);
 	}

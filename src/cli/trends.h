@@ -27,8 +27,13 @@ struct trend {
 	int64_t median_ms, last_ms;
 };
 
+struct trends_source {
+	const char *id; /* the history's */
+	int64_t started_ms;
+};
+
 struct trends {
-	ARRAY(struct orch_run_info) runs; /* those that were read, newest first; ids are the history's */
+	ARRAY(struct trends_source) runs; /* those that were read, newest first */
 	ARRAY(struct trend) streams;      /* in order of their newest run */
 	struct map index;
 };

@@ -107,3 +107,21 @@ void markup_add_short(struct strbuf *out, const char *text, size_t max, unsigned
 		at += add_character(out, text + at, len - at, how);
 	}
 }
+
+void markup_add_ends(struct strbuf *out, const char *text, size_t max, unsigned how)
+{
+	size_t len = strlen(text), characters = 0, at = 0, tail = max / 2, head = max - tail;
+	uint32_t code;
+
+	for (size_t i = 0; i < len; i += utf8_decode(text + i, len - i, &code))
+		characters++;
+	if (characters <= max) {
+		markup_add(out, text, len, how);
+		return;
+	}
+	/* the ellipsis is the last of the head */
+	markup_add_short(out, text, head, how);
+	for (size_t skip = characters - tail; skip > 0; skip--)
+		at += utf8_decode(text + at, len - at, &code);
+	markup_add(out, text + at, len - at, how);
+}

@@ -22,5 +22,7 @@ void markup_add(struct strbuf *out, const char *text, size_t len, unsigned how);
 void markup_addstr(struct strbuf *out, const char *text, unsigned how);
 /* the first `max` characters, with an ellipsis if there is more */
 void markup_add_short(struct strbuf *out, const char *text, size_t max, unsigned how);
+/* the same, but what is left out is left out in the middle: the ends of names tell them apart */
+void markup_add_ends(struct strbuf *out, const char *text, size_t max, unsigned how);
 
 #endif

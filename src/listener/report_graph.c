@@ -143,7 +143,7 @@ static void add_node(struct strbuf *out, const struct layout *layout, uint32_t i
 		"<a class=\"node%s\" href=\"#s%u\"><rect x=\"%.0f\" y=\"%.1f\" width=\"%d\" height=\"%d\" rx=\"7\"/><rect class=\"f-%s\" x=\"%.0f\" y=\"%.1f\" width=\"4\" height=\"%d\" rx=\"2\"/><text x=\"%.0f\" y=\"%.1f\">",
 		stream->critical && report->critical.count > 1 ? " path" : "", id, x, y, NODE_WIDTH, NODE_HEIGHT,
 		html_state_class(report, id), x + 5, y + 6, NODE_HEIGHT - 12, x + 15, y + NODE_HEIGHT / 2.0 + 4);
-	markup_add_short(out, report->status.streams[id].name, NAME_SHOWN, MARKUP_ONE_LINE);
+	markup_add_ends(out, report->status.streams[id].name, NAME_SHOWN, MARKUP_ONE_LINE);
 	strbuf_addstr(out, "</text>");
 	if (stream->first != REPORT_NONE && strlen(report->status.streams[id].name) < NAME_SHOWN - 5) {
 		strbuf_addf(out, "<text class=\"dim\" x=\"%.0f\" y=\"%.1f\" text-anchor=\"end\">", x + NODE_WIDTH - 8,

@@ -351,6 +351,11 @@ static void test_markup(void **state)
 	assert_string_equal(strbuf_cstr(&out),
 		"abc\xe2\x80\xa6"
 		"abcd&lt;\xe2\x80\xa6");
+	strbuf_truncate(&out, 0);
+	markup_add_ends(&out, "abcdefghij", 6, MARKUP_TEXT);
+	markup_add_ends(&out, "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f", 3, MARKUP_TEXT);
+	markup_add_ends(&out, "abc", 3, MARKUP_TEXT);
+	assert_string_equal(strbuf_cstr(&out), "ab\xe2\x80\xa6hij\xc3\xa4\xe2\x80\xa6\xc3\x9f" "abc");
 	strbuf_release(&out);
 }
 
