@@ -244,6 +244,22 @@ END
 	fi
 }
 
+@test "--report of a run that was interrupted" {
+	printf 'first:\n\techo one\n\ttouch on\n\tsleep 60\nsecond: first\n\techo two\n' >Orchfile
+	"$ORCH" -s --report r.json --report r.xml >/dev/null 2>&1 3>&- &
+	pid=$!
+	for _ in $(seq 300); do
+		[ -e on ] && break
+		sleep 0.1
+	done
+	kill -TERM "$pid"
+	status=0
+	wait "$pid" || status=$?
+	[ "$status" -eq 143 ]
+	[ "$(json r.json 'd["state"], [s["state"] for s in d["streams"]], d["stopping"]')" = "('stopped', ['cancelled', 'cancelled'], 'SIGTERM')" ]
+	grep -q 'failures="0" errors="0" skipped="2"' r.xml
+}
+
 @test "of a run under way" {
 	mkfifo gate
 	printf 'first:\n\techo one\nsecond: first\n\tcat gate\nthird: second\n\techo three\n' >Orchfile
