@@ -249,24 +249,22 @@ static void on_timeout(void *data)
 	attempt_end(data, ORCH_OUTCOME_TIMEOUT, false);
 }
 
-/* no bytes for `idle`: the log's own time of change says since when, so nothing has to be looked at in between */
+/* no bytes for `idle`; nothing is looked at in between */
 static void on_idle(void *data)
 {
 	struct attempt *attempt = data;
-	int64_t limit = attempt->stream->set->idle_ms, quiet = limit;
+	int64_t limit = attempt->stream->set->idle_ms, silent = limit;
 	struct stat st;
 
 	if (fstat(attempt->log_fd, &st) == 0) {
-		quiet = clock_wall_ms() - ((int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000);
-		/* before the first byte, and when the wall clock was set, the time since the start is what can be
-		 * relied on */
-		if (quiet < 0 || quiet > clock_mono_ms() - attempt->started_ms)
-			quiet = clock_mono_ms() - attempt->started_ms;
+		int64_t changed = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
+
+		silent = quiet_look(&attempt->quiet, st.st_size, changed, clock_mono_ms(), clock_wall_ms());
 	}
-	if (quiet >= limit)
+	if (silent >= limit)
 		attempt_end(attempt, ORCH_OUTCOME_STALLED, false);
 	else
-		loop_timer_arm(attempt->idle, limit - quiet);
+		loop_timer_arm(attempt->idle, limit - silent);
 }
 
 /* --- the start --- */
@@ -345,6 +343,10 @@ static void watch(struct attempt *attempt, bool follow_output)
 		loop_timer_arm(attempt->timeout, left > 0 ? left : 0);
 	}
 	if (set->idle_ms > 0) {
+		struct stat st;
+
+		quiet_begin(&attempt->quiet, fstat(attempt->log_fd, &st) == 0 ? st.st_size : 0, clock_mono_ms(),
+			clock_wall_ms());
 		attempt->idle = loop_timer_new(loop, on_idle, attempt);
 		loop_timer_arm(attempt->idle, set->idle_ms);
 	}

@@ -6,6 +6,7 @@
 #ifndef EXEC_ATTEMPT_H
 #define EXEC_ATTEMPT_H
 
+#include "exec/quiet.h"
 #include "graph/stream.h"
 #include "orch/event.h"
 #include "runner/runner.h"
@@ -46,6 +47,7 @@ struct attempt {
 	int64_t started_ms; /* monotonic */
 	int64_t timeout_ms; /* 0: none */
 	struct loop_timer *timeout, *idle, *kill;
+	struct quiet quiet; /* of `idle` */
 	struct checkins *checkins; /* NULL: none */
 	unsigned kill_step;
 	bool ending;                /* the steps of `kill` have begun */

@@ -339,3 +339,81 @@ other() {
 	expect 2
 	has "'every 0s': expected a duration"
 }
+
+# the next run of orch has a wall clock that is off by the seconds in the file `clock`
+set_clock_later() {
+	"${CC:-cc}" -shared -fPIC -D_GNU_SOURCE -o wallclock.so "$BATS_TEST_DIRNAME/../lib/wallclock.c" -ldl 2>/dev/null ||
+		skip 'no compiler'
+	echo 0 >clock
+	export WALLCLOCK=$PWD/clock ASAN_OPTIONS=verify_asan_link_order=0
+	preload=$PWD/wallclock.so
+}
+
+@test "time: a wall clock that is set changes nothing" {
+	set_clock_later
+	orchfile <<-'E'
+		defaults:
+		  timeout = 30m
+		  unset = LD_PRELOAD
+		talks:
+		  idle = 600ms
+		  for offset in 0 3600 -7200 0 86400 -40000000; do
+		    echo $offset > clock.new
+		    mv clock.new clock
+		    for i in 1 2 3; do sleep 0.1; echo $i; done
+		  done
+		retried:
+		  retries = 1
+		  backoff = 100ms
+		  [ $ORCH_ATTEMPT = 2 ]
+		beats: talks
+		  every 100ms: echo >> beats
+		  until [ -s beats ]; do sleep 0.05; done
+	E
+	LD_PRELOAD=$preload run "$ORCH" -k
+	echo "status $status: $output"
+	[ "$status" -eq 0 ]
+	# the clock was really off
+	[ "$(cat clock)" = -40000000 ]
+	run grep -h '"type":"run_finished"' .orch/runs/*/journal.jsonl
+	has '"time":"20'
+	lacks "\"time\":\"$(date -u +%Y-%m)"
+	run "$ORCH" status
+	[ "$status" -eq 0 ]
+}
+
+@test "time: a stream that is silent is ended, whatever the wall clock says" {
+	set_clock_later
+	orchfile <<-'E'
+		silent:
+		  idle = 500ms
+		  kill = TERM 1s KILL
+		  unset = LD_PRELOAD
+		  echo once
+		  echo -86400 > clock
+		  exec sleep 600
+	E
+	LD_PRELOAD=$preload run timeout 60 "$ORCH"
+	echo "status $status: $output"
+	[ "$status" -eq 1 ]
+	has 'FAILED silent (1/1): stalled after'
+}
+
+@test "time: idle looks at bytes, not at a time that somebody gave the log" {
+	orchfile <<-'E'
+		past:
+		  idle = 600ms
+		  for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; touch -d '1 hour ago' {{log}}; sleep 0.15; done
+		future:
+		  idle = 600ms
+		  for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; touch -d 'now + 1 hour' {{log}}; sleep 0.15; done
+		stalled:
+		  idle = 400ms
+		  echo once
+		  while :; do touch {{log}}; sleep 0.05; done
+	E
+	expect 1 -k
+	has 'done   past'
+	has 'done   future'
+	[[ $output =~ 'FAILED stalled ('./3'): stalled after' ]]
+}
