@@ -161,42 +161,57 @@ static void say_count(size_t count, const char *what)
 
 /* --- stop --- */
 
-/* how the newest run ended */
-static int say_end(void)
+/* how the run `id` ended */
+static int say_end(const char *id)
 {
 	struct orch_history *history;
-	struct orch_run_info info;
+	struct orch_run_info info = {0};
 	struct orch_error err;
 	int status = EXIT_COMPLETE;
 
 	if (orch_history_open(&history, ".", &err) < 0)
 		return say_error(&err);
-	if (orch_history_count(history) && orch_history_run(history, 0, &info, &err) < 0)
-		status = say_error(&err);
-	else if (orch_history_count(history) && info.finished_ms)
+	/* newest first: it is the first one, or the next has begun already */
+	for (size_t i = 0; i < orch_history_count(history) && status == EXIT_COMPLETE; i++) {
+		if (orch_history_run(history, i, &info, &err) < 0)
+			status = say_error(&err);
+		else if (!id || strcmp(info.id, id) == 0)
+			break;
+	}
+	if (status == EXIT_COMPLETE && info.finished_ms)
 		say("run %s has ended: %lld completed, %lld failed, %lld skipped, %lld cancelled", info.id,
 			(long long)info.completed, (long long)info.failed, (long long)info.skipped,
 			(long long)info.cancelled);
-	else
+	else if (status == EXIT_COMPLETE)
 		status = say_usage("the run has ended without saying how; 'orch status' shows it");
 	orch_history_close(history);
 	return status;
+}
+
+/* the next run shall be able to start when we say that this one has ended */
+static void wait_for_lock(int64_t run_pid)
+{
+	int pid;
+
+	/* what the run leaves may hold the lock for a moment longer; the next run may have begun already */
+	while (lockfile_is_held(LOCK_PATH, &pid) && (pid == 0 || pid == run_pid))
+		sleep_ms(LOOK_AGAIN_MS);
 }
 
 static int stop_run(int fd, const struct strbuf *request)
 {
 	struct json_value *answer;
 	struct orch_error err;
+	int status;
 
 	/* one that has just ended has done what was asked */
 	if (client_ask(fd, request, &answer, &err) < 0 && err.code != ORCH_ENOTFOUND)
 		return say_error(&err);
-	json_value_free(answer);
 	client_wait_for_end(fd);
-	/* the next run shall be able to start when we say that this one has ended */
-	while (lockfile_is_held(LOCK_PATH, NULL))
-		sleep_ms(LOOK_AGAIN_MS);
-	return say_end();
+	wait_for_lock(json_member_int(answer, "pid", 0));
+	status = say_end(json_member_string(answer, "run"));
+	json_value_free(answer);
+	return status;
 }
 
 static void on_orphan(void *data, const struct orch_orphan *orphan)
