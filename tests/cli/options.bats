@@ -25,7 +25,7 @@ bats_require_minimum_version 1.5.0
 @test "unknown options are errors with the nearest known one" {
 	wrong "unknown option '--dryrun'; did you mean '--dry-run'?" --dryrun
 	wrong "unknown option '-Z'" -Z
-	wrong "unknown option '--detach'" --detach
+	wrong "unknown option '--no-such'" --no-such
 	wrong "unknown option '--jsn'; did you mean '--json'?" list --jsn
 }
 
@@ -118,7 +118,8 @@ bats_require_minimum_version 1.5.0
 @test "operands are counted" {
 	wrong "orch why needs STREAM" why
 	wrong "'b' is given too" why a b
-	wrong "takes no operand" history x
+	wrong "takes no operand" prune x
+	wrong "'y' is given too" history x y
 	wrong "orch touch needs" touch
 }
 
