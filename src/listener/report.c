@@ -211,6 +211,12 @@ static void find_chains(struct report *report)
 				queue[tail++] = users[u];
 		}
 	}
+	for (size_t i = 0; i < count; i++) {
+		if (open[i] > 0)
+			report->streams.items[i].level = 0;
+	}
+	if (count > 0 && report->levels == 0)
+		report->levels = 1;
 	report->critical_ms = best > 0 ? best : 0;
 	for (; at != REPORT_NONE; at = from[at]) {
 		report->streams.items[at].critical = true;

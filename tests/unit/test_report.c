@@ -144,13 +144,39 @@ static void test_cycle(void **state)
 	report_add_dependency(&report, "a", "b");
 	report_add_dependency(&report, "b", "a");
 	report_add_dependency(&report, "c", "b");
+	/* one behind the cycle and behind others */
+	set_state(&report, "d", ORCH_TASK_WAITING, 0);
+	set_state(&report, "e", ORCH_TASK_WAITING, 0);
+	report_add_dependency(&report, "c", "e");
+	report_add_dependency(&report, "e", "d");
 	finish_run(&report, 10);
-	assert_int_equal(report.levels, 0);
+	assert_int_equal(report.levels, 2);
+	assert_int_equal(report.streams.items[2].level, 0);
+	assert_int_equal(report.streams.items[4].level, 1);
 	for (int format = 0; format < REPORT_FORMATS; format++) {
 		text = write_format(&report, (enum report_format)format);
 		assert_true(strlen(text) > 0);
 		free(text);
 	}
+	report_release(&report);
+}
+
+static void test_only_a_cycle(void **state)
+{
+	struct report report;
+	char *text;
+
+	(void)state;
+	start_run(&report, "demo");
+	set_state(&report, "a", ORCH_TASK_WAITING, 0);
+	set_state(&report, "b", ORCH_TASK_WAITING, 0);
+	report_add_dependency(&report, "a", "b");
+	report_add_dependency(&report, "b", "a");
+	finish_run(&report, 10);
+	assert_int_equal(report.levels, 1);
+	text = write_format(&report, REPORT_HTML);
+	assert_non_null(strstr(text, "id=\"graph\""));
+	free(text);
 	report_release(&report);
 }
 
@@ -397,6 +423,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fold),
 		cmocka_unit_test(test_cycle),
+		cmocka_unit_test(test_only_a_cycle),
 		cmocka_unit_test(test_running_and_crashed),
 		cmocka_unit_test(test_stillborn),
 		cmocka_unit_test(test_hostile),
