@@ -18,6 +18,13 @@
 #include "util/alloc.h"
 #include "util/array.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#else
+#define __lsan_disable() ((void)0)
+#define __lsan_enable() ((void)0)
+#endif
+
 /* what is used of it, each with the type that its header declares */
 #define FUNCTIONS(f) \
 	f(git_libgit2_init) f(git_repository_open) f(git_repository_free) f(git_oid_fromstr) f(git_commit_lookup) \
@@ -31,6 +38,12 @@ static struct {
 	FUNCTIONS(DECLARE)
 } lib;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* the repository that was opened last, and what is done with it at a time: opening one leaks some memory for each of
+ * its settings (libgit2 1.5), so that is not done again and again */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static git_repository *last;
+static char *last_dir;
 
 /* never unloaded: it starts threads' storage of its own */
 static void load(void)
@@ -96,15 +109,28 @@ static int compare(git_repository *repo, git_commit **commits, size_t a, size_t 
 	return result;
 }
 
-int lib2_forecast(const char *git_dir, const struct strvec *oids, struct forecast *out)
+/* with the mutex held; NULL: it does not take it */
+static git_repository *open_repository(const char *git_dir)
 {
-	git_repository *repo = NULL;
+	int result;
+
+	if (last && strcmp(last_dir, git_dir) == 0)
+		return last;
+	lib.git_repository_free(last);
+	last = NULL;
+	__lsan_disable();
+	result = lib.git_repository_open(&last, git_dir);
+	__lsan_enable();
+	free(last_dir);
+	last_dir = xstrdup(git_dir);
+	return result == 0 ? last : NULL;
+}
+
+static int compare_all(git_repository *repo, const struct strvec *oids, struct forecast *out)
+{
 	git_commit **commits;
 	int result = 0;
 
-	pthread_once(&once, load);
-	if (!lib.loaded || lib.git_repository_open(&repo, git_dir) != 0)
-		return -1;
 	commits = xcalloc(oids->count + 1, sizeof *commits);
 	for (size_t i = 0; i < oids->count && result == 0; i++) {
 		git_oid oid;
@@ -121,7 +147,22 @@ int lib2_forecast(const char *git_dir, const struct strvec *oids, struct forecas
 	for (size_t i = 0; i < oids->count; i++)
 		lib.git_commit_free(commits[i]);
 	free(commits);
-	lib.git_repository_free(repo);
+	return result;
+}
+
+int lib2_forecast(const char *git_dir, const struct strvec *oids, struct forecast *out)
+{
+	git_repository *repo;
+	int result = -1;
+
+	pthread_once(&once, load);
+	if (!lib.loaded)
+		return -1;
+	pthread_mutex_lock(&mutex);
+	repo = open_repository(git_dir);
+	if (repo)
+		result = compare_all(repo, oids, out);
+	pthread_mutex_unlock(&mutex);
 	return result;
 }
 
