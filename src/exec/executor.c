@@ -12,6 +12,7 @@
 #include "os/child.h"
 #include "os/clock.h"
 #include "os/loop.h"
+#include "os/open_files.h"
 #include "os/supervised.h"
 #include "os/system.h"
 #include "sched/sched.h"
@@ -31,7 +32,9 @@
 enum {
 	PRESSURE_INTERVAL_MS = 1000, /* how often load and memory are looked at while they keep a task from starting */
 	SHORTAGE_WAIT_MS =
-		1000, /* before starting again what could not be for want of processes, memory, descriptors */
+		1000,    /* before starting again what could not be for want of processes, memory, descriptors */
+	FILES_KEPT = 16, /* descriptors that no attempt may take: what has ended must be written down */
+	ROOM_SHARE = 4,  /* so much more is tried each time */
 };
 
 static void on_hook_warning(void *data, const char *message)
@@ -44,9 +47,17 @@ static void on_hook_warning(void *data, const char *message)
 /* fewer at a time, and again later */
 static void put_off(struct executor *ex, uint32_t id, const char *why)
 {
+	size_t running;
+
 	sched_put_back(ex->run, id);
-	if (!ex->short_of_resources)
-		tell_warning(ex, ex->project->streams[id].name, why);
+	if (!ex->room) {
+		char *message = xasprintf("cannot be started now: %s; fewer run at once until there is room", why);
+
+		tell_warning(ex, ex->project->streams[id].name, message);
+		free(message);
+	}
+	running = run_count(ex->run, ORCH_TASK_RUNNING);
+	ex->room = running > 0 ? running : 1;
 	ex->short_of_resources = true;
 	loop_timer_arm(ex->retry_start, SHORTAGE_WAIT_MS);
 }
@@ -142,8 +153,9 @@ static void look_at_memory(struct executor *ex, const struct stream *stream)
 		? xasprintf("'memory' cannot be limited for all of a stream here: %s; so each process of it may have "
 			    "that much address space",
 			  why)
-		: xasprintf("'memory' cannot be limited here, so this stream and others run without: %s; 'memory = SIZE "
-			    "rlimit' would limit each of their processes",
+		: xasprintf(
+			  "'memory' cannot be limited here, so this stream and others run without: %s; 'memory = SIZE "
+			  "rlimit' would limit each of their processes",
 			  why);
 	tell_warning(ex, stream->name, message);
 	free(message);
@@ -169,6 +181,10 @@ static void start_task(struct executor *ex, uint32_t id)
 	}
 	if (resume_attempt(ex, id))
 		return;
+	if (run_count(ex->run, ORCH_TASK_RUNNING) > 1 && open_files_left() < FILES_KEPT) {
+		put_off(ex, id, strerror(EMFILE));
+		return;
+	}
 	/* from here on what it made before may be half overwritten: if it does not complete now, it is not complete */
 	if (ex->plan->facts[id].stamp.present && stamp_store_remove(ex->store, stream->name, &err) < 0) {
 		settle_later(ex, executor_stillborn(ex, id, ORCH_OUTCOME_INTERNAL, err.message));
@@ -202,6 +218,8 @@ static bool may_start(struct executor *ex)
 		return false;
 	if (run_count(ex->run, ORCH_TASK_RUNNING) == 0)
 		return true;
+	if (ex->room && run_count(ex->run, ORCH_TASK_RUNNING) >= ex->room)
+		return false;
 	if (ex->options->max_load > 0 && system_load() > ex->options->max_load)
 		return false;
 	if (ex->options->min_free > 0) {
@@ -246,7 +264,19 @@ static void on_wake(void *data)
 {
 	struct executor *ex = data;
 
+	loop_idle_arm(ex->settle);
+}
+
+/* some more than before are tried, until a shortage says otherwise */
+static void on_retry_start(void *data)
+{
+	struct executor *ex = data;
+
 	ex->short_of_resources = false;
+	if (ex->room)
+		ex->room += ex->room / ROOM_SHARE + 1;
+	if (ex->room >= sched_jobs(ex->run))
+		ex->room = 0;
 	loop_idle_arm(ex->settle);
 }
 
@@ -361,7 +391,7 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 	ex->settle = loop_idle_new(ex->loop, settle, ex);
 	ex->syncer = syncer_new(ex->loop, ex->journal, on_idle, on_sync_failed, ex);
 	ex->wake = loop_timer_new(ex->loop, on_wake, ex);
-	ex->retry_start = loop_timer_new(ex->loop, on_wake, ex);
+	ex->retry_start = loop_timer_new(ex->loop, on_retry_start, ex);
 	*out = ex;
 	return 0;
 }

@@ -52,6 +52,9 @@ struct executor {
 	uint32_t unchanged;      /* stream whose end as UNCHANGED is being told, else NO_STREAM */
 	bool memory_looked_at;   /* whether `memory` can be enforced has been told */
 	bool short_of_resources; /* nothing starts until retry_start fires or an attempt ends */
+	/* the most that run at once after such a shortage; grows while retry_start goes on firing. 0: as many as there
+	 * are slots */
+	size_t room;
 
 	int64_t started_ms, sum_ms;
 	bool settling, finishing, finished, failed_itself;

@@ -3,6 +3,7 @@
 #include "os/loop.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <uv.h>
 
@@ -22,6 +23,8 @@ struct loop {
 	struct loop_idle *armed;
 	struct loop_idle **armed_end;
 	struct loop_idle *batch; /* those being called */
+	struct work *finished;   /* without a thread; their `done` is called by the next turn */
+	uv_timer_t deliver;
 };
 
 struct loop_timer {
@@ -58,6 +61,7 @@ struct loop_idle {
 
 struct work {
 	uv_work_t uv;
+	struct work *next;
 	loop_callback *work;
 	loop_callback *done;
 	void *data;
@@ -127,6 +131,17 @@ static void on_before_sleep(uv_prepare_t *handle)
 		uv_prepare_stop(&loop->before_sleep);
 }
 
+static void deliver_finished(struct loop *loop)
+{
+	while (loop->finished) {
+		struct work *work = loop->finished;
+
+		loop->finished = work->next;
+		work->done(work->data);
+		free(work);
+	}
+}
+
 int loop_new(struct loop **out, struct orch_error *err)
 {
 	struct loop *loop = xcalloc(1, sizeof *loop);
@@ -143,6 +158,7 @@ int loop_new(struct loop **out, struct orch_error *err)
 	}
 	uv_prepare_init(&loop->uv, &loop->before_sleep);
 	uv_idle_init(&loop->uv, &loop->no_sleep);
+	uv_timer_init(&loop->uv, &loop->deliver);
 	loop->armed_end = &loop->armed;
 	*out = loop;
 	return 0;
@@ -164,9 +180,10 @@ void loop_free(struct loop *loop)
 		return;
 	/* until nothing is open: work that is under way is waited for, and its callback may open something */
 	do {
+		deliver_finished(loop);
 		uv_walk(&loop->uv, close_walked, NULL);
 		uv_run(&loop->uv, UV_RUN_DEFAULT);
-	} while (uv_loop_close(&loop->uv) != 0);
+	} while (loop->finished || uv_loop_close(&loop->uv) != 0);
 	free(loop);
 }
 
@@ -373,6 +390,40 @@ static void on_work_done(uv_work_t *request, int status)
 	free(work);
 }
 
+static void on_deliver(uv_timer_t *handle)
+{
+	deliver_finished((struct loop *)((char *)handle - offsetof(struct loop, deliver)));
+}
+
+static void *wait_for_gate(void *gate)
+{
+	pthread_mutex_lock(gate);
+	pthread_mutex_unlock(gate);
+	return NULL;
+}
+
+/* libuv starts all its threads at their first use, and ends the program if one of them cannot be: so it is tried here
+ * first. Where processes are short, the work is done without */
+static bool threads_can_start(void)
+{
+	enum { THREADS_OF_LIBUV = 4 };
+	static bool started;
+	pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+	pthread_t threads[THREADS_OF_LIBUV];
+	int count = 0;
+
+	if (started)
+		return true;
+	pthread_mutex_lock(&gate);
+	while (count < THREADS_OF_LIBUV && pthread_create(&threads[count], NULL, wait_for_gate, &gate) == 0)
+		count++;
+	pthread_mutex_unlock(&gate);
+	for (int i = 0; i < count; i++)
+		pthread_join(threads[i], NULL);
+	started = count == THREADS_OF_LIBUV;
+	return started;
+}
+
 void loop_work(struct loop *loop, loop_callback *call, loop_callback *done, void *data)
 {
 	struct work *work = xcalloc(1, sizeof *work);
@@ -381,5 +432,12 @@ void loop_work(struct loop *loop, loop_callback *call, loop_callback *done, void
 	work->done = done;
 	work->data = data;
 	work->uv.data = work;
-	uv_queue_work(&loop->uv, &work->uv, on_work, on_work_done);
+	if (threads_can_start()) {
+		uv_queue_work(&loop->uv, &work->uv, on_work, on_work_done);
+		return;
+	}
+	call(data);
+	work->next = loop->finished;
+	loop->finished = work;
+	uv_timer_start(&loop->deliver, on_deliver, 0, 0);
 }

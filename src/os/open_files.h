@@ -10,6 +10,10 @@
  * raised it stays as it is */
 long open_files_raise(void);
 
+/* about how many more may be opened: those between the lowest that is free and the limit. INT32_MAX if that cannot be
+ * known */
+long open_files_left(void);
+
 /* around the start of a program, with no other thread that opens files: it inherits the limit as it was before
  * open_files_raise(). What is open stays open meanwhile; without a raise nothing happens */
 void open_files_begin_start(void);

@@ -91,12 +91,14 @@ other() {
 		defaults:
 		  memory = 48M
 		hog:
+		  cat /proc/self/cgroup >> groups
 		  $HOG
 		small: | hog
 		  when = always
 		  echo small
 		detached:
 		  detach = yes
+		  cat /proc/self/cgroup >> groups
 		  $HOG
 		checked:
 		  check:
@@ -116,8 +118,10 @@ other() {
 	run "$ORCH" status --json
 	has '"outcome": "memory"'
 	expect 0 list
-	run find /sys/fs/cgroup -type d -name 'orch-*' -newer Orchfile
-	[ -z "$output" ]
+	[ "$(grep -c orch- groups)" -ge 2 ]
+	for group in $(grep -o 'orch-.*' groups); do
+		[ -z "$(find /sys/fs/cgroup -type d -name "$group")" ]
+	done
 }
 
 @test "memory: an attempt that copes is warned of" {
@@ -416,4 +420,65 @@ set_clock_later() {
 	has 'done   past'
 	has 'done   future'
 	[[ $output =~ 'FAILED stalled ('./3'): stalled after' ]]
+}
+
+@test "a shortage of processes: fewer run at once, all complete, and a warning says why" {
+	orchfile <<-'E'
+		for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20:
+		  s{{n}}:
+		    exec sleep 0.3
+	E
+	as_nobody
+	run other bash -c 'ulimit -u 14; exec "$0" -j20' "$ORCH"
+	echo "status $status: $output"
+	[ "$status" -eq 0 ]
+	has 'cannot be started now: '
+	has 'Resource temporarily unavailable; fewer run at once until there is room'
+	[ "$(grep -c 'cannot be started now' <<<"$output")" -eq 1 ]
+	has '20 streams: 20 completed'
+}
+
+@test "a shortage of processes: not even enough for threads" {
+	orchfile <<-'E'
+		for n in 1 2 3 4 5:
+		  s{{n}}:
+		    exec sleep 0.2
+	E
+	as_nobody
+	for most in 4 5 6 7 8; do
+		rm -rf .orch
+		run other bash -c 'ulimit -u $1; exec "$0" -j5' "$ORCH" "$most"
+		echo "most $most, status $status: $output"
+		[ "$status" -eq 0 ]
+		has '5 streams: 5 completed'
+	done
+}
+
+@test "a shortage of processes: of those with supervisors of their own" {
+	orchfile <<-'E'
+		defaults:
+		  detach = yes
+		for n in 1 2 3 4 5 6 7 8 9 10:
+		  s{{n}}:
+		    exec sleep 0.3
+	E
+	as_nobody
+	run other bash -c 'ulimit -u 14; exec "$0" -j10' "$ORCH"
+	echo "status $status: $output"
+	[ "$status" -eq 0 ]
+	has 'fewer run at once until there is room'
+	has '10 streams: 10 completed'
+}
+
+@test "a shortage of descriptors: fewer run at once, all complete" {
+	orchfile <<-'E'
+		for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20:
+		  s{{n}}:
+		    exec sleep 0.3
+	E
+	run bash -c 'ulimit -n 24; exec "$0" -j20' "$ORCH"
+	echo "status $status: $output"
+	[ "$status" -eq 0 ]
+	has 'Too many open files; fewer run at once until there is room'
+	has '20 streams: 20 completed'
 }
