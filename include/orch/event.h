@@ -41,6 +41,8 @@ enum orch_outcome {
 	ORCH_OUTCOME_CHECK,
 	ORCH_OUTCOME_SPAWN,    /* could not be started */
 	ORCH_OUTCOME_MEMORY,   /* it failed, and the system had ended processes of it for want of memory */
+	ORCH_OUTCOME_MERGE,    /* what it depends on does not go together */
+	ORCH_OUTCOME_CHANGES,  /* it did not do to the tree what it should have */
 	ORCH_OUTCOME_OUTPUTS,  /* a declared output is missing */
 	ORCH_OUTCOME_STOPPED,  /* by a person or a signal to orch */
 	ORCH_OUTCOME_INTERNAL, /* orch could not do its part: disk full, ... */
@@ -53,7 +55,7 @@ enum orch_event_type {
 			    every change of state */
 	ORCH_EVENT_ATTEMPT_STARTED,  /* stream attempt slot pid log; one that was adopted: run(that started it)
 					duration_ms(so far) */
-	ORCH_EVENT_ATTEMPT_PHASE,    /* stream attempt phase: run, check */
+	ORCH_EVENT_ATTEMPT_PHASE,    /* stream attempt phase(setup, run, check, commit) pid */
 	ORCH_EVENT_OUTPUT,           /* stream attempt message(last line) bytes(log so far): not durable */
 	ORCH_EVENT_ATTEMPT_FINISHED, /* stream attempt outcome exit_code signal duration_ms user_ms system_ms max_rss_kb
 					memory_peak_kb left_behind message log */

@@ -22,6 +22,7 @@ struct orch_run_options {
 	int64_t min_free;   /* start nothing while less memory is free, bytes; 0: no limit */
 	int retries;        /* -1: each stream's own */
 	int64_t timeout_ms; /* -1: each stream's own */
+	bool fresh;         /* isolated streams start again from their base, whatever is left of an attempt before */
 	bool touch;         /* -t: stamps are written, nothing is run */
 	bool follow_output; /* ORCH_EVENT_OUTPUT is wanted */
 	struct loop

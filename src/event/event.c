@@ -28,7 +28,7 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 	T(RUN_STARTED, "run_started", true, N(run) N(pid) N(boot) N(jobs) N(project) N(count) N(stale) N(message)) \
 	T(TASK, "task", true, N(stream) N(title) N(state) N(reason) N(outcome)) \
 	T(ATTEMPT_STARTED, "attempt_started", true, N(stream) N(attempt) N(slot) N(pid) N(log) N(run) N(duration_ms)) \
-	T(ATTEMPT_PHASE, "attempt_phase", true, N(stream) N(attempt) N(phase)) \
+	T(ATTEMPT_PHASE, "attempt_phase", true, N(stream) N(attempt) N(phase) N(pid)) \
 	T(OUTPUT, "output", false, N(stream) N(attempt) N(message) N(bytes)) \
 	T(ATTEMPT_FINISHED, "attempt_finished", true, \
 		N(stream) N(attempt) N(outcome) N(exit_code) N(signal) N(duration_ms) N(user_ms) N(system_ms) \
@@ -97,6 +97,8 @@ static const char *const outcome_names[ORCH_OUTCOMES] = {
 	[ORCH_OUTCOME_CHECK] = "check",
 	[ORCH_OUTCOME_SPAWN] = "spawn",
 	[ORCH_OUTCOME_MEMORY] = "memory",
+	[ORCH_OUTCOME_MERGE] = "merge",
+	[ORCH_OUTCOME_CHANGES] = "changes",
 	[ORCH_OUTCOME_OUTPUTS] = "outputs",
 	[ORCH_OUTCOME_STOPPED] = "stopped",
 	[ORCH_OUTCOME_INTERNAL] = "internal",

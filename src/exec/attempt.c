@@ -4,14 +4,17 @@
 
 #include "exec/checkin.h"
 #include "exec/context.h"
+#include "exec/workspace.h"
 #include "graph/project.h"
 #include "os/clock.h"
+#include "os/fs.h"
 #include "os/loop.h"
 #include "os/supervised.h"
 #include "state/logfile.h"
 #include "state/statedir.h"
 #include "util/alloc.h"
 #include "util/error.h"
+#include "util/path.h"
 #include "util/strbuf.h"
 #include "util/units.h"
 
@@ -28,10 +31,32 @@ enum {
 };
 
 static int start_phase(struct attempt *attempt, int *error_number, struct orch_error *err);
+static void after_job(struct attempt *attempt);
+static void on_found_again(void *data, enum orch_outcome outcome, const char *message);
 
 static bool is_shortage(int error_number)
 {
 	return error_number == EAGAIN || error_number == ENOMEM || error_number == EMFILE || error_number == ENFILE;
+}
+
+const char *attempt_phase_name(enum attempt_phase phase)
+{
+	static const char *const names[] = {
+		[PHASE_WORKTREE] = "worktree",
+		[PHASE_SETUP] = "setup",
+		[PHASE_RUN] = "run",
+		[PHASE_CHECK] = "check",
+		[PHASE_COMMIT] = "commit",
+		[PHASE_SAVE] = "save",
+	};
+
+	return names[phase];
+}
+
+static void announce(struct attempt *attempt)
+{
+	attempt->phase_began(attempt->data, attempt);
+	attempt->announced = true;
 }
 
 /* --- output --- */
@@ -132,12 +157,199 @@ static char *describe_memory(const struct attempt *attempt, const struct job_exi
 	return text;
 }
 
+/* --- from phase to phase --- */
+
+static void on_timeout(void *data);
+static void on_idle(void *data);
+
+/* the limits on its time, counted from its start, and its output */
+static void watch(struct attempt *attempt)
+{
+	const struct settings *set = attempt->stream->set;
+	struct loop *loop = attempt->runner->loop;
+
+	if (attempt->watched)
+		return;
+	attempt->watched = true;
+	if (attempt->timeout_ms > 0) {
+		int64_t left = attempt->started_ms + attempt->timeout_ms - clock_mono_ms();
+
+		attempt->timeout = loop_timer_new(loop, on_timeout, attempt);
+		loop_timer_arm(attempt->timeout, left > 0 ? left : 0);
+	}
+	if (set->idle_ms > 0) {
+		struct stat st;
+
+		quiet_begin(&attempt->quiet, fstat(attempt->log_fd, &st) == 0 ? st.st_size : 0, clock_mono_ms(),
+			clock_wall_ms());
+		attempt->idle = loop_timer_new(loop, on_idle, attempt);
+		loop_timer_arm(attempt->idle, set->idle_ms);
+	}
+	attempt->checkins = checkins_new(attempt, on_checkins_gone, attempt);
+	if (attempt->follow_output) {
+		attempt->output_timer = loop_timer_new(loop, on_output_timer, attempt);
+		attempt->watch = loop_watch_new(loop, attempt->log, on_log_change, attempt);
+		/* what was written before anybody watched */
+		on_log_change(attempt);
+	}
+}
+
+static void on_saved(void *data, enum orch_outcome outcome, const char *message)
+{
+	struct attempt *attempt = data;
+	char *why = attempt->message;
+
+	(void)outcome, (void)message; /* what could not be saved has been warned of, and stays where it is */
+	attempt->message = NULL;
+	finish(attempt, attempt->outcome, why);
+}
+
+/* it has gone badly: what it did in its worktree is kept before anything else happens there */
+static void fail(struct attempt *attempt, enum orch_outcome outcome, char *message)
+{
+	if (!attempt->workspace || !attempt->workspace->cwd) {
+		finish(attempt, outcome, message);
+		return;
+	}
+	attempt->phase = PHASE_SAVE;
+	attempt->outcome = outcome;
+	attempt->message = message;
+	workspace_save(attempt->workspaces, attempt, orch_outcome_name(outcome), on_saved);
+}
+
+static void on_committed(void *data, enum orch_outcome outcome, const char *message)
+{
+	struct attempt *attempt = data;
+
+	if (outcome == ORCH_OUTCOME_SUCCESS)
+		finish(attempt, ORCH_OUTCOME_SUCCESS, NULL);
+	else
+		fail(attempt, outcome, message ? xstrdup(message) : NULL);
+}
+
+/* NULL: all that it declared is there. Of the others that is looked at when all of it is settled */
+static const char *missing_in_worktree(const struct attempt *attempt)
+{
+	const struct words *outputs = &attempt->stream->set->outputs;
+	const char *missing = NULL;
+
+	for (uint32_t i = 0; i < outputs->count && !missing; i++) {
+		char *path = path_join(attempt->workspace->cwd, outputs->items[i]);
+
+		if (!fs_exists(path))
+			missing = outputs->items[i];
+		free(path);
+	}
+	return missing;
+}
+
+static void succeed(struct attempt *attempt)
+{
+	const char *missing = attempt->workspace ? missing_in_worktree(attempt) : NULL;
+
+	if (!attempt->workspace) {
+		finish(attempt, ORCH_OUTCOME_SUCCESS, NULL);
+		return;
+	}
+	if (missing) {
+		fail(attempt, ORCH_OUTCOME_OUTPUTS,
+			xasprintf("it succeeded, but its output '%s' does not exist in its worktree", missing));
+		return;
+	}
+	attempt->phase = PHASE_COMMIT;
+	announce(attempt);
+	workspace_commit(attempt->workspaces, attempt, on_committed);
+}
+
+/* what is of the phase's command when it could not be started */
+static void not_started(struct attempt *attempt, int error_number, const char *message)
+{
+	static const char *const whose[] = {
+		[PHASE_SETUP] = "its setup: ", [PHASE_RUN] = "", [PHASE_CHECK] = "its check: "};
+
+	if (attempt->ending)
+		fail(attempt, attempt->ended_by, NULL);
+	else if (attempt->phase != PHASE_CHECK && is_shortage(error_number))
+		attempt->put_off(attempt->data, attempt, message);
+	else
+		fail(attempt, ORCH_OUTCOME_SPAWN, xasprintf("%s%s", whose[attempt->phase], message));
+}
+
+static void begin_phase(struct attempt *attempt, enum attempt_phase phase)
+{
+	struct orch_error err = {0};
+	int error_number = 0;
+
+	attempt->phase = phase;
+	if (start_phase(attempt, &error_number, &err) < 0)
+		not_started(attempt, error_number, err.message);
+}
+
+/* its work itself, or the check of a stream that has nothing else */
+static void begin_work(struct attempt *attempt)
+{
+	watch(attempt);
+	begin_phase(attempt, attempt->stream->run.bytes ? PHASE_RUN : PHASE_CHECK);
+}
+
+static void after_job(struct attempt *attempt)
+{
+	const struct job_exit *how = &attempt->last;
+	struct orch_error err = {0};
+
+	if (attempt->ending) {
+		fail(attempt, attempt->ended_by, NULL);
+	} else if ((how->signalled || how->code != 0) && how->oom_kills) {
+		fail(attempt, ORCH_OUTCOME_MEMORY, describe_memory(attempt, how));
+	} else if (how->signalled || how->code != 0) {
+		enum orch_outcome outcome = attempt->phase == PHASE_CHECK ? ORCH_OUTCOME_CHECK
+			: how->signalled                                  ? ORCH_OUTCOME_SIGNAL
+									  : ORCH_OUTCOME_EXIT;
+		char *status = describe_status(how);
+
+		fail(attempt, outcome, attempt->phase == PHASE_SETUP ? xasprintf("its setup: %s", status) : status);
+		if (attempt->phase == PHASE_SETUP)
+			free(status);
+	} else if (attempt->phase == PHASE_SETUP) {
+		if (workspace_mark_set_up(attempt->workspace, &err) < 0)
+			fail(attempt, ORCH_OUTCOME_INTERNAL, xstrdup(err.message));
+		else
+			begin_work(attempt);
+	} else if (attempt->phase == PHASE_RUN && attempt->stream->set->check.bytes) {
+		begin_phase(attempt, PHASE_CHECK);
+	} else {
+		succeed(attempt);
+	}
+}
+
+static void on_prepared(void *data, enum orch_outcome outcome, const char *message)
+{
+	struct attempt *attempt = data;
+
+	if (attempt->ending)
+		fail(attempt, attempt->ended_by, NULL);
+	else if (outcome != ORCH_OUTCOME_SUCCESS)
+		finish(attempt, outcome, message ? xstrdup(message) : NULL);
+	else if (attempt->stream->set->setup.bytes && !attempt->workspace->set_up) {
+		watch(attempt);
+		begin_phase(attempt, PHASE_SETUP);
+	} else
+		begin_work(attempt);
+}
+
+static void on_found_again(void *data, enum orch_outcome outcome, const char *message)
+{
+	struct attempt *attempt = data;
+
+	if (outcome == ORCH_OUTCOME_SUCCESS)
+		after_job(attempt);
+	else
+		finish(attempt, outcome, message ? xstrdup(message) : NULL);
+}
+
 static void on_job_exit(void *data, const struct job_exit *how)
 {
 	struct attempt *attempt = data;
-	struct orch_error err = {0};
-	bool failed = how->signalled || how->code != 0;
-	int error_number = 0;
 
 	attempt->job = NULL;
 	attempt->user_us += how->user_us;
@@ -152,23 +364,12 @@ static void on_job_exit(void *data, const struct job_exit *how)
 	attempt->exit_code = how->signalled ? -1 : how->code;
 	attempt->signal = how->signalled ? how->code : -1;
 
-	if (attempt->ending) {
-		finish(attempt, attempt->ended_by, NULL);
-	} else if (failed && how->oom_kills) {
-		finish(attempt, ORCH_OUTCOME_MEMORY, describe_memory(attempt, how));
-	} else if (failed) {
-		enum orch_outcome outcome = attempt->phase == PHASE_CHECK ? ORCH_OUTCOME_CHECK
-			: how->signalled                                  ? ORCH_OUTCOME_SIGNAL
-									  : ORCH_OUTCOME_EXIT;
-
-		finish(attempt, outcome, describe_status(how));
-	} else if (attempt->phase == PHASE_RUN && attempt->stream->set->check.bytes) {
-		attempt->phase = PHASE_CHECK;
-		if (start_phase(attempt, &error_number, &err) < 0)
-			finish(attempt, ORCH_OUTCOME_SPAWN, xasprintf("its check: %s", err.message));
-	} else {
-		finish(attempt, ORCH_OUTCOME_SUCCESS, NULL);
-	}
+	attempt->last = *how;
+	/* one that was adopted finds its worktree only now that something is to be done in it */
+	if (attempt->workspaces && workspace_is_wanted(attempt->stream) && !attempt->workspace)
+		workspace_prepare(attempt->workspaces, attempt, false, on_found_again);
+	else
+		after_job(attempt);
 }
 
 static void on_job_started(void *data, int pid)
@@ -176,7 +377,7 @@ static void on_job_started(void *data, int pid)
 	struct attempt *attempt = data;
 
 	attempt->pid = pid;
-	attempt->phase_began(attempt->data, attempt);
+	announce(attempt);
 }
 
 static void on_job_failed(void *data, int error_number, const char *message)
@@ -184,14 +385,7 @@ static void on_job_failed(void *data, int error_number, const char *message)
 	struct attempt *attempt = data;
 
 	attempt->job = NULL;
-	if (attempt->ending)
-		finish(attempt, attempt->ended_by, NULL);
-	else if (attempt->phase == PHASE_CHECK)
-		finish(attempt, ORCH_OUTCOME_SPAWN, xasprintf("its check: %s", message));
-	else if (is_shortage(error_number))
-		attempt->put_off(attempt->data, attempt, message);
-	else
-		finish(attempt, ORCH_OUTCOME_SPAWN, xstrdup(message));
+	not_started(attempt, error_number, message);
 }
 
 static void next_kill_step(void *data)
@@ -214,8 +408,14 @@ static void next_kill_step(void *data)
 
 void attempt_end(struct attempt *attempt, enum orch_outcome outcome, bool now)
 {
-	if (attempt->done || !attempt->job)
+	if (attempt->done)
 		return;
+	if (!attempt->job) {
+		/* git is at work: when that is done, it ends; work that is being committed is done */
+		attempt->ending = attempt->phase == PHASE_WORKTREE;
+		attempt->ended_by = outcome;
+		return;
+	}
 	if (!attempt->ending) {
 		attempt->ending = true;
 		attempt->ended_by = outcome;
@@ -281,7 +481,9 @@ char *attempt_record(const char *run, const char *stream, unsigned number, enum 
 
 static int start_phase(struct attempt *attempt, int *error_number, struct orch_error *err)
 {
-	const struct text *text = attempt->phase == PHASE_CHECK ? &attempt->stream->set->check : &attempt->stream->run;
+	const struct text *text = attempt->phase == PHASE_CHECK ? &attempt->stream->set->check
+		: attempt->phase == PHASE_SETUP                 ? &attempt->stream->set->setup
+								: &attempt->stream->run;
 	const struct job_callbacks on = {
 		.started = on_job_started, .failed = on_job_failed, .ended = on_job_exit, .data = attempt};
 	const struct settings *set = attempt->stream->set;
@@ -290,6 +492,7 @@ static int start_phase(struct attempt *attempt, int *error_number, struct orch_e
 	struct environment env = {0};
 	struct command command = {
 		.shell = context->project->set.shell,
+		.dir = attempt->workspace ? attempt->workspace->cwd : NULL,
 		.log = attempt->log_fd,
 		.linger_ms = 2000,
 		.memory = set->memory,
@@ -307,15 +510,15 @@ static int start_phase(struct attempt *attempt, int *error_number, struct orch_e
 	}
 	command.steps = steps;
 	command.step_count = set->kill_count;
-	if (attempt_outlives_us(attempt))
-		command.record = record = attempt_record(attempt->run, attempt->stream->name, attempt->number,
-			attempt->phase);
+	if (attempt_outlives_us(attempt) && attempt->phase != PHASE_SETUP)
+		command.record = record =
+			attempt_record(attempt->run, attempt->stream->name, attempt->number, attempt->phase);
 	status = context_expand(context, attempt, text, true, &script, err);
 	if (status == 0)
 		status = context_environment(context, attempt, NULL, &env, err);
 	if (status == 0) {
 		script_path = statedir_attempt_file(attempt->run, attempt->stream->name, attempt->number,
-			attempt->phase == PHASE_CHECK ? "check" : "script");
+			attempt->phase == PHASE_RUN ? "script" : attempt_phase_name(attempt->phase));
 		command.script = strbuf_cstr(&script);
 		command.script_path = script_path;
 		command.env = env.items;
@@ -330,39 +533,8 @@ static int start_phase(struct attempt *attempt, int *error_number, struct orch_e
 	return status;
 }
 
-/* the limits on its time, counted from its start, and its output */
-static void watch(struct attempt *attempt, bool follow_output)
+int attempt_start(struct attempt *attempt, struct orch_error *err)
 {
-	const struct settings *set = attempt->stream->set;
-	struct loop *loop = attempt->runner->loop;
-
-	if (attempt->timeout_ms > 0) {
-		int64_t left = attempt->started_ms + attempt->timeout_ms - clock_mono_ms();
-
-		attempt->timeout = loop_timer_new(loop, on_timeout, attempt);
-		loop_timer_arm(attempt->timeout, left > 0 ? left : 0);
-	}
-	if (set->idle_ms > 0) {
-		struct stat st;
-
-		quiet_begin(&attempt->quiet, fstat(attempt->log_fd, &st) == 0 ? st.st_size : 0, clock_mono_ms(),
-			clock_wall_ms());
-		attempt->idle = loop_timer_new(loop, on_idle, attempt);
-		loop_timer_arm(attempt->idle, set->idle_ms);
-	}
-	attempt->checkins = checkins_new(attempt, on_checkins_gone, attempt);
-	if (follow_output) {
-		attempt->output_timer = loop_timer_new(loop, on_output_timer, attempt);
-		attempt->watch = loop_watch_new(loop, attempt->log, on_log_change, attempt);
-		/* what was written before anybody watched */
-		on_log_change(attempt);
-	}
-}
-
-int attempt_start(struct attempt *attempt, bool follow_output, struct orch_error *err)
-{
-	int error_number = 0;
-
 	attempt->exit_code = attempt->signal = -1;
 	attempt->started_ms = clock_mono_ms();
 	attempt->log_fd = logfile_create(attempt->log, err);
@@ -372,17 +544,13 @@ int attempt_start(struct attempt *attempt, bool follow_output, struct orch_error
 		finish(attempt, ORCH_OUTCOME_INTERNAL, xstrdup(err->message));
 		return 0;
 	}
-	attempt->phase = attempt->stream->run.bytes ? PHASE_RUN : PHASE_CHECK;
-	if (start_phase(attempt, &error_number, err) < 0) {
-		if (is_shortage(error_number)) {
-			close(attempt->log_fd);
-			attempt->log_fd = -1;
-			return 1;
-		}
-		finish(attempt, ORCH_OUTCOME_SPAWN, xstrdup(err->message));
-		return 0;
+	if (workspace_is_wanted(attempt->stream)) {
+		attempt->phase = PHASE_WORKTREE;
+		announce(attempt);
+		workspace_prepare(attempt->workspaces, attempt, attempt->afresh, on_prepared);
+	} else {
+		begin_work(attempt);
 	}
-	watch(attempt, follow_output);
 	return 0;
 }
 
@@ -422,11 +590,11 @@ static void settle_end(struct attempt *attempt, const struct supervised_record *
 	};
 
 	attempt->started_ms = clock_mono_ms() - found->duration_ms;
-	attempt->phase_began(attempt->data, attempt);
+	announce(attempt);
 	on_job_exit(attempt, &how);
 }
 
-int attempt_adopt(struct attempt *attempt, bool follow_output, struct orch_error *err)
+int attempt_adopt(struct attempt *attempt, struct orch_error *err)
 {
 	const struct job_callbacks on = {
 		.started = on_job_started, .failed = on_job_failed, .ended = on_job_exit, .data = attempt};
@@ -456,8 +624,8 @@ int attempt_adopt(struct attempt *attempt, bool follow_output, struct orch_error
 		return -1;
 	if (attempt->job) {
 		attempt->started_ms = found.mono_ms;
-		attempt->phase_began(attempt->data, attempt);
-		watch(attempt, follow_output);
+		announce(attempt);
+		watch(attempt);
 		return 0;
 	}
 	if (state != SUPERVISED_ENDED)
@@ -476,6 +644,7 @@ void attempt_free(struct attempt *attempt)
 		close(attempt->log_fd);
 	free(attempt->log);
 	free(attempt->own_run);
+	workspace_free(attempt->workspace);
 	free(attempt->message);
 	free(attempt);
 }

@@ -1,7 +1,8 @@
 /*
- * One try at a stream: its number, phase, log, timers and outcome. Phases: run, then check. It ends once, with
- * everything its commands started gone (runner/runner.h); then `ended` is called and it waits to be settled and freed
- * by the executor.
+ * One try at a stream: its number, phase, log, timers and outcome. Phases: run, then check; of an isolated one before
+ * that its worktree and its setup, after that the commit, or, if it went badly, the saving of its work. It ends once,
+ * with everything its commands started gone (runner/runner.h); then `ended` is called and it waits to be settled and
+ * freed by the executor.
  */
 #ifndef EXEC_ATTEMPT_H
 #define EXEC_ATTEMPT_H
@@ -20,8 +21,10 @@ struct job;
 struct loop;
 struct loop_timer;
 struct loop_watch;
+struct workspace;
+struct workspaces;
 
-enum attempt_phase { PHASE_RUN, PHASE_CHECK };
+enum attempt_phase { PHASE_WORKTREE, PHASE_SETUP, PHASE_RUN, PHASE_CHECK, PHASE_COMMIT, PHASE_SAVE };
 
 struct attempt {
 	struct attempt *next; /* in the executor's list of ended ones */
@@ -34,15 +37,24 @@ struct attempt {
 	const struct context *context;
 	struct runner *runner;
 	const struct runner_ops *ops;
+	struct workspaces *workspaces;
+	bool follow_output;
+
+	/* of an isolated one; NULL before PHASE_WORKTREE, and of the others */
+	struct workspace *workspace;
+	bool afresh; /* it begins again from its base */
 
 	const char *run; /* id of the run that started it: in its directory are the attempt's files */
 	char *own_run;   /* that, if it is not the present one; else NULL */
 	bool adopted;    /* somebody who is gone started it */
+	bool watched;    /* its timers are set */
+	bool announced;  /* phase_began was called */
 	bool outdated;   /* it runs what the stream was then, and is no more */
 
 	char *log; /* path */
 	int log_fd;
 	struct job *job;
+	struct job_exit last; /* how its last command ended */
 	int pid;
 	int64_t started_ms; /* monotonic */
 	int64_t timeout_ms; /* 0: none */
@@ -83,12 +95,12 @@ struct attempt {
  * command that cannot be started ends as SPAWN). 1: resources are short just now, as with put_off, and nothing is
  * called.
  */
-int attempt_start(struct attempt *attempt, bool follow_output, struct orch_error *err);
+int attempt_start(struct attempt *attempt, struct orch_error *err);
 /*
  * Takes over one that somebody started who is gone, with `run` and `number` saying which: follows its command, or deals
  * with how it ended meanwhile. 1: nothing is left of it that could be taken over. -1 with *err: it cannot be told.
  */
-int attempt_adopt(struct attempt *attempt, bool follow_output, struct orch_error *err);
+int attempt_adopt(struct attempt *attempt, struct orch_error *err);
 /* its end is asked for: the steps of `kill`, or at once; `outcome` says why */
 void attempt_end(struct attempt *attempt, enum orch_outcome outcome, bool now);
 /* It is let go on, for the next orch to adopt: nothing more is called, and it is to be freed. False: it is none of
@@ -96,6 +108,8 @@ void attempt_end(struct attempt *attempt, enum orch_outcome outcome, bool now);
 bool attempt_leave(struct attempt *attempt);
 /* does it go on when orch is killed, to be adopted by the next one? */
 bool attempt_outlives_us(const struct attempt *attempt);
+/* "run", "check", ... */
+const char *attempt_phase_name(enum attempt_phase phase);
 /* where its supervisor keeps the files of that phase (supervised_spec.record); the caller frees */
 char *attempt_record(const char *run, const char *stream, unsigned number, enum attempt_phase phase);
 void attempt_free(struct attempt *attempt);

@@ -3,6 +3,7 @@
 #include "exec/context.h"
 
 #include "exec/attempt.h"
+#include "exec/workspace.h"
 #include "graph/graph.h"
 #include "graph/project.h"
 #include "os/fs.h"
@@ -115,6 +116,11 @@ static int dependency_value(
 			const struct stamp_part *part = &detail.parts[i];
 
 			/* the last one written counts */
+			if (part->kind == 'g' && strncmp(part->name, key, key_len) == 0 && part->name[key_len] == ' ') {
+				strbuf_truncate(value, 0);
+				strbuf_addstr(value, part->name + key_len + 1);
+				found = true;
+			}
 			if (part->kind == 'v' && strncmp(part->name, key, key_len) == 0 && part->name[key_len] == '=') {
 				strbuf_truncate(value, 0);
 				strbuf_addstr(value, part->name + key_len + 1);
@@ -133,6 +139,11 @@ static int dependency_value(
 static bool part_is(const struct template_part *part, const char *name)
 {
 	return part->name_len == strlen(name) && memcmp(part->name, name, part->name_len) == 0;
+}
+
+static const char *directory_of(const struct context *context, const struct attempt *attempt)
+{
+	return attempt->workspace && attempt->workspace->cwd ? attempt->workspace->cwd : context->project->dir;
 }
 
 static int late_value(const struct context *context, const struct attempt *attempt, const struct template_part *part,
@@ -155,11 +166,13 @@ static int late_value(const struct context *context, const struct attempt *attem
 	else if (part_is(part, "port"))
 		strbuf_addf(value, "%d", slot_port(attempt->slot));
 	else if (part_is(part, "dir"))
-		strbuf_addstr(value, context->project->dir);
+		strbuf_addstr(value, directory_of(context, attempt));
 	else if (part_is(part, "log"))
 		strbuf_addstr(value, path = path_join(context->project->dir, attempt->log));
-	else if (part_is(part, "branch") || part_is(part, "base"))
-		; /* a stream without a worktree has neither */
+	else if (part_is(part, "branch")) /* a stream without a worktree has neither */
+		strbuf_addstr(value, attempt->workspace ? attempt->workspace->branch : "");
+	else if (part_is(part, "base"))
+		strbuf_addstr(value, attempt->workspace ? attempt->workspace->base : "");
 	else {
 		*from_stream = true;
 		status = dependency_value(context, part->name, part->name_len, value, err);
@@ -383,7 +396,11 @@ int context_environment(const struct context *context, const struct attempt *att
 	strvec_pushf(own, "ORCH_RUN=%s", attempt->run);
 	strvec_pushf(own, "ORCH_STREAM=%s", attempt->stream->name);
 	strvec_pushf(own, "ORCH_ATTEMPT=%u", attempt->number);
-	strvec_pushf(own, "ORCH_DIR=%s", context->project->dir);
+	strvec_pushf(own, "ORCH_DIR=%s", directory_of(context, attempt));
+	if (attempt->workspace) {
+		strvec_pushf(own, "ORCH_BRANCH=%s", attempt->workspace->branch);
+		strvec_pushf(own, "ORCH_BASE=%s", attempt->workspace->base);
+	}
 	add_path(context, attempt, own, "ORCH_OUTPUT", "output");
 	add_path(context, attempt, own, "ORCH_INBOX", "inbox");
 	add_path(context, attempt, own, "ORCH_REPORT", "report");

@@ -8,6 +8,7 @@
 #include "exec/context.h"
 #include "exec/hooks.h"
 #include "exec/syncer.h"
+#include "exec/workspace.h"
 #include "graph/project.h"
 #include "os/child.h"
 #include "os/clock.h"
@@ -122,6 +123,8 @@ struct attempt *executor_new_attempt(struct executor *ex, uint32_t id, const cha
 	attempt->slot = sched_slot(ex->run, id);
 	attempt->context = &ex->context;
 	attempt->runner = &ex->runner;
+	attempt->workspaces = ex->workspaces;
+	attempt->follow_output = ex->options->follow_output;
 	attempt->ops = &runner_process;
 	attempt->own_run = run ? xstrdup(run) : NULL;
 	attempt->run = run ? attempt->own_run : ex->run_id;
@@ -191,6 +194,9 @@ static void start_task(struct executor *ex, uint32_t id)
 		return;
 	}
 	attempt = executor_new_attempt(ex, id, NULL, run_task(ex->run, id)->attempts);
+	/* what completed once begins again from its base; what did not goes on with what there is of it */
+	attempt->afresh = ex->plan->facts[id].stamp.present || ex->options->fresh;
+	ex->plan->facts[id].stamp.present = false;
 	if (attempt_outlives_us(attempt) && resume_note(ex, attempt, &err) < 0) {
 		attempt_free(attempt);
 		settle_later(ex, executor_stillborn(ex, id, ORCH_OUTCOME_INTERNAL, err.message));
@@ -198,7 +204,7 @@ static void start_task(struct executor *ex, uint32_t id)
 	}
 	ex->running[id] = attempt;
 	look_at_memory(ex, stream);
-	if (attempt_start(attempt, ex->options->follow_output, &err) == 0)
+	if (attempt_start(attempt, &err) == 0)
 		return;
 	ex->running[id] = NULL;
 	attempt_free(attempt);
@@ -291,7 +297,8 @@ static int exit_status(const struct executor *ex)
 
 static void end_loop(struct executor *ex)
 {
-	if (!ex->finished && !hooks_running(ex->hooks) && !syncer_is_busy(ex->syncer)) {
+	if (!ex->finished && !hooks_running(ex->hooks) && !syncer_is_busy(ex->syncer) &&
+		!workspaces_are_busy(ex->workspaces)) {
 		ex->finished = true;
 		loop_stop(ex->loop);
 	}
@@ -347,6 +354,7 @@ static void finish_run(struct executor *ex)
 int executor_new(struct executor **out, const struct executor_options *options, struct orch_error *err)
 {
 	struct executor *ex = xcalloc(1, sizeof *ex);
+	const struct workspaces_calls workspaces = {.warning = tell_warning_to, .idle = on_idle, .data = ex};
 	char *journal_path;
 	int status;
 
@@ -386,6 +394,7 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 	ex->runner = (struct runner){.loop = ex->loop, .supervision = ex->supervision};
 	context_init(&ex->context, ex->project, ex->plan->graph, ex->store, ex->run_id);
 	ex->bus = bus_new();
+	ex->workspaces = workspaces_new(ex->loop, ex->children, ex->project, ex->plan->graph, ex->store, &workspaces);
 	ex->hooks = hooks_new(ex->project, ex->run_id, ex->loop, ex->supervision, on_hook_warning, on_idle, ex);
 	ex->running = xcalloc(ex->project->stream_count, sizeof(struct attempt *));
 	ex->settle = loop_idle_new(ex->loop, settle, ex);
@@ -464,6 +473,7 @@ void executor_free(struct executor *ex)
 	hooks_free(ex->hooks);
 	supervision_free(ex->supervision);
 	children_free(ex->children);
+	workspaces_free(ex->workspaces);
 	loop_idle_free(ex->settle);
 	syncer_free(ex->syncer);
 	loop_timer_free(ex->wake);

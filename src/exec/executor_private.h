@@ -18,6 +18,7 @@ struct loop_idle;
 struct loop_timer;
 struct run;
 struct syncer;
+struct workspaces;
 
 struct executor {
 	const struct orch_run_options *options;
@@ -33,6 +34,7 @@ struct executor {
 	struct children *children;
 	struct supervision *supervision;
 	struct runner runner;
+	struct workspaces *workspaces;
 	struct context context;
 	struct bus *bus;
 	struct journal *journal;
@@ -102,6 +104,8 @@ void tell(struct executor *ex, struct orch_event *event);
 void tell_flush(struct executor *ex, bool sync);
 /* `stream` may be NULL */
 void tell_warning(struct executor *ex, const char *stream, const char *message);
+/* the same as a callback */
+void tell_warning_to(void *data, const char *stream, const char *message);
 void tell_finished(struct executor *ex, const struct attempt *attempt);
 /* orch itself cannot go on: what runs is ended, what it did is kept */
 void tell_failure(struct executor *ex, const struct orch_error *err);

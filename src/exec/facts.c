@@ -2,6 +2,7 @@
 
 #include "exec/facts.h"
 
+#include "exec/workspace.h"
 #include "graph/project.h"
 #include "os/clock.h"
 #include "state/fingerprint.h"
@@ -64,7 +65,7 @@ int facts_gather(struct plan_facts **out, const struct project *project, struct 
 		if (stream->set->inputs.count &&
 			fingerprint_inputs(cache, stream, &fact->inputs, NULL, &missing, NULL) < 0)
 			fact->unreadable = true;
-		if (stream->set->outputs.count)
+		if (stream->set->outputs.count && !workspace_is_wanted(stream))
 			fact->output_missing = fingerprint_missing_output(stream) != NULL;
 	}
 	if (stamp_store_check(store, err) < 0) {
@@ -93,9 +94,17 @@ static void add_dep_parts(struct stamp_detail *detail, const struct plan *plan, 
 	}
 }
 
+static void add_git_part(struct stamp_detail *detail, const char *what, const char *value)
+{
+	char *name = xasprintf("%s %s", what, value);
+
+	stamp_detail_add(detail, 'g', digest_bytes(value, strlen(value)), name);
+	free(name);
+}
+
 /* of its outputs and values; one that is never repeated where there is neither */
 static int describe_result(struct stamp_detail *detail, const struct stream *stream, struct file_cache *cache,
-	const char *run, unsigned attempt, struct orch_error *err)
+	const char *run, unsigned attempt, const struct workspace *workspace, struct orch_error *err)
 {
 	uint64_t result = 0;
 	bool known = false;
@@ -106,7 +115,13 @@ static int describe_result(struct stamp_detail *detail, const struct stream *str
 			known = true;
 		}
 	}
-	if (stream->set->outputs.count) {
+	if (workspace) {
+		result = digest_field(result, workspace->tree, strlen(workspace->tree));
+		add_git_part(detail, "commit", workspace->commit);
+		add_git_part(detail, "tree", workspace->tree);
+		add_git_part(detail, "branch", workspace->branch);
+		known = true;
+	} else if (stream->set->outputs.count) {
 		uint64_t outputs;
 
 		if (fingerprint_outputs(cache, stream, &outputs, detail, err) < 0)
@@ -127,7 +142,8 @@ static int describe_result(struct stamp_detail *detail, const struct stream *str
 }
 
 int facts_describe(struct stamp_detail *detail, const struct plan *plan, uint32_t id, struct file_cache *cache,
-	const char *run, unsigned attempt, int64_t duration_ms, struct orch_error *err)
+	const char *run, unsigned attempt, int64_t duration_ms, const struct workspace *workspace,
+	struct orch_error *err)
 {
 	const struct stream *stream = &plan->project->streams[id];
 	const struct plan_facts *fact = &plan->facts[id];
@@ -139,7 +155,7 @@ int facts_describe(struct stamp_detail *detail, const struct plan *plan, uint32_
 	if (stream->set->inputs.count && fingerprint_inputs(cache, stream, &inputs_now, detail, NULL, err) < 0)
 		return -1;
 	add_dep_parts(detail, plan, id);
-	if (describe_result(detail, stream, cache, run, attempt, err) < 0)
+	if (describe_result(detail, stream, cache, run, attempt, workspace, err) < 0)
 		return -1;
 	fingerprint_recipe_text(plan->project, stream, &text);
 	detail->recipe_text = strbuf_detach(&text);
@@ -188,7 +204,8 @@ int facts_touch(struct plan *plan, const uint32_t *streams, size_t count, struct
 					stamp_detail_add(&detail, 'v', before.parts[p].digest, before.parts[p].name);
 			}
 		}
-		status = facts_describe(&detail, plan, id, cache, "touch", 0, plan->facts[id].stamp.duration_ms, err);
+		status = facts_describe(
+			&detail, plan, id, cache, "touch", 0, plan->facts[id].stamp.duration_ms, NULL, err);
 		if (status == 0)
 			status = stamp_store_put(store, stream->name, &detail, err);
 		if (status == 0)

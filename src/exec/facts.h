@@ -10,6 +10,7 @@ struct file_cache;
 struct project;
 struct stamp_detail;
 struct stamp_store;
+struct workspace;
 
 struct facts_options {
 	const char *const *what_if; /* files that count as changed; NULL-terminated, or NULL */
@@ -24,10 +25,12 @@ int facts_gather(struct plan_facts **out, const struct project *project, struct 
  * Fills `detail` with what `stream` is made from and made, as of now: parts, digests, recipe text, times. The inputs
  * digest is `inputs` if `inputs_known` (it was taken before the stream ran); the result is that of its outputs and of
  * the values in `detail` (parts 'v', added by the caller), or, where it declares nothing by which its result could be
- * known, one that is never repeated, made from `run` and `attempt`.
+ * known, one that is never repeated, made from `run` and `attempt`. That of a stream in a worktree (`workspace` is not
+ * NULL) is the tree that it left.
  */
 int facts_describe(struct stamp_detail *detail, const struct plan *plan, uint32_t stream, struct file_cache *cache,
-	const char *run, unsigned attempt, int64_t duration_ms, struct orch_error *err);
+	const char *run, unsigned attempt, int64_t duration_ms, const struct workspace *workspace,
+	struct orch_error *err);
 
 /* stamps `streams` (ids, dependencies first) as if each had completed now; the plan's facts follow */
 int facts_touch(struct plan *plan, const uint32_t *streams, size_t count, struct stamp_store *store,

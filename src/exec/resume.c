@@ -89,7 +89,7 @@ static int go_on(struct executor *ex, uint32_t id, const struct detached *one, s
 
 	attempt->outdated = !is_current(ex, id, one);
 	ex->running[id] = attempt;
-	result = attempt_adopt(attempt, ex->options->follow_output, err);
+	result = attempt_adopt(attempt, err);
 	if (result == 0)
 		return 1;
 	ex->running[id] = NULL;

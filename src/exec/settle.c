@@ -6,6 +6,7 @@
 #include "exec/facts.h"
 #include "exec/syncer.h"
 #include "exec/values.h"
+#include "exec/workspace.h"
 #include "graph/project.h"
 #include "os/clock.h"
 #include "os/loop.h"
@@ -30,7 +31,7 @@ static void complete(struct executor *ex, struct attempt *attempt)
 {
 	struct plan_facts *fact = &ex->plan->facts[attempt->id];
 	struct stamp_detail detail = {0};
-	const char *missing = fingerprint_missing_output(attempt->stream);
+	const char *missing = attempt->workspace ? NULL : fingerprint_missing_output(attempt->stream);
 	struct orch_error err = {0};
 	struct orch_event event;
 	struct strbuf text = {0};
@@ -47,7 +48,7 @@ static void complete(struct executor *ex, struct attempt *attempt)
 		attempt->message = xstrdup(err.message);
 	} else if (values < 0 ||
 		facts_describe(&detail, ex->plan, attempt->id, ex->cache, attempt->run, attempt->number,
-			attempt->duration_ms, &err) < 0 ||
+			attempt->duration_ms, attempt->workspace, &err) < 0 ||
 		(attempt->stream->set->when != WHEN_FAILURE &&
 			stamp_store_put(ex->store, attempt->stream->name, &detail, &err) < 0)) {
 		attempt->outcome = ORCH_OUTCOME_INTERNAL;
@@ -139,6 +140,8 @@ void settle(void *data)
 		/* what could not be recorded is, by the next orch */
 		if (attempt_outlives_us(attempt) && attempt->outcome != ORCH_OUTCOME_INTERNAL)
 			resume_forget(ex, attempt);
+		if (attempt->workspace)
+			workspace_leave(ex->workspaces, attempt, attempt->outcome == ORCH_OUTCOME_SUCCESS);
 		if (attempt->outdated && attempt->outcome != ORCH_OUTCOME_STOPPED)
 			sched_put_back(ex->run, attempt->id);
 		else

@@ -59,6 +59,11 @@ void tell_warning(struct executor *ex, const char *stream, const char *message)
 	tell(ex, &event);
 }
 
+void tell_warning_to(void *data, const char *stream, const char *message)
+{
+	tell_warning(data, stream, message);
+}
+
 /* why a stale stream is stale, as the first event of its task says it */
 static char *stale_reason(const struct executor *ex, uint32_t stream)
 {
@@ -109,10 +114,10 @@ void tell_phase(void *data, struct attempt *attempt)
 	struct executor *ex = data;
 	struct orch_event event;
 
-	if (attempt->phase == PHASE_RUN || !attempt->stream->run.bytes) {
+	if (!attempt->announced) {
 		orch_event_init(&event, ORCH_EVENT_ATTEMPT_STARTED);
 		event.slot = attempt->slot;
-		event.pid = attempt->pid;
+		event.pid = attempt->pid > 0 ? attempt->pid : -1;
 		event.log = attempt->log;
 		if (attempt->adopted) {
 			event.run = attempt->run;
@@ -120,7 +125,8 @@ void tell_phase(void *data, struct attempt *attempt)
 		}
 	} else {
 		orch_event_init(&event, ORCH_EVENT_ATTEMPT_PHASE);
-		event.phase = "check";
+		event.phase = attempt_phase_name(attempt->phase);
+		event.pid = attempt->pid > 0 ? attempt->pid : -1;
 	}
 	event.stream = attempt->stream->name;
 	event.attempt = attempt->number;

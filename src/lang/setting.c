@@ -25,12 +25,8 @@ static const char *const counts_choices[] = {"last", "session", "sum", NULL};
 static const char *const account_choices[] = {"stream", "account", NULL};
 
 static const char *const only_no[] = {"no", NULL};
-static const char *const only_optional[] = {"optional", NULL};
-static const char *const only_none[] = {"none", NULL};
-static const char *const only_failed[] = {"failed", NULL};
 static const char *const only_process[] = {"process", NULL};
 static const char *const only_off[] = {"off", NULL};
-static const char *const only_commit[] = {"auto", "off", NULL};
 static const char *const only_manual[] = {"manual", NULL};
 static const char *const only_warn[] = {"warn", NULL};
 
@@ -50,7 +46,7 @@ const struct setting setting_table[] = {
 	{"check", SETTING_BLOCK, BOTH, NULL, 0, 0, AT(check), "",
 		"run after success; the stream is complete only if it exits 0", false, NULL},
 	{"setup", SETTING_BLOCK, BOTH, NULL, 0, 0, AT(setup), "",
-		"run once in a fresh worktree, before the first attempt", true, NULL},
+		"run once in a fresh worktree, before the first attempt", false, NULL},
 	{"env", SETTING_ENV, BOTH, NULL, 0, 0, AT(env), "",
 		"NAME=value for the environment; those of the defaults stay, the same name wins", false, NULL},
 	{"dotenv", SETTING_WORDS, BOTH, NULL, 0, 0, AT(dotenv), "", "files of NAME=value lines for the environment",
@@ -68,9 +64,9 @@ const struct setting setting_table[] = {
 	{"outputs", SETTING_WORDS, BOTH, NULL, 0, 0, AT(outputs), "", "paths that must exist after success", false,
 		NULL},
 	{"touches", SETTING_WORDS, BOTH, NULL, 0, 0, AT(touches), "", "files (globs) the stream expects to change",
-		true, NULL},
+		false, NULL},
 	{"changes", SETTING_ENUM, BOTH, changes_choices, 0, 0, AT(changes), "optional",
-		"what the stream must have done to the tree", false, only_optional},
+		"what the stream must have done to the tree", false, NULL},
 	{"after", SETTING_WORDS, SCOPE_STREAM, NULL, 0, 0, ELSEWHERE, "",
 		"dependencies, the same as names behind the colon", false, NULL},
 	{"when", SETTING_ENUM, BOTH, when_choices, 0, 0, AT(when), "success",
@@ -89,15 +85,15 @@ const struct setting setting_table[] = {
 	{"backoff", SETTING_BACKOFF, BOTH, NULL, 0, 0, AT(backoff_ms), "5s 5m",
 		"wait before a retry, doubled each time, up to the second duration", false, NULL},
 	{"isolate", SETTING_ENUM, BOTH, isolate_choices, 0, 0, AT(isolate), "", "where the stream runs", false,
-		only_none},
-	{"branch", SETTING_TEXT, BOTH, NULL, 0, 0, AT(branch), "", "branch of its worktree", true, NULL},
-	{"base", SETTING_TEXT, BOTH, NULL, 0, 0, AT(base), "", "what its worktree is cut from", true, NULL},
+		NULL},
+	{"branch", SETTING_TEXT, BOTH, NULL, 0, 0, AT(branch), "", "branch of its worktree", false, NULL},
+	{"base", SETTING_TEXT, BOTH, NULL, 0, 0, AT(base), "", "what its worktree is cut from", false, NULL},
 	{"copy", SETTING_WORDS, BOTH, NULL, 0, 0, AT(copy), "", "untracked files (globs) copied into a fresh worktree",
-		true, NULL},
+		false, NULL},
 	{"commit", SETTING_COMMIT, BOTH, NULL, 0, 0, AT(commit), "auto",
-		"what happens to changes left uncommitted at success: auto, off or a message", false, only_commit},
+		"what happens to changes left uncommitted at success: auto, off or a message", false, NULL},
 	{"keep", SETTING_ENUM, BOTH, keep_choices, 0, 0, AT(keep), "failed", "whether the worktree stays", false,
-		only_failed},
+		NULL},
 	{"runner", SETTING_ENUM, BOTH, runner_choices, 0, 0, AT(runner), "process", "what runs the attempt", false,
 		only_process},
 	{"slurm", SETTING_TEXT, BOTH, NULL, 0, 0, AT(slurm), "", "options for sbatch, as written", true, NULL},
@@ -127,13 +123,13 @@ const struct setting setting_table[] = {
 	{"default", SETTING_WORDS, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(default_targets), "",
 		"what a bare orch builds; default: everything", false, NULL},
 	{"base", SETTING_TEXT, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(base), "", "branch that worktrees are cut from",
-		true, NULL},
+		false, NULL},
 	{"merge", SETTING_ENUM, SCOPE_PROJECT, merge_choices, 0, 0, IN_PROJECT(merge), "manual",
 		"how finished work comes home", false, only_manual},
 	{"overlap", SETTING_ENUM, SCOPE_PROJECT, overlap_choices, 0, 0, IN_PROJECT(overlap), "warn",
 		"streams that touch the same files", false, only_warn},
 	{"worktrees", SETTING_TEXT, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(worktrees), "", "directory of the worktrees",
-		true, NULL},
+		false, NULL},
 	{"budget", SETTING_MONEY, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(budget), "",
 		"nothing new starts once the cost reaches it", true, NULL},
 	{"limit-wait", SETTING_DURATION, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(limit_wait_ms), "",

@@ -74,6 +74,8 @@ static const char *const texts[ORCH_OUTCOMES] = {
 	[ORCH_OUTCOME_CHECK] = "check failed",
 	[ORCH_OUTCOME_SPAWN] = "cannot run",
 	[ORCH_OUTCOME_MEMORY] = "out of memory",
+	[ORCH_OUTCOME_MERGE] = "conflict",
+	[ORCH_OUTCOME_CHANGES] = "wrong changes",
 	[ORCH_OUTCOME_OUTPUTS] = "output missing",
 	[ORCH_OUTCOME_STOPPED] = "stopped",
 	[ORCH_OUTCOME_INTERNAL] = "orch could not do its part",
@@ -104,6 +106,8 @@ void words_outcome(struct strbuf *out, const struct orch_stream_status *stream, 
 	case ORCH_OUTCOME_CHECK:
 	case ORCH_OUTCOME_SPAWN:
 	case ORCH_OUTCOME_MEMORY:
+	case ORCH_OUTCOME_MERGE:
+	case ORCH_OUTCOME_CHANGES:
 	case ORCH_OUTCOME_OUTPUTS:
 	case ORCH_OUTCOME_STOPPED:
 	case ORCH_OUTCOME_INTERNAL:

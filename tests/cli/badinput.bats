@@ -291,14 +291,14 @@ END
 }
 
 @test "what this version cannot carry out: an error to run, a warning to look" {
-	printf 'a:\n\tagent = claude\n\tprompt: do it\nb: a\n\tisolate = worktree\n\ttrue\n' >Orchfile
+	printf 'a:\n\tagent = claude\n\tprompt: do it\nb: a\n\trunner = tmux\n\ttrue\n' >Orchfile
 	for command in check -n "" -t; do
 		# shellcheck disable=SC2086
 		run --separate-stderr "$ORCH" $command
 		[ "$status" -eq 2 ]
 		[[ "$stderr" == *"Orchfile:2:2: error: 'agent' is not available in this version"* ]]
 		[[ "$stderr" == *"Orchfile:3:2: error: 'prompt' is not available"* ]]
-		[[ "$stderr" == *"Orchfile:5:2: error: 'isolate = worktree' is not available"* ]]
+		[[ "$stderr" == *"Orchfile:5:2: error: 'runner = tmux' is not available"* ]]
 	done
 	for command in list plan "show a" graph "why a" dump; do
 		# shellcheck disable=SC2086

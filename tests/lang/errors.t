@@ -307,7 +307,6 @@ a:
 	runner = process
 b:
 	prompt = x.md
-	branch = y
 --------
 Orchfile:2:2: error: 'agent' is not available in this version of orch
     2 | 	agent = claude
@@ -329,9 +328,6 @@ Orchfile:5:2: note: the first time is here
       | 	^~~~~~
 Orchfile:14:2: error: 'prompt' is not available in this version of orch
    14 | 	prompt = x.md
-      | 	^~~~~~
-Orchfile:15:2: error: 'branch' is not available in this version of orch
-   15 | 	branch = y
       | 	^~~~~~
 ========
 #! inspect

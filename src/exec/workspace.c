@@ -1,0 +1,762 @@
+#include "config.h"
+
+#include "exec/workspace.h"
+
+#include "exec/attempt.h"
+#include "graph/graph.h"
+#include "graph/project.h"
+#include "os/fs.h"
+#include "state/stamp.h"
+#include "util/alloc.h"
+#include "util/array.h"
+#include "util/error.h"
+#include "util/path.h"
+#include "util/strbuf.h"
+#include "vcs/commit.h"
+#include "vcs/merge.h"
+#include "vcs/refs.h"
+#include "vcs/repo.h"
+#include "vcs/save.h"
+#include "vcs/worktree.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHOWN_MAX = 5 }; /* files named in a message */
+
+struct workspaces {
+	struct git *git;
+	const struct project *project;
+	const struct graph *graph;
+	struct stamp_store *store;
+	struct workspaces_calls calls;
+	struct repo *repo;
+	bool opening, opened;
+	struct orch_error refusal; /* why there is no repository to work in, once opened */
+	char *base_name;
+	char base[GIT_OID_MAX];
+	struct task *waiting; /* for the repository to be opened, newest first */
+};
+
+/* one call, from its begin to its `done` */
+struct task {
+	struct workspaces *all;
+	struct attempt *attempt;
+	struct task *next;
+	bool afresh;
+	workspace_done *done;
+	struct strvec side_names, side_oids; /* what the dependencies made */
+	size_t checked;                      /* of them: contained in the stream's branch */
+	char tip[GIT_OID_MAX];               /* of that branch */
+	size_t stuck;                        /* which of them does not go together with those before it; 0: none */
+};
+
+static void prepare(struct task *task);
+
+/* --- what is what --- */
+
+bool workspace_is_wanted(const struct stream *stream)
+{
+	enum isolate isolate = stream->set->isolate;
+
+	if (isolate == ISOLATE_DEFAULT)
+		return stream->prompt.bytes || stream->set->prompt_file;
+	return isolate == ISOLATE_WORKTREE;
+}
+
+char *workspace_path(const struct project *project, const char *stream)
+{
+	const char *where = project->set.worktrees ? project->set.worktrees : ".orch/worktrees";
+	char *parent = path_join(project->dir, where), *path = path_join(parent, stream);
+
+	free(parent);
+	return path;
+}
+
+static char *branch_of(const struct stream *stream)
+{
+	return stream->set->branch ? xstrdup(stream->set->branch) : xasprintf("orch/%s", stream->name);
+}
+
+void workspace_free(struct workspace *workspace)
+{
+	if (!workspace)
+		return;
+	free(workspace->dir);
+	free(workspace->cwd);
+	free(workspace->git_dir);
+	free(workspace->branch);
+	free(workspace->base_name);
+	free(workspace);
+}
+
+static struct task *task_new(struct workspaces *all, struct attempt *attempt, workspace_done *done)
+{
+	struct task *task = xcalloc(1, sizeof *task);
+
+	task->all = all;
+	task->attempt = attempt;
+	task->done = done;
+	return task;
+}
+
+static void task_end(struct task *task, enum orch_outcome outcome, const char *message)
+{
+	struct attempt *attempt = task->attempt;
+	workspace_done *done = task->done;
+
+	strvec_release(&task->side_names);
+	strvec_release(&task->side_oids);
+	free(task);
+	done(attempt, outcome, message);
+}
+
+/* --- the repository --- */
+
+static void start_waiting(struct workspaces *all)
+{
+	struct task *list = NULL, *next;
+
+	for (; all->waiting; all->waiting = next) {
+		next = all->waiting->next;
+		all->waiting->next = list;
+		list = all->waiting;
+	}
+	for (; list; list = next) {
+		next = list->next;
+		prepare(list);
+	}
+}
+
+static void on_base(void *data, const struct vcs_end *end, const char *oid)
+{
+	struct workspaces *all = data;
+
+	all->opened = true;
+	if (end->status != VCS_OK)
+		error_set(&all->refusal, "base '%s': %s", all->base_name, end->err.message);
+	else
+		memcpy(all->base, oid, strlen(oid) + 1);
+	start_waiting(all);
+}
+
+static void on_opened(void *data, const struct vcs_end *end, struct repo *repo)
+{
+	struct workspaces *all = data;
+
+	all->repo = repo;
+	if (end->status != VCS_OK)
+		all->refusal = end->err;
+	else if (repo->bare)
+		error_set(&all->refusal, "this is a bare repository: there is no checkout to work from");
+	if (all->refusal.message[0]) {
+		all->opened = true;
+		start_waiting(all);
+		return;
+	}
+	if (all->project->set.base) {
+		all->base_name = xstrdup(all->project->set.base);
+		ref_resolve(repo, all->base_name, on_base, all);
+		return;
+	}
+	all->opened = true;
+	all->base_name = xstrdup(repo->branch ? repo->branch : "HEAD");
+	memcpy(all->base, repo->head, sizeof all->base);
+	if (!repo->head[0])
+		error_set(&all->refusal,
+			"branch '%s' has no commit yet, so there is nothing to work from: make a first commit",
+			all->base_name);
+	else if (repo->doing != REPO_NOTHING) {
+		char *message = xasprintf("%s is under way in the checkout: the streams start from the last commit",
+			repo_doing_text(repo->doing));
+
+		all->calls.warning(all->calls.data, NULL, message);
+		free(message);
+	}
+	start_waiting(all);
+}
+
+static void on_version(void *data, const struct vcs_end *end, const struct git_version *version)
+{
+	struct workspaces *all = data;
+
+	(void)version;
+	if (end->status == VCS_OK) {
+		repo_open(all->git, all->project->dir, on_opened, all);
+		return;
+	}
+	all->refusal = end->err;
+	all->opened = true;
+	start_waiting(all);
+}
+
+/* --- preparing --- */
+
+static void add_side(struct task *task, const char *name, const char *oid)
+{
+	for (size_t i = 0; i < task->side_oids.count; i++) {
+		if (strcmp(task->side_oids.items[i], oid) == 0)
+			return;
+	}
+	strvec_push(&task->side_names, name);
+	strvec_push(&task->side_oids, oid);
+}
+
+/* the commit in a stamp: part 'g', "commit OID" */
+static const char *stamped_commit(const struct stamp_detail *detail)
+{
+	for (size_t i = 0; i < detail->part_count; i++) {
+		if (detail->parts[i].kind == 'g' && strncmp(detail->parts[i].name, "commit ", 7) == 0)
+			return detail->parts[i].name + 7;
+	}
+	return NULL;
+}
+
+/* What it depends on, through groups: each that has a branch of its own is a side. -1 with *err: one has no commit */
+static int find_sides(struct task *task, struct orch_error *err)
+{
+	struct workspaces *all = task->all;
+	ARRAY(uint32_t) stack = {0};
+	bool *seen = xcalloc(all->project->stream_count, sizeof *seen);
+	int result = 0;
+
+	*ARRAY_PUSH(&stack) = task->attempt->id;
+	for (size_t next = 0; next < stack.count && result == 0; next++) {
+		uint32_t id = stack.items[next];
+		const edge *deps = graph_deps(all->graph, id);
+
+		for (uint32_t i = 0; i < graph_dep_count(all->graph, id) && result == 0; i++) {
+			uint32_t dep = EDGE_STREAM(deps[i]);
+			const struct stream *stream = &all->project->streams[dep];
+			struct stamp_detail detail = {0};
+
+			if (EDGE_ORDER_ONLY(deps[i]) || seen[dep])
+				continue;
+			seen[dep] = true;
+			if (stream_is_group(stream)) {
+				*ARRAY_PUSH(&stack) = dep;
+				continue;
+			}
+			if (!workspace_is_wanted(stream))
+				continue;
+			if (stamp_store_read(all->store, stream->name, &detail, err) != 0) {
+				result = -1;
+			} else if (!stamped_commit(&detail)) {
+				result = error_set(err,
+					"'%s' completed without a branch of its own; 'orch reset %s' makes it run again",
+					stream->name, stream->name);
+			} else {
+				char *branch = branch_of(stream);
+
+				add_side(task, branch, stamped_commit(&detail));
+				free(branch);
+			}
+			stamp_detail_release(&detail);
+		}
+	}
+	ARRAY_RELEASE(&stack);
+	free(seen);
+	return result;
+}
+
+static enum orch_outcome outcome_of(const struct vcs_end *end)
+{
+	switch (end->status) {
+	case VCS_OK:
+		return ORCH_OUTCOME_SUCCESS;
+	case VCS_CONFLICT:
+		return ORCH_OUTCOME_MERGE;
+	case VCS_REJECTED:
+		return ORCH_OUTCOME_EXIT;
+	case VCS_STOPPED:
+		return ORCH_OUTCOME_STOPPED;
+	default:
+		return ORCH_OUTCOME_SPAWN;
+	}
+}
+
+/* the first of `count` names, as people list them: "a", "a and b", "a, b and c" */
+static void add_names(struct strbuf *out, const struct strvec *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		strbuf_addf(out, "%s%s", i == 0 ? "" : i + 1 == count ? " and " : ", ", names->items[i]);
+}
+
+static char *conflict_text(const struct task *task, const struct merge_conflict *conflict)
+{
+	struct strbuf text = {0};
+
+	strbuf_addstr(&text, "the work of ");
+	add_names(&text, &task->side_names, task->stuck);
+	strbuf_addf(&text, " and of %s does not go together in", task->side_names.items[task->stuck]);
+	for (size_t i = 0; i < conflict->files.count; i++)
+		strbuf_addf(&text, "%s %s", i ? "," : "", conflict->files.items[i]);
+	strbuf_addf(&text, "; its worktree %s has both: put it right there and commit, or change one of them",
+		task->attempt->workspace->dir);
+	return strbuf_detach(&text);
+}
+
+static void merge_next(struct task *task);
+
+static void on_merged_there(void *data, const struct vcs_end *end, const struct merge_conflict *conflict)
+{
+	struct task *task = data;
+	char *text;
+
+	if (end->status == VCS_OK) {
+		task->stuck++;
+		merge_next(task);
+		return;
+	}
+	text = end->status == VCS_CONFLICT && conflict ? conflict_text(task, conflict)
+						       : xasprintf("merging what it depends on: %s", end->err.message);
+	task_end(task, outcome_of(end), text);
+	free(text);
+}
+
+/* what did not go together in memory, in the worktree: there a person, or a rule, may have put it right meanwhile */
+static void merge_next(struct task *task)
+{
+	struct merge_side theirs;
+
+	if (task->stuck == 0 || task->stuck >= task->side_oids.count) {
+		task_end(task, ORCH_OUTCOME_SUCCESS, NULL);
+		return;
+	}
+	theirs.name = task->side_names.items[task->stuck];
+	theirs.oid = task->side_oids.items[task->stuck];
+	merge_in_worktree(task->all->repo, task->attempt->stream->name, task->attempt->workspace->dir, &theirs,
+		on_merged_there, task);
+}
+
+/* where in the worktree the stream runs: as the project's directory is in the repository */
+static char *place_in(const struct workspaces *all, const char *dir)
+{
+	size_t len = strlen(all->repo->top);
+	const char *below = all->project->dir;
+
+	if (strncmp(below, all->repo->top, len) == 0 && below[len] == '/')
+		return path_join(dir, below + len + 1);
+	return xstrdup(dir);
+}
+
+static void on_added(void *data, const struct vcs_end *end, const struct worktree_made *made)
+{
+	struct task *task = data;
+	struct workspace *workspace = task->attempt->workspace;
+
+	if (end->status != VCS_OK) {
+		char *message = xasprintf("its worktree: %s", end->err.message);
+
+		task_end(task, outcome_of(end), message);
+		free(message);
+		return;
+	}
+	free(workspace->dir);
+	workspace->dir = xstrdup(made->path);
+	workspace->git_dir = xstrdup(made->git_dir);
+	workspace->set_up = made->set_up;
+	for (size_t i = 0; i < made->saved.count; i++) {
+		char *message = xasprintf("what its branch had before is kept as %s", made->saved.items[i]);
+
+		task->all->calls.warning(task->all->calls.data, task->attempt->stream->name, message);
+		free(message);
+	}
+	if (made->moved_aside) {
+		char *message = xasprintf("what was in the way of its worktree is now %s", made->moved_aside);
+
+		task->all->calls.warning(task->all->calls.data, task->attempt->stream->name, message);
+		free(message);
+	}
+	workspace->cwd = place_in(task->all, workspace->dir);
+	merge_next(task);
+}
+
+static void add_worktree(struct task *task)
+{
+	const struct stream *stream = task->attempt->stream;
+	struct workspace *workspace = task->attempt->workspace;
+	struct strvec copy = {0};
+	struct worktree_spec spec = {
+		.stream = stream->name,
+		.branch = workspace->branch,
+		.path = workspace->dir,
+		.base = workspace->base,
+		.afresh = task->afresh,
+		.reason = "before it was started afresh",
+		.copy_from = task->all->repo->top,
+	};
+
+	for (uint32_t i = 0; i < stream->set->copy.count; i++)
+		strvec_push(&copy, stream->set->copy.items[i]);
+	spec.copy = copy.count ? &copy : NULL;
+	worktree_add(task->all->repo, &spec, on_added, task);
+	strvec_release(&copy);
+}
+
+/* A branch that lacks some of what it is to start from was made for other parents: it is kept under a ref, and begun
+ * again */
+static void on_is_ancestor(void *data, const struct vcs_end *end, bool yes)
+{
+	struct task *task = data;
+
+	if (end->status != VCS_OK || !yes)
+		task->afresh = true;
+	else if (++task->checked < task->side_oids.count) {
+		ref_is_ancestor(task->all->repo, task->side_oids.items[task->checked], task->tip, on_is_ancestor, task);
+		return;
+	}
+	add_worktree(task);
+}
+
+static void on_tip(void *data, const struct vcs_end *end, const char *oid)
+{
+	struct task *task = data;
+
+	if (end->status != VCS_OK) {
+		add_worktree(task);
+		return;
+	}
+	memcpy(task->tip, oid, strlen(oid) + 1);
+	ref_is_ancestor(task->all->repo, task->side_oids.items[0], task->tip, on_is_ancestor, task);
+}
+
+static void start_from(struct task *task, const char *base)
+{
+	struct workspace *workspace = task->attempt->workspace;
+	char *ref;
+
+	memcpy(workspace->base, base, strlen(base) + 1);
+	/* a merge that somebody is putting right in the worktree is left to them */
+	if (task->afresh || task->stuck > 0 || task->side_oids.count == 0) {
+		add_worktree(task);
+		return;
+	}
+	ref = xasprintf("%s%s", REFS_BRANCH, workspace->branch);
+	ref_resolve(task->all->repo, ref, on_tip, task);
+	free(ref);
+}
+
+static void on_merged(void *data, const struct vcs_end *end, const struct merge_base_result *result)
+{
+	struct task *task = data;
+
+	if (!result) {
+		char *message = xasprintf("merging what it depends on: %s", end->err.message);
+
+		task_end(task, outcome_of(end), message);
+		free(message);
+		return;
+	}
+	if (end->status == VCS_CONFLICT)
+		task->stuck = result->stuck;
+	start_from(task, result->oid);
+}
+
+static void on_stream_base(void *data, const struct vcs_end *end, const char *oid)
+{
+	struct task *task = data;
+	char *message;
+
+	if (end->status == VCS_OK) {
+		start_from(task, oid);
+		return;
+	}
+	message = xasprintf("base = %s: %s", task->attempt->stream->set->base, end->err.message);
+	task_end(task, ORCH_OUTCOME_SPAWN, message);
+	free(message);
+}
+
+static void prepare(struct task *task)
+{
+	struct workspaces *all = task->all;
+	const struct stream *stream = task->attempt->stream;
+	struct workspace *workspace = task->attempt->workspace;
+	struct orch_error err = {0};
+	struct strbuf names = {0};
+	ARRAY(struct merge_side) sides = {0};
+
+	if (all->refusal.message[0]) {
+		char *message = xasprintf("it works in a worktree: %s", all->refusal.message);
+
+		task_end(task, ORCH_OUTCOME_SPAWN, message);
+		free(message);
+		return;
+	}
+	workspace->dir = workspace_path(all->project, stream->name);
+	workspace->branch = branch_of(stream);
+	if (stream->set->base) {
+		workspace->base_name = xstrdup(stream->set->base);
+		ref_resolve(all->repo, stream->set->base, on_stream_base, task);
+		return;
+	}
+	if (find_sides(task, &err) != 0) {
+		task_end(task, ORCH_OUTCOME_SPAWN, err.message);
+		return;
+	}
+	if (task->side_oids.count == 0) {
+		workspace->base_name = xstrdup(all->base_name);
+		start_from(task, all->base);
+		return;
+	}
+	for (size_t i = 0; i < task->side_oids.count; i++) {
+		*ARRAY_PUSH(&sides) =
+			(struct merge_side){.name = task->side_names.items[i], .oid = task->side_oids.items[i]};
+	}
+	add_names(&names, &task->side_names, task->side_names.count);
+	workspace->base_name = strbuf_detach(&names);
+	if (sides.count == 1)
+		start_from(task, sides.items[0].oid);
+	else
+		merge_base(all->repo, stream->name, sides.items, sides.count, on_merged, task);
+	ARRAY_RELEASE(&sides);
+}
+
+void workspace_prepare(struct workspaces *all, struct attempt *attempt, bool afresh, workspace_done *done)
+{
+	struct task *task = task_new(all, attempt, done);
+
+	task->afresh = afresh;
+	attempt->workspace = xcalloc(1, sizeof *attempt->workspace);
+	if (all->opened) {
+		prepare(task);
+		return;
+	}
+	task->next = all->waiting;
+	all->waiting = task;
+	if (!all->opening) {
+		all->opening = true;
+		git_check_version(all->git, on_version, all);
+	}
+}
+
+int workspace_mark_set_up(struct workspace *workspace, struct orch_error *err)
+{
+	if (worktree_mark_set_up(workspace->git_dir, err) != 0)
+		return -1;
+	workspace->set_up = true;
+	return 0;
+}
+
+/* --- what the work comes to --- */
+
+/* the first few that no glob of `touches` names; NULL: none */
+static char *untouched(const struct stream *stream, const struct strvec *paths)
+{
+	struct strbuf text = {0};
+	size_t count = 0;
+
+	for (size_t i = 0; i < paths->count; i++) {
+		bool named = false;
+
+		for (uint32_t t = 0; t < stream->set->touches.count && !named; t++)
+			named = path_match(stream->set->touches.items[t], paths->items[i]);
+		if (!named && count++ < SHOWN_MAX)
+			strbuf_addf(&text, "%s%s", text.len ? ", " : "", paths->items[i]);
+	}
+	if (count > SHOWN_MAX)
+		strbuf_addf(&text, " and %zu more", count - SHOWN_MAX);
+	return count ? strbuf_detach(&text) : NULL;
+}
+
+static void on_changes(void *data, const struct vcs_end *end, const struct strvec *paths)
+{
+	struct task *task = data;
+	const struct stream *stream = task->attempt->stream;
+	char *text;
+
+	if (end->status != VCS_OK) {
+		task_end(task, ORCH_OUTCOME_INTERNAL, end->err.message);
+		return;
+	}
+	if (stream->set->changes == CHANGES_REQUIRED && paths->count == 0) {
+		task_end(task, ORCH_OUTCOME_CHANGES, "it was to change something, and changed nothing");
+		return;
+	}
+	if (stream->set->changes == CHANGES_FORBIDDEN && paths->count > 0) {
+		text = xasprintf("it was to change nothing, and changed %s%s", paths->items[0],
+			paths->count > 1 ? " and more" : "");
+		task_end(task, ORCH_OUTCOME_CHANGES, text);
+		free(text);
+		return;
+	}
+	text = stream->set->touches.count ? untouched(stream, paths) : NULL;
+	if (text) {
+		char *message = xasprintf("it changed what its 'touches' does not name: %s", text);
+
+		task->all->calls.warning(task->all->calls.data, stream->name, message);
+		free(message);
+		free(text);
+	}
+	task_end(task, ORCH_OUTCOME_SUCCESS, NULL);
+}
+
+static void warn_of(struct task *task, const struct commit_result *result)
+{
+	const struct workspaces_calls *calls = &task->all->calls;
+	const char *stream = task->attempt->stream->name;
+
+	if (result->strayed) {
+		char *message = xasprintf("it left its branch for %s; '%s' was moved on to what it did there",
+			*result->strayed ? result->strayed : "a detached HEAD", task->attempt->workspace->branch);
+
+		calls->warning(calls->data, stream, message);
+		free(message);
+	}
+	for (size_t i = 0; i < result->nested.count; i++) {
+		char *message = xasprintf("'%s' is a repository of its own: not committed%s%s", result->nested.items[i],
+			result->saved_ref ? ", kept as " : "", result->saved_ref ? result->saved_ref : "");
+
+		calls->warning(calls->data, stream, message);
+		free(message);
+	}
+}
+
+static void on_committed(void *data, const struct vcs_end *end, const struct commit_result *result)
+{
+	struct task *task = data;
+	struct workspace *workspace = task->attempt->workspace;
+	struct strbuf text = {0};
+
+	if (result)
+		warn_of(task, result);
+	if (end->status == VCS_OK) {
+		memcpy(workspace->commit, result->oid, sizeof workspace->commit);
+		memcpy(workspace->tree, result->tree, sizeof workspace->tree);
+		commit_changes(task->all->repo, workspace->base, workspace->commit, on_changes, task);
+		return;
+	}
+	strbuf_addf(&text, "committing its work: %s", end->err.message);
+	for (size_t i = 0; result && i < result->unresolved.count; i++)
+		strbuf_addf(&text, "%s %s", i ? "," : ":", result->unresolved.items[i]);
+	if (end->said && *end->said)
+		strbuf_addf(&text, "\n%s", end->said);
+	task_end(task, outcome_of(end), strbuf_cstr(&text));
+	strbuf_release(&text);
+}
+
+void workspace_commit(struct workspaces *all, struct attempt *attempt, workspace_done *done)
+{
+	struct task *task = task_new(all, attempt, done);
+	const struct stream *stream = attempt->stream;
+	const char *setting = stream->set->commit;
+	bool is_message = setting && strcmp(setting, "auto") != 0 && strcmp(setting, "off") != 0;
+	char *subject = is_message ? xstrdup(setting)
+		: stream->title    ? xasprintf("%s: %s", stream->name, stream->title)
+				   : xstrdup(stream->name);
+	struct commit_spec spec = {
+		.stream = stream->name,
+		.dir = attempt->workspace->dir,
+		.branch = attempt->workspace->branch,
+		.subject = subject,
+		.run = attempt->run,
+		.attempt = attempt->number,
+		.look_only = setting && strcmp(setting, "off") == 0,
+	};
+
+	commit_work(all->repo, &spec, on_committed, task);
+	free(subject);
+}
+
+static void on_saved(void *data, const struct vcs_end *end, const struct saved_work *work)
+{
+	struct task *task = data;
+	const struct workspaces_calls *calls = &task->all->calls;
+	const char *stream = task->attempt->stream->name;
+	char *message = NULL;
+
+	if (end->status != VCS_OK)
+		message = xasprintf("what it left in '%s' could not be kept under a ref: %s",
+			task->attempt->workspace->dir, end->err.message);
+	else if (work->missing)
+		message = xasprintf("some of what it left could not be read, and is not in %s: %s",
+			work->ref ? work->ref : "what was kept", work->missing);
+	if (message)
+		calls->warning(calls->data, stream, message);
+	free(message);
+	task_end(task, end->status == VCS_OK ? ORCH_OUTCOME_SUCCESS : ORCH_OUTCOME_INTERNAL,
+		end->status == VCS_OK ? NULL : end->err.message);
+}
+
+void workspace_save(struct workspaces *all, struct attempt *attempt, const char *reason, workspace_done *done)
+{
+	struct save_spec spec = {.stream = attempt->stream->name, .dir = attempt->workspace->dir, .reason = reason};
+
+	save_work(all->repo, &spec, on_saved, task_new(all, attempt, done));
+}
+
+/* --- what stays --- */
+
+struct leaving {
+	struct workspaces *all;
+	char *stream;
+};
+
+static void on_removed(void *data, const struct vcs_end *end, const struct worktree_removed *removed)
+{
+	struct leaving *leaving = data;
+
+	(void)removed;
+	/* that it stays is no harm: 'orch clean' says why it does */
+	if (end->status != VCS_OK && end->status != VCS_STOPPED && end->status != VCS_REFUSED)
+		leaving->all->calls.warning(leaving->all->calls.data, leaving->stream, end->err.message);
+	free(leaving->stream);
+	free(leaving);
+}
+
+void workspace_leave(struct workspaces *all, const struct attempt *attempt, bool success)
+{
+	enum keep keep = attempt->stream->set->keep;
+	struct leaving *leaving;
+	struct worktree_removal spec = {.stream = attempt->stream->name, .path = attempt->workspace->dir, .save = true};
+
+	if (!attempt->workspace->git_dir || keep == KEEP_ALWAYS || (keep == KEEP_FAILED && !success))
+		return;
+	leaving = xcalloc(1, sizeof *leaving);
+	leaving->all = all;
+	leaving->stream = xstrdup(attempt->stream->name);
+	worktree_remove(all->repo, &spec, on_removed, leaving);
+}
+
+/* --- life --- */
+
+static void on_git_idle(void *data)
+{
+	struct workspaces *all = data;
+
+	all->calls.idle(all->calls.data);
+}
+
+struct workspaces *workspaces_new(struct loop *loop, struct children *children, const struct project *project,
+	const struct graph *graph, struct stamp_store *store, const struct workspaces_calls *calls)
+{
+	struct workspaces *all = xcalloc(1, sizeof *all);
+
+	all->git = git_new(loop, children, 0);
+	git_on_idle(all->git, on_git_idle, all);
+	all->project = project;
+	all->graph = graph;
+	all->store = store;
+	all->calls = *calls;
+	return all;
+}
+
+bool workspaces_are_busy(const struct workspaces *all)
+{
+	return git_under_way(all->git) > 0;
+}
+
+void workspaces_stop(struct workspaces *all)
+{
+	git_stop(all->git);
+}
+
+void workspaces_free(struct workspaces *all)
+{
+	if (!all)
+		return;
+	git_free(all->git);
+	repo_free(all->repo);
+	free(all->base_name);
+	free(all);
+}

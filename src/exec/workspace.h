@@ -1,0 +1,73 @@
+/*
+ * Where an isolated attempt works: a worktree of its own, on its stream's branch, cut from what its dependencies made
+ * (RUNTIME.md "Git"). All of it goes on beside the loop; each call ends by one call of `done`, maybe from within.
+ */
+#ifndef EXEC_WORKSPACE_H
+#define EXEC_WORKSPACE_H
+
+#include <stdbool.h>
+
+#include "orch/event.h"
+#include "vcs/git.h"
+
+struct attempt;
+struct children;
+struct graph;
+struct loop;
+struct project;
+struct stamp_store;
+struct stream;
+struct workspaces; /* of a run: the repository, and the commit that the run began with */
+
+/* an attempt's */
+struct workspace {
+	char *dir;                /* the worktree, absolute */
+	char *cwd;                /* where in it the stream runs; NULL until it is there */
+	char *git_dir;            /* of the worktree */
+	char *branch;             /* "orch/STREAM" */
+	char *base_name;          /* what it was cut from, for people: "main", "orch/a", "orch/a and orch/b" */
+	char base[GIT_OID_MAX];   /* that commit */
+	bool set_up;              /* `setup:` has been done in it */
+	char commit[GIT_OID_MAX]; /* once the work is committed: the branch's, */
+	char tree[GIT_OID_MAX];   /* and its tree */
+};
+
+struct workspaces_calls {
+	void (*warning)(void *data, const char *stream, const char *message);
+	void (*idle)(void *data); /* nothing is under way any more */
+	void *data;
+};
+
+/* Borrows everything. Nothing is looked at before the first isolated stream */
+struct workspaces *workspaces_new(struct loop *loop, struct children *children, const struct project *project,
+	const struct graph *graph, struct stamp_store *store, const struct workspaces_calls *calls);
+/* after it is idle, or after children_free(). NULL is fine */
+void workspaces_free(struct workspaces *all);
+bool workspaces_are_busy(const struct workspaces *all);
+/* what is under way ends soon, and badly; later calls go on as ever */
+void workspaces_stop(struct workspaces *all);
+
+/* does the stream work in a worktree? */
+bool workspace_is_wanted(const struct stream *stream);
+/* where the stream's worktree is, whether it exists or not; absolute, the caller frees */
+char *workspace_path(const struct project *project, const char *stream);
+void workspace_free(struct workspace *workspace);
+
+/* SUCCESS, or what became of it, with a message that is valid during the call */
+typedef void workspace_done(void *data, enum orch_outcome outcome, const char *message);
+
+/* Fills attempt->workspace. `afresh`: from its base again, what its branch has is kept under a ref; else it goes on
+ * with what there is. MERGE: the dependencies' work does not go together, and the worktree has the conflict, where it
+ * could be made */
+void workspace_prepare(struct workspaces *all, struct attempt *attempt, bool afresh, workspace_done *done);
+/* `setup:` has been done */
+int workspace_mark_set_up(struct workspace *workspace, struct orch_error *err);
+/* the work has succeeded: what it left is committed (as `commit` says), `changes` and `touches` are looked at. CHANGES:
+ * it did not do to the tree what it should have; EXIT: a hook refused the commit; MERGE: conflicts are not resolved */
+void workspace_commit(struct workspaces *all, struct attempt *attempt, workspace_done *done);
+/* the work has not succeeded: all of it, untracked files too, is kept under a ref before anything else happens to it */
+void workspace_save(struct workspaces *all, struct attempt *attempt, const char *reason, workspace_done *done);
+/* the attempt is over: its worktree goes, or stays, as `keep` says. In the background; what cannot go is a warning */
+void workspace_leave(struct workspaces *all, const struct attempt *attempt, bool success);
+
+#endif
