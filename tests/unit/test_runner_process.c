@@ -233,10 +233,10 @@ static void says_why_it_cannot_start(void **state)
 	command.shell = "  ";
 	assert_int_equal(ops->start(&job, &runner, &command, &callbacks, &number, &err), -1);
 	command.script = "#!/bin/sh\n";
-	command.script_path = "/nonexistent/script";
+	command.script_path = "/proc/nonexistent/script";
 	assert_int_equal(ops->start(&job, &runner, &command, &callbacks, &number, &err), -1);
 	assert_int_equal(number, ENOENT);
-	assert_non_null(strstr(err.message, "/nonexistent/script"));
+	assert_non_null(strstr(err.message, "/proc/nonexistent/script"));
 	assert_int_equal(exits, 0);
 }
 
