@@ -256,6 +256,9 @@ static void succeed(struct attempt *attempt)
 			xasprintf("it succeeded, but its output '%s' does not exist in its worktree", missing));
 		return;
 	}
+	/* they are beside its work, not beside what is made of it */
+	if (attempt->checkins)
+		(void)checkins_end(attempt->checkins);
 	attempt->phase = PHASE_COMMIT;
 	announce(attempt);
 	workspace_commit(attempt->workspaces, attempt, on_committed);

@@ -4,6 +4,7 @@
 
 #include "exec/attempt.h"
 #include "exec/context.h"
+#include "exec/workspace.h"
 #include "graph/project.h"
 #include "os/clock.h"
 #include "os/loop.h"
@@ -123,8 +124,11 @@ static int start(struct turn *turn, struct orch_error *err)
 	char *path = log_path(attempt), *script_path, part[32];
 	struct strbuf script = {0};
 	struct environment env = {0};
-	struct command command = {
-		.shell = context->project->set.shell, .linger_ms = GRACE_MS, .steps = &term, .step_count = 1};
+	struct command command = {.dir = attempt->workspace ? attempt->workspace->cwd : NULL,
+		.shell = context->project->set.shell,
+		.linger_ms = GRACE_MS,
+		.steps = &term,
+		.step_count = 1};
 	int log = logfile_create(path, err), result = log < 0 ? -1 : 0;
 
 	free(path);
