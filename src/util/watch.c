@@ -130,8 +130,11 @@ static size_t whole_characters(const char *text, size_t len)
 /* where the character that begins at `at` ends */
 static size_t next_character(const char *text, size_t len, size_t at)
 {
-	for (at++; at < len && is_continuation(text[at]); at++)
-		;
+	unsigned char lead = at < len ? (unsigned char)text[at] : 0;
+	unsigned more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : lead >= 0xc0 ? 1 : 0;
+
+	for (at++; more && at < len && is_continuation(text[at]); more--)
+		at++;
 	return at;
 }
 

@@ -19,6 +19,8 @@
 #include "util/template.h"
 #include "util/units.h"
 #include "util/utf8.h"
+#include "util/watch.h"
+#include "util/when.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -236,6 +238,98 @@ static void try_regex(const char *pattern, size_t pattern_len, const char *text,
 	regex_free(regex);
 }
 
+static void on_found(void *data, unsigned pattern, const struct regex *regex, const struct regex_search *match)
+{
+	struct strbuf *log = data;
+	const char *value;
+	size_t len;
+
+	(void)pattern;
+	demand(match->start <= match->end && match->end <= match->len);
+	strbuf_addf(log, "%zu:", match->end - match->start);
+	strbuf_add(log, match->text + match->start, match->end - match->start);
+	if (regex_found(regex, match, "name", &value, &len))
+		strbuf_add(log, value, len);
+}
+
+/* in one piece and in pieces of all sizes up to 40 bytes: the same is found, also by the own channel where all is its
+ * own */
+static void try_watch(const char *pattern, size_t pattern_len, const char *text, size_t len)
+{
+	static const char *const by_place[] = {"\\G", "\\A", "\\K", "\\C", "(*"};
+	struct regex *regex, *own;
+	struct strbuf logs[2] = {{0}};
+	uint32_t random = (uint32_t)len + 1;
+	bool gave_up = false;
+	size_t where;
+
+	/* what these mean depends on where the search began */
+	for (size_t i = 0; i < sizeof by_place / sizeof by_place[0]; i++) {
+		if (memmem(pattern, pattern_len, by_place[i], strlen(by_place[i])))
+			return;
+	}
+	if (len > 2000 || regex_new(&regex, pattern, pattern_len, &where, NULL) < 0)
+		return;
+	demand(regex_new(&own, "", 0, &where, NULL) == 0);
+	for (int round = 0; round < 2; round++) {
+		struct watch_pattern watched = {regex, round == 1 && len % 2};
+		struct watch *watch = watch_new(&watched, 1, own, on_found, &logs[round]);
+
+		for (size_t at = 0, n; at < len; at += n) {
+			random = random * 1664525 + 1013904223;
+			n = round ? 1 + (random >> 16) % 40 : len;
+			if (n > len - at)
+				n = len - at;
+			watch_feed(watch, text + at, n);
+		}
+		watch_finish(watch);
+		gave_up |= watch_gave_up(watch, 0);
+		watch_free(watch);
+	}
+	demand(gave_up ||
+		(logs[0].len == logs[1].len && (!logs[0].len || memcmp(logs[0].data, logs[1].data, logs[0].len) == 0)));
+	strbuf_release(&logs[0]);
+	strbuf_release(&logs[1]);
+	regex_free(regex);
+	regex_free(own);
+}
+
+/* a zone that changes its clocks twice a day, and knows nobody else */
+static bool odd_offset(void *data, const char *name, int64_t epoch_s, int32_t *offset_s)
+{
+	(void)data;
+	*offset_s = epoch_s / 43200 % 2 ? 3600 : -7200;
+	return !name;
+}
+
+static void try_when(const char *text, size_t len)
+{
+	static const struct when_zones zones = {odd_offset, NULL};
+	const int64_t now = INT64_C(1795255200000);
+	int64_t found;
+
+	if (when_parse(text, len, now, &zones, &found))
+		demand(found <= now + INT64_C(366) * 86400000);
+}
+
+static void try_unescape(const char *text, size_t len)
+{
+	struct strbuf out = {0}, escaped = {0};
+	struct json_writer w = {.out = &escaped};
+	size_t valid;
+
+	json_unescape(&out, text, len);
+	demand(out.len <= len);
+	strbuf_truncate(&out, 0);
+	/* what was written comes back */
+	valid = utf8_invalid_at(text, strnlen(text, len));
+	json_add_stringn(&w, text, valid);
+	json_unescape(&out, escaped.data + 1, escaped.len - 2);
+	demand(out.len == valid && (!valid || memcmp(out.data, text, valid) == 0));
+	strbuf_release(&out);
+	strbuf_release(&escaped);
+}
+
 static void try_utf8(const char *text, size_t len)
 {
 	size_t invalid = utf8_invalid_at(text, len), at = 0, width = 0;
@@ -286,6 +380,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_path(rest);
 	try_glob(first, rest);
 	try_regex(text, first_len, text + size - rest_len, rest_len);
+	try_watch(text, first_len, text + size - rest_len, rest_len);
+	try_when(text, size);
+	try_unescape(text, size);
 	try_utf8(text, size);
 	try_json(text, size);
 	suggest_offer(&suggest, rest);
