@@ -80,7 +80,8 @@ static int add(struct output_patterns *all, const char *name, const char *patter
 	compiled = ARRAY_PUSH(&all->compiled);
 	*compiled = (struct compiled){regex, name, meaning, rule};
 	watched = ARRAY_PUSH(&all->watched);
-	*watched = (struct watch_pattern){regex, own};
+	*watched = (struct watch_pattern){
+		.regex = regex, .own = own, .once = meaning == MEANS_DONE || meaning == MEANS_FAILED};
 	return 0;
 }
 

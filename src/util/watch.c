@@ -32,6 +32,7 @@ struct cursor {
 	bool lines;   /* matches begin only at the start of a line */
 	bool suspect; /* it took long once: its time is measured */
 	bool gave_up, limited;
+	bool once, over;    /* nothing more is looked for */
 	uint64_t from;      /* what is before it has been dealt with */
 	uint64_t not_till;  /* a match has begun at `from`: it is looked at again when the text has got that long */
 	uint64_t line_from; /* ... or has an end of line from here on; UINT64_MAX: it has one already */
@@ -42,6 +43,7 @@ struct cursor {
 struct channel {
 	struct strbuf kept;
 	uint64_t base;
+	size_t unseen; /* bytes at the end of `kept` that no pattern was shown yet */
 	struct cursor *cursors;
 	unsigned count;
 };
@@ -72,6 +74,7 @@ struct watch *watch_new(
 
 		cursor->regex = patterns[i].regex;
 		cursor->number = i;
+		cursor->once = patterns[i].once;
 		cursor->lookbehind = regex_lookbehind(cursor->regex);
 		cursor->lines = regex_starts_lines(cursor->regex);
 	}
@@ -203,6 +206,7 @@ static bool step(struct watch *watch, const struct channel *channel, struct curs
 	switch (regex_search(cursor->regex, &search)) {
 	case REGEX_MATCH:
 		watch->found(watch->data, cursor->number, cursor->regex, &search);
+		cursor->over = cursor->once;
 		/* behind an empty match the next character is the first that may begin another */
 		if (search.end <= search.start)
 			search.end = next_character(kept, channel->kept.len, search.end);
@@ -240,10 +244,10 @@ static void look(struct watch *watch, struct channel *channel, struct cursor *cu
 	uint64_t end = channel->base + channel->kept.len;
 	bool more = true;
 
-	if (cursor->gave_up || (!final && !is_due(channel, cursor, end)))
+	if (cursor->over || (!final && !is_due(channel, cursor, end)))
 		return;
 	cursor->not_till = 0;
-	while (more && cursor->from < end) {
+	while (more && !cursor->over && cursor->from < end) {
 		int64_t since = now_ns(cursor), spent;
 
 		more = step(watch, channel, cursor, final);
@@ -253,8 +257,7 @@ static void look(struct watch *watch, struct channel *channel, struct cursor *cu
 		else
 			cursor->suspect = spent >= SUSPECT_NS;
 		if (cursor->spent_ns > TIME_FREE_NS + (int64_t)(cursor->from * TIME_PER_BYTE_NS)) {
-			cursor->gave_up = true;
-			cursor->from = end;
+			cursor->gave_up = cursor->over = true;
 		}
 	}
 }
@@ -269,7 +272,7 @@ static void forget(struct channel *channel)
 		const struct cursor *cursor = &channel->cursors[i];
 		uint64_t from = cursor->from > cursor->lookbehind ? cursor->from - cursor->lookbehind : 0;
 
-		if (!cursor->gave_up && from < needed)
+		if (!cursor->over && from < needed)
 			needed = from;
 	}
 	drop = (size_t)(needed - channel->base);
@@ -295,21 +298,32 @@ static void forget(struct channel *channel)
 	}
 }
 
-static void feed(struct watch *watch, struct channel *channel, const char *bytes, size_t len)
+/* shows what is there to the patterns */
+static void scan(struct watch *watch, struct channel *channel)
 {
-	if (!channel->count)
-		return;
-	while (len) {
-		size_t piece = len < PIECE ? len : PIECE, cut;
+	/* but for a character that is not whole yet */
+	size_t cut = channel->kept.len - whole_characters(channel->kept.data, channel->kept.len);
 
+	channel->kept.len -= cut;
+	for (unsigned i = 0; i < channel->count; i++)
+		look(watch, channel, &channel->cursors[i], false);
+	channel->kept.len += cut;
+	channel->unseen = 0;
+	forget(channel);
+}
+
+/* adds the bytes; they are scanned in pieces, the last of them by the caller */
+static void append(struct watch *watch, struct channel *channel, const char *bytes, size_t len)
+{
+	while (channel->count && len) {
+		size_t piece = PIECE - channel->unseen;
+
+		if (piece > len)
+			piece = len;
 		strbuf_add(&channel->kept, bytes, piece);
-		/* a character that is not whole yet is not shown to the patterns */
-		cut = channel->kept.len - whole_characters(channel->kept.data, channel->kept.len);
-		channel->kept.len -= cut;
-		for (unsigned i = 0; i < channel->count; i++)
-			look(watch, channel, &channel->cursors[i], false);
-		channel->kept.len += cut;
-		forget(channel);
+		channel->unseen += piece;
+		if (channel->unseen == PIECE)
+			scan(watch, channel);
 		bytes += piece;
 		len -= piece;
 	}
@@ -328,11 +342,11 @@ static void settle_line(struct watch *watch)
 
 	watch->line_is = own ? LINE_OWN : LINE_OTHER;
 	if (own)
-		feed(watch, &watch->own, watch->line.data, watch->line.len);
+		append(watch, &watch->own, watch->line.data, watch->line.len);
 	strbuf_truncate(&watch->line, 0);
 }
 
-static void feed_own(struct watch *watch, const char *bytes, size_t len)
+static void append_own(struct watch *watch, const char *bytes, size_t len)
 {
 	while (len) {
 		const char *newline = memchr(bytes, '\n', len);
@@ -349,7 +363,7 @@ static void feed_own(struct watch *watch, const char *bytes, size_t len)
 			if (newline || watch->line.len == OWN_HEAD)
 				settle_line(watch);
 		} else if (watch->line_is == LINE_OWN) {
-			feed(watch, &watch->own, bytes, part);
+			append(watch, &watch->own, bytes, part);
 		}
 		if (newline)
 			watch->line_is = LINE_UNKNOWN;
@@ -360,9 +374,13 @@ static void feed_own(struct watch *watch, const char *bytes, size_t len)
 
 void watch_feed(struct watch *watch, const char *bytes, size_t len)
 {
-	feed(watch, &watch->all, bytes, len);
+	append(watch, &watch->all, bytes, len);
 	if (watch->own.count)
-		feed_own(watch, bytes, len);
+		append_own(watch, bytes, len);
+	if (watch->all.unseen)
+		scan(watch, &watch->all);
+	if (watch->own.unseen)
+		scan(watch, &watch->own);
 }
 
 void watch_finish(struct watch *watch)

@@ -29,6 +29,7 @@ enum { WATCH_KEEP_MAX = 4 * 1024 * 1024 };
 struct watch_pattern {
 	struct regex *regex; /* borrowed; may serve several watches */
 	bool own;            /* only the agent's own channel */
+	bool once;           /* only its first match is wanted */
 };
 
 /* a match of pattern `pattern`; its text is match->text + match->start to match->end, its groups come from

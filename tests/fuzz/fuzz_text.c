@@ -272,7 +272,7 @@ static void try_watch(const char *pattern, size_t pattern_len, const char *text,
 		return;
 	demand(regex_new(&own, "", 0, &where, NULL) == 0);
 	for (int round = 0; round < 2; round++) {
-		struct watch_pattern watched = {regex, round == 1 && len % 2};
+		struct watch_pattern watched = {.regex = regex, .own = round == 1 && len % 2};
 		struct watch *watch = watch_new(&watched, 1, own, on_found, &logs[round]);
 
 		for (size_t at = 0, n; at < len; at += n) {

@@ -58,7 +58,7 @@ static struct regex *compile(const char *pattern)
 static void add(struct fixture *f, const char *pattern, bool own)
 {
 	f->regex[f->count] = compile(pattern);
-	f->patterns[f->count] = (struct watch_pattern){f->regex[f->count], own};
+	f->patterns[f->count] = (struct watch_pattern){.regex = f->regex[f->count], .own = own};
 	f->count++;
 }
 
@@ -353,6 +353,25 @@ static void work_grows_with_the_text(void **state)
 	strbuf_release(&line);
 }
 
+static void once_is_once(void **state)
+{
+	struct fixture f = {0};
+	struct watch *watch;
+
+	(void)state;
+	add(&f, "a(?<g>\\d)", false);
+	add(&f, "a(?<g>\\d)", false);
+	f.patterns[0].once = true;
+	watch = watch_new(f.patterns, f.count, NULL, found, &f);
+	watch_feed(watch, "a1 a2", 5);
+	watch_feed(watch, " a3 ", 4);
+	watch_finish(watch);
+	assert_string_equal(strbuf_cstr(&f.log), "0:a1(1);1:a1(1);1:a2(2);1:a3(3);");
+	assert_false(watch_gave_up(watch, 0));
+	watch_free(watch);
+	done(&f);
+}
+
 static void nothing_is_fine(void **state)
 {
 	struct fixture f = {0};
@@ -382,6 +401,7 @@ int main(void)
 		cmocka_unit_test(a_match_longer_than_what_is_kept_is_left_out),
 		cmocka_unit_test(no_text_can_hang_a_pattern),
 		cmocka_unit_test(work_grows_with_the_text),
+		cmocka_unit_test(once_is_once),
 		cmocka_unit_test(nothing_is_fine),
 	};
 
