@@ -482,3 +482,55 @@ set_clock_later() {
 	has 'Too many open files; fewer run at once until there is room'
 	has '20 streams: 20 completed'
 }
+
+resident() { # pids: kB of all of them
+	local one sum=0
+	for one in "$@"; do
+		sum=$((sum + $(sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\).*/\1/p' "/proc/$one/status")))
+	done
+	echo "$sum"
+}
+
+wakeups() { # pids: how often they slept and woke
+	local one sum=0
+	for one in "$@"; do
+		sum=$((sum + $(sed -n 's/^voluntary_ctxt_switches:[[:space:]]*//p' "/proc/$one/status")))
+	done
+	echo "$sum"
+}
+
+all_began() {
+	[ "$(grep -c '^orch: start ' out)" -eq 1000 ]
+}
+
+@test "a thousand at once: little memory, no wake-ups while nothing happens, one signal ends all" {
+	[ "$(ulimit -u)" = unlimited ] || [ "$(ulimit -u)" -gt 3000 ] || skip 'too few processes allowed'
+	awk 'BEGIN { for (n = 0; n < 1000; n++) printf "s%d:\n\texec sleep 600\n", n }' >Orchfile
+	"$ORCH" -j1000 --color=never >out 2>&1 &
+	pid=$!
+	until_ok all_began
+	supervisor=$(tr ' ' '\n' <"/proc/$pid/task/$pid/children" | head -n1)
+	[ "$(tr ' ' '\n' <"/proc/$supervisor/task/$supervisor/children" | grep -c .)" -eq 1000 ]
+	# until what was under way is done
+	before=-1
+	quiet=0
+	for i in $(seq 100); do
+		now=$(wakeups "$pid" "$supervisor")
+		[ "$now" -ne "$before" ] || quiet=$((quiet + 1))
+		[ "$quiet" -lt 10 ] || break
+		[ "$now" -eq "$before" ] || quiet=0
+		before=$now
+		sleep 0.1
+	done
+	# a whole second without one
+	[ "$quiet" -ge 10 ]
+	# a build with sanitizers needs much more
+	grep -q __asan "$(readlink "/proc/$pid/exe")" || [ "$(resident "$pid" "$supervisor")" -lt 30000 ]
+	kill -TERM "$pid"
+	status=0
+	wait "$pid" || status=$?
+	[ "$status" -eq 143 ]
+	grep -q '^1000 streams: 1000 cancelled' out
+	[ ! -e "/proc/$supervisor" ] || gone "$supervisor"
+	pid=
+}
