@@ -302,7 +302,7 @@ def table():
                     ends.append(text)
             print("| %s | SIG%s | %s | %s | %s |" % (
                 row[0][0], row[1], " | ".join(left for left, _, _ in got),
-                "kept" if kept == {True} else "removed" if kept == {False} else "both", ", ".join(ends)))
+                "kept" if kept == {True} else "removed" if kept == {False} else "both" if kept else "-", ", ".join(ends)))
             sys.stdout.flush()
     return 0
 

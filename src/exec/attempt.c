@@ -364,6 +364,10 @@ static void on_job_exit(void *data, const struct job_exit *how)
 	attempt->oom_kills += how->oom_kills;
 	attempt->left_behind += how->left_behind;
 	attempt->unkillable += how->unkillable;
+	if (how->names && *how->names) {
+		free(attempt->names);
+		attempt->names = xstrdup(how->names);
+	}
 	attempt->exit_code = how->signalled ? -1 : how->code;
 	attempt->signal = how->signalled ? how->code : -1;
 
@@ -590,6 +594,7 @@ static void settle_end(struct attempt *attempt, const struct supervised_record *
 		.oom_kills = found->how.oom_kills,
 		.left_behind = found->how.left_behind,
 		.unkillable = found->how.unkillable,
+		.names = found->how.names,
 	};
 
 	attempt->started_ms = clock_mono_ms() - found->duration_ms;
@@ -649,5 +654,6 @@ void attempt_free(struct attempt *attempt)
 	free(attempt->own_run);
 	workspace_free(attempt->workspace);
 	free(attempt->message);
+	free(attempt->names);
 	free(attempt);
 }

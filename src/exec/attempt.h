@@ -77,6 +77,7 @@ struct attempt {
 	int64_t duration_ms, user_us, system_us, max_rss_kb, memory_peak; /* the last in bytes; 0: unknown */
 	unsigned oom_kills;
 	unsigned left_behind, unkillable;
+	char *names;   /* of those, see child_exit.names; NULL: none */
 	char *message; /* of a failure: what happened; NULL if outcome and status say all */
 
 	void (*ended)(void *data, struct attempt *attempt);

@@ -74,8 +74,7 @@ static char *stale_reason(const struct executor *ex, uint32_t stream)
 	return xstrdup(plan_reason_text(item->reason));
 }
 
-void tell_change(
-	void *data, uint32_t stream, enum orch_task_state from, enum orch_task_state to, const char *reason)
+void tell_change(void *data, uint32_t stream, enum orch_task_state from, enum orch_task_state to, const char *reason)
 {
 	struct executor *ex = data;
 	struct orch_event event;
@@ -147,6 +146,25 @@ void tell_output(void *data, struct attempt *attempt, const char *last_line, int
 	tell(ex, &event);
 }
 
+/* what was found when its command had ended, and did not end by itself */
+static void tell_leftovers(struct executor *ex, const struct attempt *attempt)
+{
+	const char *before = attempt->names ? ": " : "", *names = attempt->names ? attempt->names : "";
+	const char *plural = attempt->left_behind == 1 ? "" : "es";
+	char *message = NULL;
+
+	if (attempt->unkillable)
+		message = xasprintf("%u of its processes could not be ended, even by SIGKILL%s%s", attempt->unkillable,
+			before, names);
+	/* of one that was made to end it is no news */
+	else if (attempt->left_behind && !attempt->ending)
+		message = xasprintf("it left %u process%s behind, which %s ended%s%s", attempt->left_behind, plural,
+			attempt->left_behind == 1 ? "was" : "were", before, names);
+	if (message)
+		tell_warning(ex, attempt->stream->name, message);
+	free(message);
+}
+
 void tell_finished(struct executor *ex, const struct attempt *attempt)
 {
 	struct orch_event event;
@@ -174,11 +192,5 @@ void tell_finished(struct executor *ex, const struct attempt *attempt)
 		tell_warning(ex, attempt->stream->name, message);
 		free(message);
 	}
-	if (attempt->unkillable) {
-		char *message = xasprintf(
-			"%u of its processes could not be ended, even by SIGKILL; see 'ps'", attempt->unkillable);
-
-		tell_warning(ex, attempt->stream->name, message);
-		free(message);
-	}
+	tell_leftovers(ex, attempt);
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -58,6 +59,7 @@ struct child {
 	enum step step;
 	bool told_kill; /* child_signal(SIGKILL) while the leader lived */
 	bool keep;      /* see child_spec */
+	bool reaps;
 	size_t orphans; /* left processes that are our children now; below them there may be more */
 	int64_t linger_ms;
 	int64_t deadline;         /* of this step */
@@ -65,6 +67,7 @@ struct child {
 	struct loop_timer *timer; /* NULL until it is needed */
 	unsigned left_behind;
 	unsigned unkillable;
+	char names[sizeof((struct child_exit *)NULL)->names];
 	char *mark;
 	const struct cgroup *group; /* see child_spec */
 	void (*on_exit)(void *data, const struct child_exit *how);
@@ -284,11 +287,9 @@ static void signal_listed(const struct child *child, const struct proc_list *lis
 	}
 }
 
-/* returns how many there were besides the leader */
-static size_t signal_tree(struct child *child, int signo)
+static void signal_tree(struct child *child, int signo)
 {
 	struct proc_list list = {0};
-	size_t count;
 
 	/* listed before the first signal: what dies no longer shows what it had started */
 	collect(child, &list);
@@ -297,9 +298,7 @@ static size_t signal_tree(struct child *child, int signo)
 	signal_listed(child, &list, signo);
 	if (signo != SIGKILL && is_ending(signo))
 		signal_listed(child, &list, SIGCONT);
-	count = list.count;
 	ARRAY_RELEASE(&list);
-	return count;
 }
 
 /* --- a child's end, step by step --- */
@@ -334,6 +333,27 @@ static void leader_ended(struct child *child)
 		loop_timer_disarm(child->timer);
 }
 
+/* what a report says of those in the list */
+static void write_names(struct child *child, const struct proc_list *list)
+{
+	size_t len = 0, room = sizeof child->names - sizeof ", ...";
+
+	child->names[0] = '\0';
+	for (size_t i = 0; i < list->count; i++) {
+		char name[32], one[64];
+		int size;
+
+		proc_name(list->items[i].pid, name, sizeof name);
+		size = snprintf(one, sizeof one, "%s%ld (%s)", len ? ", " : "", (long)list->items[i].pid, name);
+		if (len + (size_t)size > room) {
+			memcpy(child->names + len, ", ...", sizeof ", ...");
+			return;
+		}
+		memcpy(child->names + len, one, (size_t)size + 1);
+		len += (size_t)size;
+	}
+}
+
 /* the quiet time is over and something is left */
 static void ask(struct child *child)
 {
@@ -341,6 +361,7 @@ static void ask(struct child *child)
 
 	collect(child, &list);
 	child->left_behind = list.count > child->orphans ? (unsigned)list.count : (unsigned)child->orphans;
+	write_names(child, &list);
 	ARRAY_RELEASE(&list);
 	if (child->told_kill || child->linger_ms <= 0) {
 		signal_tree(child, SIGKILL);
@@ -349,6 +370,17 @@ static void ask(struct child *child)
 		signal_tree(child, SIGTERM);
 		enter_step(child, ASKED, child->linger_ms);
 	}
+}
+
+/* SIGKILL was in vain */
+static void give_up(struct child *child)
+{
+	struct proc_list list = {0};
+
+	collect(child, &list);
+	child->unkillable = list.count > child->orphans ? (unsigned)list.count : (unsigned)child->orphans;
+	write_names(child, &list);
+	ARRAY_RELEASE(&list);
 }
 
 /* something is left and it is not yet time to finish: go on. False: it is given up */
@@ -379,10 +411,11 @@ static bool press(struct child *child)
 		}
 		return true;
 	case KILLED:
-		child->unkillable = (unsigned)signal_tree(child, SIGKILL);
-		if (left <= 0)
+		signal_tree(child, SIGKILL);
+		if (left <= 0) {
+			give_up(child);
 			return false;
-		child->unkillable = 0;
+		}
 		set_timer(child, KILL_AGAIN_MS);
 		return true;
 	default:
@@ -439,6 +472,7 @@ static void finish(struct child *child)
 	int status = 0;
 	pid_t pid;
 
+	memcpy(how.names, child->names, sizeof how.names);
 	do
 		pid = wait4(child->pid, &status, 0, &usage);
 	while (pid < 0 && errno == EINTR);
@@ -485,7 +519,7 @@ static bool reap_to_leader(struct children *all)
 	}
 }
 
-/* orphans of which nobody knows whose they are belong to the last that ran */
+/* orphans of which nobody knows whose they are belong to the last that ran and could have had them */
 static void give_unknown(struct children *all, struct child *to)
 {
 	struct pid_slot *slot;
@@ -504,6 +538,7 @@ static void give_unknown(struct children *all, struct child *to)
 static void sweep(struct children *all)
 {
 	struct child *done = NULL, **end = &done;
+	size_t parents = 0; /* running leaders that an orphan could be of */
 	int64_t began = clock_mono_us();
 
 	if (all->sweeping)
@@ -514,6 +549,7 @@ static void sweep(struct children *all)
 	for (size_t i = 0; i < all->count; i++) {
 		if (all->items[i]->step == RUNNING && has_ended(all->items[i]->pid))
 			leader_ended(all->items[i]);
+		parents += all->items[i]->step == RUNNING && !all->items[i]->reaps;
 	}
 	/* only now: a leader's children are ours once it has ended, not before */
 	if (all->ended > 0)
@@ -525,7 +561,7 @@ static void sweep(struct children *all)
 			continue;
 		if (all->blind)
 			child->orphans = group_left(child);
-		if (all->unknown > 0 && all->undecided == 0 && all->ended == all->count)
+		if (all->unknown > 0 && all->undecided == 0 && parents == 0)
 			give_unknown(all, child);
 		if (child->orphans > 0 ? press(child) : all->undecided > 0)
 			continue;
@@ -674,8 +710,8 @@ void children_free(struct children *all)
 
 		pid_t pid = child->pid;
 
-		/* if it has ended meanwhile, it is reaped by whoever reaps us */
-		if (child->keep) {
+		/* if it ends from now on, it is reaped by whoever reaps us */
+		if (child->keep && child->step == RUNNING && !has_ended(pid)) {
 			detach(child);
 			child_free(child);
 			pidmap_add(&all->pids, pid, PID_FOREIGN, NULL);
@@ -728,6 +764,7 @@ int child_spawn(struct child **out, struct children *all, const struct child_spe
 	child->linger_ms = LINGER_MS;
 	child->keep = spec->keep;
 	child->group = spec->group;
+	child->reaps = spec->reaps;
 	child->on_exit = spec->on_exit;
 	child->data = spec->data;
 	child->index = all->count;

@@ -34,6 +34,9 @@ struct child_exit {
 	unsigned oom_kills;   /* of its processes that were killed since no memory was left for them */
 	unsigned left_behind; /* descendants that did not end with the leader (within 50 ms), and were ended */
 	unsigned unkillable;  /* of them: still there after SIGKILL and a wait of 5 s */
+	/* the unkillable ones, or else those left behind: "PID (NAME), PID (NAME)", in printable ASCII; "..." at its
+	 * end says that there were more. Empty where that is not known */
+	char names[160];
 };
 
 struct child_spec {
@@ -49,6 +52,7 @@ struct child_spec {
 	 * NULL: none. Linux only */
 	const struct cgroup *group;
 	int64_t address_space; /* RLIMIT_AS of it and what it starts, in bytes; 0: ours */
+	bool reaps;            /* it is a subreaper too: as long as it runs, nothing that it started can become ours */
 	/* called once, when the leader is reaped and every descendant that could be found is gone */
 	void (*on_exit)(void *data, const struct child_exit *how);
 	void *data;

@@ -205,6 +205,28 @@ bool proc_is_nameless(pid_t pid)
 	return len == 0;
 }
 
+void proc_name(pid_t pid, char *name, size_t size)
+{
+	char path[64];
+	ssize_t len;
+	int fd;
+
+	name[0] = '\0';
+	snprintf(path, sizeof path, "/proc/%ld/comm", (long)pid);
+	fd = open_proc(path);
+	if (fd < 0)
+		return;
+	len = read_some(fd, name, size - 1);
+	close(fd);
+	if (len > 0 && name[len - 1] == '\n')
+		len--;
+	name[len > 0 ? len : 0] = '\0';
+	for (char *at = name; *at; at++) {
+		if (*at < ' ' || *at > '~')
+			*at = '?';
+	}
+}
+
 bool proc_signal(const struct proc_stat *target, int signo)
 {
 	struct proc_stat now;
@@ -306,6 +328,12 @@ bool proc_is_nameless(pid_t pid)
 {
 	(void)pid;
 	return false;
+}
+
+void proc_name(pid_t pid, char *name, size_t size)
+{
+	(void)pid, (void)size;
+	name[0] = '\0';
 }
 
 bool proc_signal(const struct proc_stat *target, int signo)

@@ -45,6 +45,8 @@ bool proc_environ(pid_t pid, struct strbuf *out);
 /* has it no command line: so it is in the middle of execve(2), where its environment cannot be seen either, or hides it
  */
 bool proc_is_nameless(pid_t pid);
+/* its name, as ps(1) has it, what is not printable ASCII replaced by '?'; empty if it is gone */
+void proc_name(pid_t pid, char *name, size_t size);
 /* adds every process there is, zombies left out; -1: unknown */
 int proc_all(struct proc_list *out);
 /* a descriptor of this very process (pidfd_open(2)), readable once it has ended; close-on-exec. -1: it is gone, or

@@ -240,6 +240,7 @@ static void on_supervisor_exit(void *data, const struct child_exit *how)
 		supervised_clear_groups();
 	killed.left_behind = how->left_behind;
 	killed.unkillable = how->unkillable;
+	memcpy(killed.names, how->names, sizeof killed.names);
 	while (link->trees) {
 		struct supervised *tree = link->trees;
 
@@ -290,7 +291,7 @@ static int link_new(
 	struct link **out, struct supervision *all, const char *mark, bool own, int *number, struct orch_error *err)
 {
 	struct link *link;
-	struct child_spec spec = {.mark = mark, .keep = own, .on_exit = on_supervisor_exit};
+	struct child_spec spec = {.mark = mark, .keep = own, .reaps = true, .on_exit = on_supervisor_exit};
 	int pair[2], result;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
@@ -354,8 +355,9 @@ static int send_request(struct link *link, const struct strbuf *request, const i
 		} else if (errno == EAGAIN) {
 			struct pollfd both = {.fd = link->fd, .events = POLLIN | POLLOUT};
 
-			if (poll(&both, 1, STUCK_MS) == 0)
-				child_signal(link->child, SIGCONT);
+			if (poll(&both, 1, STUCK_MS) == 0 && link->child)
+				/* it alone: what runs below it may have been stopped on purpose */
+				kill(child_pid(link->child), SIGCONT);
 			if (both.revents & POLLIN) {
 				if (!receive(link))
 					return -1;

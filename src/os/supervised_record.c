@@ -27,6 +27,7 @@ enum {
 	FILE_MAX = 4096,
 	LOOK_AGAIN_MS = 20,
 	CLEAR_ROUNDS = 100, /* what is killed may have started others meanwhile */
+	EMPTY_ROUNDS = 2,   /* in the middle of execve(2) a process has no variables that could be seen */
 };
 
 /* the text of one of the files; NULL and 0: there is none; -1: it cannot be read */
@@ -98,7 +99,7 @@ static bool parse_job(const char *text, struct supervised_record *out)
 
 static bool parse_exit(const char *text, struct supervised_record *out)
 {
-	const char *status = value_of(text, "status"), *killed = value_of(text, "signal");
+	const char *status = value_of(text, "status"), *killed = value_of(text, "signal"), *names;
 
 	if (!is_whole(text, "orch-exit 1\n") || (!status && !killed))
 		return false;
@@ -114,6 +115,9 @@ static bool parse_exit(const char *text, struct supervised_record *out)
 		.left_behind = (unsigned)number(text, "left-behind"),
 		.unkillable = (unsigned)number(text, "unkillable"),
 	};
+	names = value_of(text, "names");
+	if (names)
+		snprintf(out->how.names, sizeof out->how.names, "%.*s", (int)strcspn(names, "\n"), names);
 	out->ended_ms = number(text, "ended");
 	out->duration_ms = number(text, "duration");
 	return true;
@@ -126,7 +130,8 @@ static int is_running(const struct supervised_record *record, struct orch_error 
 
 	if (strcmp(record->boot, clock_boot_id()) != 0) {
 		if (strcmp(clock_boot_id(), CLOCK_BOOT_UNKNOWN) == 0)
-			return error_set(err, "cannot read when the machine was booted, so not whether process %ld goes on",
+			return error_set(err,
+				"cannot read when the machine was booted, so not whether process %ld goes on",
 				(long)record->supervisor);
 		return 0;
 	}
@@ -264,17 +269,27 @@ void supervised_clear_groups(void)
 	cgroup_places_release(&places);
 }
 
+static bool is_listed(const struct proc_list *list, const struct proc_stat *one)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->items[i].pid == one->pid && list->items[i].start == one->start)
+			return true;
+	}
+	return false;
+}
+
 unsigned supervised_clear(const struct supervised_record *lost, const char *mark)
 {
 	struct strbuf environment = {0};
-	unsigned killed = 0;
-	bool again = strcmp(lost->boot, clock_boot_id()) == 0;
+	struct proc_list killed = {0};
+	unsigned count;
+	int empty = strcmp(lost->boot, clock_boot_id()) == 0 ? 0 : EMPTY_ROUNDS;
 
-	for (int round = 0; again && round < CLEAR_ROUNDS; round++) {
+	for (int round = 0; empty < EMPTY_ROUNDS && round < CLEAR_ROUNDS; round++) {
 		struct proc_list list = {0};
 		struct timespec pause = {.tv_nsec = 5000000};
 
-		again = false;
+		empty++;
 		if (proc_all(&list) != 0)
 			break;
 		for (size_t i = 0; i < list.count; i++) {
@@ -290,15 +305,18 @@ unsigned supervised_clear(const struct supervised_record *lost, const char *mark
 						!has_variable(one->pid, mark, &environment))))
 				continue;
 			if (proc_signal(one, SIGKILL)) {
-				again = true;
-				killed += round == 0;
+				empty = 0;
+				if (!is_listed(&killed, one))
+					*ARRAY_PUSH(&killed) = *one;
 			}
 		}
 		ARRAY_RELEASE(&list);
-		if (again)
+		if (empty < EMPTY_ROUNDS)
 			nanosleep(&pause, NULL);
 	}
+	count = (unsigned)killed.count;
+	ARRAY_RELEASE(&killed);
 	strbuf_release(&environment);
 	supervised_clear_groups();
-	return killed;
+	return count;
 }

@@ -61,7 +61,9 @@ struct supervisor {
 	struct loop_fd *socket;
 	bool connected, kept_open;
 	struct strbuf received;
-	ARRAY(int) fds; /* descriptors that came, two for each request to start something, in their order */
+	/* descriptors that came, two for each request to start something, in their order; -1: there was no room for it
+	 */
+	ARRAY(int) fds;
 	struct tree *trees;
 	struct cgroup_places places;
 	bool places_found;
@@ -239,18 +241,22 @@ static void on_exit_of_child(void *data, const struct child_exit *how)
 	if (tree->record) {
 		strbuf_addf(&tree->exit_text,
 			"orch-exit 1\n%s %d\ncore %d\nended %lld\nduration %lld\nuser %lld\nsystem %lld\nrss %lld\n"
-			"peak %lld\noom-kills %u\nleft-behind %u\nunkillable %u\nend\n",
+			"peak %lld\noom-kills %u\nleft-behind %u\nunkillable %u\nnames %s\nend\n",
 			how->signalled ? "signal" : "status", how->code, how->dumped_core ? 1 : 0,
 			(long long)clock_wall_ms(), (long long)(clock_mono_ms() - tree->mono_ms),
 			(long long)how->user_us, (long long)how->system_us, (long long)how->max_rss_kb,
-			(long long)how->memory_peak, how->oom_kills, how->left_behind, how->unkillable);
+			(long long)how->memory_peak, how->oom_kills, how->left_behind, how->unkillable, how->names);
 		written = write_record(tree, "exit", &tree->exit_text, true) == 0;
 	}
-	answer(tree->all, &end);
 	if (written) {
+		struct supervisor *all = tree->all;
+
+		/* whoever is told finds its files as they stay */
 		tree_free(tree);
+		answer(all, &end);
 		return;
 	}
+	answer(tree->all, &end);
 	loop_timer_free(tree->timer);
 	tree->timer = loop_timer_new(tree->all->loop, write_exit, tree);
 	tree->again_ms = WRITE_AGAIN_MS;
@@ -364,6 +370,14 @@ static int prepare(struct tree *tree)
 	return result;
 }
 
+static void refuse(struct supervisor *all, uint64_t id, int number, const char *message)
+{
+	struct answer said = {.type = ANSWER_FAILED, .number = number, .id = id};
+
+	snprintf(said.message, sizeof said.message, "%s", message);
+	answer(all, &said);
+}
+
 static void start(struct supervisor *all, struct request *request, int in, int log)
 {
 	char *end = (char *)request + request->size, *at = (char *)(request + 1);
@@ -400,7 +414,7 @@ static void start(struct supervisor *all, struct request *request, int in, int l
 		tree->record = record ? xstrdup(record) : NULL;
 		if (prepare(tree) < 0) {
 			number = errno;
-			error_errno(&err, "cannot write '%s.job'", tree->record);
+			error_errno(&err, "cannot make the files '%s.job' and '.control'", tree->record);
 		} else if (make_group(tree, request, &err) < 0) {
 			number = errno;
 		} else {
@@ -430,9 +444,6 @@ static void start(struct supervisor *all, struct request *request, int in, int l
 		answer(all, &said);
 		return;
 	}
-	said.type = ANSWER_FAILED;
-	said.number = number;
-	snprintf(said.message, sizeof said.message, "%s", err.message);
 	if (tree->record) {
 		char *path = path_of(tree, "job");
 
@@ -440,7 +451,7 @@ static void start(struct supervisor *all, struct request *request, int in, int l
 		free(path);
 	}
 	tree_free(tree);
-	answer(all, &said);
+	refuse(all, request->id, number, err.message);
 }
 
 static void handle(struct supervisor *all, struct request *request)
@@ -454,9 +465,14 @@ static void handle(struct supervisor *all, struct request *request)
 		log = all->fds.items[1];
 		all->fds.count -= 2;
 		memmove(all->fds.items, all->fds.items + 2, all->fds.count * sizeof(int));
-		start(all, request, in, log);
-		close(in);
-		close(log);
+		if (in >= 0 && log >= 0)
+			start(all, request, in, log);
+		else
+			refuse(all, request->id, EMFILE, "its supervisor has too many open files");
+		if (in >= 0)
+			close(in);
+		if (log >= 0)
+			close(log);
 		return;
 	}
 	for (struct tree *tree = all->trees; tree; tree = tree->next) {
@@ -507,6 +523,8 @@ static void disconnect(struct supervisor *all)
 
 static void take_fds(struct supervisor *all, struct msghdr *message)
 {
+	size_t before = all->fds.count;
+
 	for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
 		size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
@@ -514,6 +532,11 @@ static void take_fds(struct supervisor *all, struct msghdr *message)
 			continue;
 		for (size_t i = 0; i < count; i++)
 			memcpy(ARRAY_PUSH(&all->fds), CMSG_DATA(part) + i * sizeof(int), sizeof(int));
+	}
+	/* this process has as many open as it may: the request must not get those of the next one */
+	if (message->msg_flags & MSG_CTRUNC) {
+		while (all->fds.count - before < 2)
+			*ARRAY_PUSH(&all->fds) = -1;
 	}
 }
 

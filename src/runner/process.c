@@ -52,6 +52,7 @@ static void on_ended(void *data, const struct child_exit *how)
 		.oom_kills = how->oom_kills,
 		.left_behind = how->left_behind,
 		.unkillable = how->unkillable,
+		.names = how->names,
 	};
 
 	job->tree = NULL;

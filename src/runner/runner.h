@@ -45,6 +45,7 @@ struct job_exit {
 	unsigned oom_kills;
 	unsigned left_behind;
 	unsigned unkillable;
+	const char *names; /* for the call only */
 };
 
 struct job_callbacks {
