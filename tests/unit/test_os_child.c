@@ -204,7 +204,7 @@ static void says_why_it_cannot_start(void **state)
 		.argv = (char *const *)absent, .in = -1, .out = -1, .err = -1, .on_exit = on_exit_of_run};
 	struct orch_error err;
 	struct child *child;
-	char *script = xasprintf("%s/script", scratch), *argv[] = {script, NULL};
+	char *script = xasprintf("%s/script", scratch), *none = xasprintf("%s/none", scratch), *argv[] = {script, NULL};
 	int number = 0;
 
 	(void)state;
@@ -212,10 +212,10 @@ static void says_why_it_cannot_start(void **state)
 	assert_int_equal(number, ENOENT);
 	assert_string_equal(err.message, "cannot run 'no-such-program-here': No such file or directory");
 	spec.argv = (char *const *)truth;
-	spec.dir = "/nonexistent";
+	spec.dir = none;
 	assert_int_equal(child_spawn(&child, children, &spec, &number, &err), -1);
 	assert_int_equal(number, ENOENT);
-	assert_non_null(strstr(err.message, "/nonexistent"));
+	assert_non_null(strstr(err.message, none));
 	spec.dir = NULL;
 	spec.argv = argv;
 	assert_int_equal(fs_replace(AT_FDCWD, script, "#!/no/interpreter\n", 18, false, NULL), 0);
@@ -226,6 +226,7 @@ static void says_why_it_cannot_start(void **state)
 	assert_int_equal(number, ENOENT);
 	assert_non_null(strstr(err.message, "interpreter"));
 	assert_int_equal(children_running(children), 0);
+	free(none);
 	free(script);
 }
 

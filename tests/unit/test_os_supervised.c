@@ -725,14 +725,28 @@ static void clears_what_a_lost_one_left(void **state)
 	WAIT(look(file("job"), &record) == SUPERVISED_LOST);
 	assert_true(is_alive(leader));
 	assert_true(is_alive(outside));
-	/* of another boot there is nothing */
-	record.boot[0] ^= 1;
-	assert_int_equal(supervised_clear(&record, "MARK=own"), 0);
-	record.boot[0] ^= 1;
 	assert_true(supervised_clear(&record, "MARK=own") >= 2);
 	WAIT(!is_alive(leader));
 	WAIT(!is_alive(outside));
 	assert_int_equal(supervised_clear(&record, "MARK=own"), 0);
+}
+
+/* its numbers are somebody else's by now */
+static void clears_nothing_of_another_boot(void **state)
+{
+	char sh[] = "sleep", seconds[] = "1000", *argv[] = {sh, seconds, NULL};
+	struct supervised_record record;
+	struct run run;
+
+	(void)state;
+	assert_int_equal(start_as(&run, (struct supervised_spec){.argv = argv, .record = file("job")}, "MARK=boot"), 0);
+	WAIT(run.started);
+	assert_int_equal(look(file("job"), &record), SUPERVISED_RUNNING);
+	record.boot[0] = record.boot[0] == '0' ? '1' : '0';
+	assert_int_equal(supervised_clear(&record, "MARK=boot"), 0);
+	assert_true(is_alive(supervised_pid(run.tree)));
+	supervised_signal(run.tree, SIGKILL);
+	WAIT(run.ended);
 }
 
 /* the steps, in their order, then nothing is left */
@@ -926,6 +940,7 @@ int main(int argc, char **argv)
 		TEST(takes_over_what_somebody_left),
 		TEST(tells_of_an_adopted_one_whose_supervisor_is_killed),
 		TEST(clears_what_a_lost_one_left),
+		TEST(clears_nothing_of_another_boot),
 		TEST(ends_step_by_step_what_does_not_outlive_us),
 		TEST(speaks_over_its_socket),
 #ifdef __linux__
