@@ -396,8 +396,15 @@ static void build_start(struct strbuf *out, uint64_t id, const struct supervised
 		.own_group = spec->record != NULL};
 
 	strbuf_add(out, &head, sizeof head);
-	if (spec->step_count)
-		strbuf_add(out, spec->steps, spec->step_count * sizeof *spec->steps);
+	for (unsigned i = 0; i < spec->step_count; i++) {
+		struct end_step step;
+
+		/* what is between its members goes too */
+		memset(&step, 0, sizeof step);
+		step.signo = spec->steps[i].signo;
+		step.wait_ms = spec->steps[i].wait_ms;
+		strbuf_add(out, &step, sizeof step);
+	}
 	head.argc = add_texts(out, spec->argv);
 	head.envc = add_texts(out, spec->env);
 	add_text(out, spec->dir);
