@@ -267,7 +267,7 @@ static enum orch_outcome outcome_of(const struct vcs_end *end)
 	case VCS_CONFLICT:
 		return ORCH_OUTCOME_MERGE;
 	case VCS_REJECTED:
-		return ORCH_OUTCOME_EXIT;
+		return ORCH_OUTCOME_CHECK;
 	case VCS_STOPPED:
 		return ORCH_OUTCOME_STOPPED;
 	default:
@@ -629,8 +629,9 @@ static void on_committed(void *data, const struct vcs_end *end, const struct com
 	strbuf_addf(&text, "committing its work: %s", end->err.message);
 	for (size_t i = 0; result && i < result->unresolved.count; i++)
 		strbuf_addf(&text, "%s %s", i ? "," : ":", result->unresolved.items[i]);
+	/* git's words, and a hook's, are for its log, like a check's */
 	if (end->said && *end->said)
-		strbuf_addf(&text, "\n%s", end->said);
+		(void)fs_write_all(task->attempt->log_fd, end->said, strlen(end->said));
 	task_end(task, outcome_of(end), strbuf_cstr(&text));
 	strbuf_release(&text);
 }

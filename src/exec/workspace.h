@@ -63,7 +63,8 @@ void workspace_prepare(struct workspaces *all, struct attempt *attempt, bool afr
 /* `setup:` has been done */
 int workspace_mark_set_up(struct workspace *workspace, struct orch_error *err);
 /* the work has succeeded: what it left is committed (as `commit` says), `changes` and `touches` are looked at. CHANGES:
- * it did not do to the tree what it should have; EXIT: a hook refused the commit; MERGE: conflicts are not resolved */
+ * it did not do to the tree what it should have; CHECK: a hook refused the commit, and its words are in the log; MERGE:
+ * conflicts are not resolved */
 void workspace_commit(struct workspaces *all, struct attempt *attempt, workspace_done *done);
 /* the work has not succeeded: all of it, untracked files too, is kept under a ref before anything else happens to it */
 void workspace_save(struct workspaces *all, struct attempt *attempt, const char *reason, workspace_done *done);
