@@ -77,7 +77,9 @@ def wait_for_none(top):
 
 def stamps(top):
     directory = os.path.join(top, ".orch", "stamps")
-    return set(os.listdir(directory)) if os.path.isdir(directory) else set()
+    names = os.listdir(directory) if os.path.isdir(directory) else []
+    # what begins with a dot is not one yet
+    return {name for name in names if not name.startswith(".")}
 
 
 def ended(top):

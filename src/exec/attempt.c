@@ -30,7 +30,7 @@ enum {
 	LAST_LINE_MAX = 4096,
 };
 
-static int start_phase(struct attempt *attempt, int *error_number, struct orch_error *err);
+static int start_phase(struct attempt *attempt, unsigned slots, int *error_number, struct orch_error *err);
 static void after_job(struct attempt *attempt);
 static void on_found_again(void *data, enum orch_outcome outcome, const char *message);
 
@@ -284,7 +284,7 @@ static void begin_phase(struct attempt *attempt, enum attempt_phase phase)
 	int error_number = 0;
 
 	attempt->phase = phase;
-	if (start_phase(attempt, &error_number, &err) < 0)
+	if (start_phase(attempt, 0, &error_number, &err) < 0)
 		not_started(attempt, error_number, err.message);
 }
 
@@ -355,6 +355,9 @@ static void on_job_exit(void *data, const struct job_exit *how)
 	struct attempt *attempt = data;
 
 	attempt->job = NULL;
+	/* what waited is told of late */
+	if (attempt->stood_by)
+		attempt->started_ms = clock_mono_ms() - how->duration_ms;
 	attempt->user_us += how->user_us;
 	attempt->system_us += how->system_us;
 	if (how->max_rss_kb > attempt->max_rss_kb)
@@ -379,11 +382,17 @@ static void on_job_exit(void *data, const struct job_exit *how)
 		after_job(attempt);
 }
 
-static void on_job_started(void *data, int pid)
+static void on_job_started(void *data, int pid, int slot)
 {
 	struct attempt *attempt = data;
 
 	attempt->pid = pid;
+	if (attempt->slot == NO_SLOT_YET) {
+		attempt->slot = (unsigned)slot;
+		attempt->started_ms = clock_mono_ms();
+		attempt->got_slot(attempt->data, attempt);
+		watch(attempt);
+	}
 	announce(attempt);
 }
 
@@ -392,7 +401,10 @@ static void on_job_failed(void *data, int error_number, const char *message)
 	struct attempt *attempt = data;
 
 	attempt->job = NULL;
-	not_started(attempt, error_number, message);
+	if (attempt->slot == NO_SLOT_YET)
+		attempt->put_off(attempt->data, attempt, message);
+	else
+		not_started(attempt, error_number, message);
 }
 
 static void next_kill_step(void *data)
@@ -486,7 +498,8 @@ char *attempt_record(const char *run, const char *stream, unsigned number, enum 
 	return statedir_attempt_file(run, stream, number, phase == PHASE_CHECK ? "checking" : "running");
 }
 
-static int start_phase(struct attempt *attempt, int *error_number, struct orch_error *err)
+/* slots: how many there are, if it has none yet; else 0 */
+static int start_phase(struct attempt *attempt, unsigned slots, int *error_number, struct orch_error *err)
 {
 	const struct text *text = attempt->phase == PHASE_CHECK ? &attempt->stream->set->check
 		: attempt->phase == PHASE_SETUP                 ? &attempt->stream->set->setup
@@ -497,6 +510,12 @@ static int start_phase(struct attempt *attempt, int *error_number, struct orch_e
 	const struct context *context = attempt->context;
 	struct strbuf script = {0};
 	struct environment env = {0};
+	const struct supervised_slot slot = {
+		.number = slots ? -1 : (int)attempt->slot,
+		.env = slots ? context_slots(attempt->context, slots) : NULL,
+		.slots = slots,
+		.per_slot = CONTEXT_SLOT_VARIABLES,
+	};
 	struct command command = {
 		.shell = context->project->set.shell,
 		.dir = attempt->workspace ? attempt->workspace->cwd : NULL,
@@ -504,6 +523,7 @@ static int start_phase(struct attempt *attempt, int *error_number, struct orch_e
 		.linger_ms = 2000,
 		.memory = set->memory,
 		.memory_each = set->memory_rlimit,
+		.slot = attempt_outlives_us(attempt) ? NULL : &slot,
 	};
 	char *script_path = NULL, *record = NULL;
 	struct end_step *steps = xreallocarray(NULL, set->kill_count + 1, sizeof *steps);
@@ -559,6 +579,18 @@ int attempt_start(struct attempt *attempt, struct orch_error *err)
 		begin_work(attempt);
 	}
 	return 0;
+}
+
+int attempt_stand_by(struct attempt *attempt, unsigned slots, struct orch_error *err)
+{
+	int error_number;
+
+	attempt->exit_code = attempt->signal = -1;
+	attempt->slot = NO_SLOT_YET;
+	attempt->stood_by = true;
+	attempt->phase = PHASE_RUN;
+	attempt->log_fd = logfile_create(attempt->log, err);
+	return attempt->log_fd < 0 ? -1 : start_phase(attempt, slots, &error_number, err);
 }
 
 /* the files of the phase that it was in last */

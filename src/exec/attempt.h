@@ -12,6 +12,7 @@
 #include "orch/event.h"
 #include "runner/runner.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,17 +25,19 @@ struct loop_watch;
 struct workspace;
 struct workspaces;
 
+#define NO_SLOT_YET UINT_MAX
+
 enum attempt_phase { PHASE_WORKTREE, PHASE_SETUP, PHASE_RUN, PHASE_CHECK, PHASE_COMMIT, PHASE_SAVE };
 
 struct attempt {
 	struct attempt *next; /* in the executor's list of ended ones */
 	const struct stream *stream;
 	uint32_t id; /* of the stream */
-	unsigned number, slot;
+	unsigned number, slot; /* slot NO_SLOT_YET: it waits for one, see attempt_stand_by() */
 	enum attempt_phase phase;
 
 	/* what it needs of the run; borrowed */
-	const struct context *context;
+	struct context *context;
 	struct runner *runner;
 	const struct runner_ops *ops;
 	struct workspaces *workspaces;
@@ -47,6 +50,7 @@ struct attempt {
 	const char *run; /* id of the run that started it: in its directory are the attempt's files */
 	char *own_run;   /* that, if it is not the present one; else NULL */
 	bool adopted;    /* somebody who is gone started it */
+	bool stood_by;   /* it waits for a slot, or has done */
 	bool watched;    /* its timers are set */
 	bool announced;  /* phase_began was called */
 	bool outdated;   /* it runs what the stream was then, and is no more */
@@ -82,8 +86,10 @@ struct attempt {
 
 	void (*ended)(void *data, struct attempt *attempt);
 	void (*phase_began)(void *data, struct attempt *attempt);
-	/* instead of `ended`: resources are short just now (processes, memory, descriptors), nothing happened, try
-	 * again later; the receiver frees it */
+	/* one that waited for a slot has got it: told before phase_began */
+	void (*got_slot)(void *data, struct attempt *attempt);
+	/* instead of `ended`: one that waited is not to start, see attempt_stand_by(); or resources are short just now
+	 * (processes, memory, descriptors): nothing happened, try again later; the receiver frees it */
 	void (*put_off)(void *data, struct attempt *attempt, const char *why);
 	/* something that somebody should know, and that ends nothing */
 	void (*warn)(void *data, struct attempt *attempt, const char *message);
@@ -97,6 +103,12 @@ struct attempt {
  * called.
  */
 int attempt_start(struct attempt *attempt, struct orch_error *err);
+/*
+ * Has it started as soon as one of `slots` slots (at most CONTEXT_SLOTS_MAX) is free, by whoever sees that first
+ * (os/supervised.h, supervised_slot): `got_slot` tells, or `put_off`, when not all went well before. -1 with *err: it
+ * cannot be prepared, and nothing is called.
+ */
+int attempt_stand_by(struct attempt *attempt, unsigned slots, struct orch_error *err);
 /*
  * Takes over one that somebody started who is gone, with `run` and `number` saying which: follows its command, or deals
  * with how it ended meanwhile. 1: nothing is left of it that could be taken over. -1 with *err: it cannot be told.

@@ -86,9 +86,9 @@ static void turn_over(struct turn *turn)
 		all->gone(all->data);
 }
 
-static void on_started(void *data, int pid)
+static void on_started(void *data, int pid, int slot)
 {
-	(void)data, (void)pid;
+	(void)data, (void)pid, (void)slot;
 }
 
 static void on_failed(void *data, int error_number, const char *message)

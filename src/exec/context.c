@@ -68,11 +68,25 @@ void context_init(struct context *context, const struct project *project, const 
 void context_release(struct context *context)
 {
 	strvec_release(&context->environment);
+	strvec_release(&context->slots);
 }
 
 static int slot_port(unsigned slot)
 {
 	return FIRST_PORT + (int)(slot % PORT_SLOTS) * PORTS_PER_SLOT;
+}
+
+static void add_slot(struct strvec *env, unsigned slot)
+{
+	strvec_pushf(env, "ORCH_SLOT=%u", slot);
+	strvec_pushf(env, "ORCH_PORT=%d", slot_port(slot));
+}
+
+char *const *context_slots(struct context *context, unsigned count)
+{
+	for (unsigned slot = (unsigned)context->slots.count / CONTEXT_SLOT_VARIABLES; slot < count; slot++)
+		add_slot(&context->slots, slot);
+	return context->slots.items;
 }
 
 /* STREAM.key: what the dependency wrote, from its stamp. 0: known; 1: the name has no such form; -1 with *err */
@@ -404,8 +418,8 @@ int context_environment(const struct context *context, const struct attempt *att
 	add_path(context, attempt, own, "ORCH_OUTPUT", "output");
 	add_path(context, attempt, own, "ORCH_INBOX", "inbox");
 	add_path(context, attempt, own, "ORCH_REPORT", "report");
-	strvec_pushf(own, "ORCH_SLOT=%u", attempt->slot);
-	strvec_pushf(own, "ORCH_PORT=%d", slot_port(attempt->slot));
+	if (attempt->slot != NO_SLOT_YET)
+		add_slot(own, attempt->slot);
 	add_dependencies(context, attempt, own);
 	strvec_pushf(own, "ORCH_JOB=%s:%s:%u%s%s", attempt->run, attempt->stream->name, attempt->number, part ? ":" : "",
 		part ? part : "");

@@ -19,11 +19,17 @@ struct context {
 	struct stamp_store *store;
 	const char *run;           /* id */
 	struct strvec environment; /* ours, without what belongs to an enclosing agent or orch */
+	struct strvec slots;       /* what context_environment() leaves out, of each slot */
 };
 
 void context_init(struct context *context, const struct project *project, const struct graph *graph,
 	struct stamp_store *store, const char *run);
 void context_release(struct context *context);
+
+enum { CONTEXT_SLOT_VARIABLES = 2, CONTEXT_SLOTS_MAX = 64 };
+/* the variables of slots 0 to `count` - 1 (at most CONTEXT_SLOTS_MAX), CONTEXT_SLOT_VARIABLES each: for attempts whose
+ * slot is not known yet (attempt->slot is NO_SLOT_YET). Borrowed */
+char *const *context_slots(struct context *context, unsigned count);
 
 /* names that are not in `attempt`'s reach were refused when the file was read; what can still be wrong is a value that
  * the dependency did not write */
@@ -37,7 +43,8 @@ struct environment {
 };
 
 /* the whole environment of a command of this attempt, or of a `part` of it whose processes are to be told from the
- * others (NULL: none); to be released in any case. -1: a dotenv file cannot be read, or a value has none yet */
+ * others (NULL: none), but for what context_slots() has if it has no slot yet; to be released in any case. -1: a dotenv
+ * file cannot be read, or a value has none yet */
 int context_environment(const struct context *context, const struct attempt *attempt, const char *part,
 	struct environment *env, struct orch_error *err);
 void environment_release(struct environment *env);

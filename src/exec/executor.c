@@ -78,8 +78,7 @@ static void on_attempt_warning(void *data, struct attempt *attempt, const char *
 	tell_warning(data, attempt->stream->name, message);
 }
 
-/* must it run, now that its dependencies are done and its inputs are what they are? 1, 0, or -1 with *err */
-static int must_run(struct executor *ex, uint32_t id, struct orch_error *err)
+int executor_must_run(struct executor *ex, uint32_t id, struct orch_error *err)
 {
 	const struct stream *stream = &ex->project->streams[id];
 	uint64_t inputs = ex->plan->facts[id].inputs;
@@ -112,7 +111,7 @@ struct attempt *executor_stillborn(struct executor *ex, uint32_t id, enum orch_o
 	return attempt;
 }
 
-struct attempt *executor_new_attempt(struct executor *ex, uint32_t id, const char *run, unsigned number)
+struct attempt *executor_new_attempt(struct executor *ex, uint32_t id, const char *run, unsigned number, unsigned slot)
 {
 	const struct stream *stream = &ex->project->streams[id];
 	struct attempt *attempt = xcalloc(1, sizeof *attempt);
@@ -120,7 +119,7 @@ struct attempt *executor_new_attempt(struct executor *ex, uint32_t id, const cha
 	attempt->stream = stream;
 	attempt->id = id;
 	attempt->number = number;
-	attempt->slot = sched_slot(ex->run, id);
+	attempt->slot = slot;
 	attempt->context = &ex->context;
 	attempt->runner = &ex->runner;
 	attempt->workspaces = ex->workspaces;
@@ -169,7 +168,7 @@ static void start_task(struct executor *ex, uint32_t id)
 	const struct stream *stream = &ex->project->streams[id];
 	struct orch_error err = {0};
 	struct attempt *attempt;
-	int must = must_run(ex, id, &err);
+	int must = executor_must_run(ex, id, &err);
 
 	if (must < 0) {
 		settle_later(ex, executor_stillborn(ex, id, ORCH_OUTCOME_SPAWN, err.message));
@@ -193,7 +192,7 @@ static void start_task(struct executor *ex, uint32_t id)
 		settle_later(ex, executor_stillborn(ex, id, ORCH_OUTCOME_INTERNAL, err.message));
 		return;
 	}
-	attempt = executor_new_attempt(ex, id, NULL, run_task(ex->run, id)->attempts);
+	attempt = executor_new_attempt(ex, id, NULL, run_task(ex->run, id)->attempts, sched_slot(ex->run, id));
 	/* what completed once begins again from its base; what did not goes on with what there is of it */
 	attempt->afresh = ex->plan->facts[id].stamp.present || ex->options->fresh;
 	ex->plan->facts[id].stamp.present = false;
@@ -252,6 +251,7 @@ void executor_pump(struct executor *ex)
 	if (ex->finished)
 		return;
 	executor_fill_slots(ex);
+	executor_stand_by(ex);
 	if (run_is_done(ex->run) && !ex->ended) {
 		finish_run(ex);
 		return;

@@ -1,6 +1,6 @@
 /*
  * The executor's own parts: executor.c starts tasks and ends the run, settle.c deals with attempts that have ended,
- * tell.c publishes what happened, steer.c does what somebody asks for meanwhile.
+ * tell.c publishes what happened, standby.c hands over what is next, steer.c does what somebody asks for meanwhile.
  */
 #ifndef EXEC_EXECUTOR_PRIVATE_H
 #define EXEC_EXECUTOR_PRIVATE_H
@@ -70,8 +70,11 @@ void executor_fill_slots(struct executor *ex);
 /* that, and ends the run if nothing is left to do */
 void executor_pump(struct executor *ex);
 
-/* of a running task; `run` NULL: a new one, else the one of that run and number */
-struct attempt *executor_new_attempt(struct executor *ex, uint32_t id, const char *run, unsigned number);
+/* of a running task, or of one that stands by; `run` NULL: a new one, else the one of that run and number */
+struct attempt *executor_new_attempt(
+	struct executor *ex, uint32_t id, const char *run, unsigned number, unsigned slot);
+/* must it run, now that its dependencies are done and its inputs are what they are? 1, 0, or -1 with *err */
+int executor_must_run(struct executor *ex, uint32_t id, struct orch_error *err);
 /* an attempt that ends before it began, for a reason of its own */
 struct attempt *executor_stillborn(struct executor *ex, uint32_t id, enum orch_outcome outcome, const char *message);
 
@@ -94,8 +97,17 @@ void resume_release(struct executor *ex);
 
 /* an attempt is over (attempt.h `ended`) */
 void settle_later(void *data, struct attempt *attempt);
+/* what has ended so far; part of settle() */
+void settle_ended(struct executor *ex);
 /* before the loop sleeps, see executor.h */
 void settle(void *data);
+
+/* --- standby.c --- */
+
+/* has what is certain to be next started as soon as a slot is free, without asking us (sched_stand_by()) */
+void executor_stand_by(struct executor *ex);
+/* takes that back: what is not running then is READY again. Before anything that could change what is next */
+void executor_withdraw(struct executor *ex);
 
 /* --- tell.c --- */
 

@@ -98,9 +98,9 @@ static void on_hook_exit(void *data, const struct child_exit *how)
 		hooks->idle(hooks->data);
 }
 
-static void on_hook_started(void *data, pid_t pid)
+static void on_hook_started(void *data, pid_t pid, int slot)
 {
-	(void)data, (void)pid;
+	(void)data, (void)pid, (void)slot;
 }
 
 static void on_hook_failed(void *data, int error_number, const char *message)

@@ -84,7 +84,7 @@ static void clear_lost(const struct detached *one, const struct supervised_recor
 /* 1: it goes on in the place of the running task's new attempt; 0: there is nothing to go on with */
 static int go_on(struct executor *ex, uint32_t id, const struct detached *one, struct orch_error *err)
 {
-	struct attempt *attempt = executor_new_attempt(ex, id, one->run, one->attempt);
+	struct attempt *attempt = executor_new_attempt(ex, id, one->run, one->attempt, sched_slot(ex->run, id));
 	int result;
 
 	attempt->outdated = !is_current(ex, id, one);

@@ -107,15 +107,14 @@ static void refill(struct executor *ex, struct attempt *list)
 		executor_fill_slots(ex);
 }
 
-void settle(void *data)
+void settle_ended(struct executor *ex)
 {
-	struct executor *ex = data;
 	struct attempt *list = take_ended(ex), *attempt;
-	bool at_once = false;
+	bool at_once = false, was_settling = ex->settling;
 
+	if (!list)
+		return;
 	ex->settling = true;
-	if (ex->failed_itself)
-		resume_leave(ex);
 	refill(ex, list);
 	for (attempt = list; attempt; attempt = attempt->next) {
 		if (attempt->outcome == ORCH_OUTCOME_SUCCESS && !attempt->outdated)
@@ -124,15 +123,13 @@ void settle(void *data)
 		at_once |= attempt->duration_ms >= SYNC_AT_ONCE_MS;
 		tell_finished(ex, attempt);
 	}
-	if (list) {
-		if (at_once) {
-			tell_flush(ex, true);
-			syncer_done(ex->syncer);
-		} else {
-			syncer_request(ex->syncer);
-		}
-		ex->short_of_resources = false;
+	if (at_once) {
+		tell_flush(ex, true);
+		syncer_done(ex->syncer);
+	} else {
+		syncer_request(ex->syncer);
 	}
+	ex->short_of_resources = false;
 	while (list) {
 		attempt = list;
 		list = attempt->next;
@@ -148,6 +145,17 @@ void settle(void *data)
 			sched_finish(ex->run, attempt->id, attempt->outcome, failure_reason(attempt), clock_mono_ms());
 		attempt_free(attempt);
 	}
+	ex->settling = was_settling;
+}
+
+void settle(void *data)
+{
+	struct executor *ex = data;
+
+	ex->settling = true;
+	if (ex->failed_itself)
+		resume_leave(ex);
+	settle_ended(ex);
 	executor_pump(ex);
 	tell_flush(ex, false);
 	ex->settling = false;

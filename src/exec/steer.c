@@ -29,6 +29,7 @@ void executor_stop(struct executor *ex, enum orch_stop how, const char *why)
 	orch_event_init(&event, ORCH_EVENT_STOPPING);
 	event.message = why;
 	tell(ex, &event);
+	executor_withdraw(ex);
 	sched_stop(ex->run, why);
 	if (how != ORCH_STOP_DRAIN) {
 		for (uint32_t s = 0; s < ex->project->stream_count; s++) {
@@ -121,6 +122,7 @@ int executor_stop_streams(struct executor *ex, const char *const *targets, bool 
 
 	if (!is_under_way(ex, err) || find_targets(ex, targets, &streams, &found, err) < 0)
 		return -1;
+	executor_withdraw(ex);
 	for (size_t i = 0; i < found; i++) {
 		if (ex->running[streams[i]] && !ex->running[streams[i]]->done) {
 			attempt_end(ex->running[streams[i]], ORCH_OUTCOME_STOPPED, now);
@@ -146,6 +148,7 @@ int executor_retry(
 
 	if (!is_under_way(ex, err) || find_targets(ex, targets, &streams, &found, err) < 0)
 		return -1;
+	executor_withdraw(ex);
 	for (size_t i = 0; i < found; i++)
 		retried += sched_retry(ex->run, streams[i], why);
 	if (retried == 0)
@@ -165,6 +168,7 @@ int executor_pause(struct executor *ex, bool paused, const char *why, struct orc
 		return -1;
 	if (sched_is_paused(ex->run) == paused)
 		return 0;
+	executor_withdraw(ex);
 	sched_pause(ex->run, paused);
 	orch_event_init(&event, paused ? ORCH_EVENT_PAUSED : ORCH_EVENT_UNPAUSED);
 	event.message = why;
@@ -183,6 +187,7 @@ int executor_set_jobs(struct executor *ex, unsigned jobs, const char *why, struc
 		return error_code(err, ORCH_EUSAGE, "a run needs at least one slot");
 	if (sched_jobs(ex->run) == jobs)
 		return 0;
+	executor_withdraw(ex);
 	sched_set_jobs(ex->run, jobs);
 	orch_event_init(&event, ORCH_EVENT_JOBS);
 	event.jobs = jobs;

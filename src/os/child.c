@@ -56,6 +56,7 @@ struct child {
 	size_t index; /* in all->items */
 	struct child *next_done;
 	pid_t pid;
+	int64_t started_ms;
 	enum step step;
 	bool told_kill; /* child_signal(SIGKILL) while the leader lived */
 	bool keep;      /* see child_spec */
@@ -467,7 +468,11 @@ static int64_t microseconds(struct timeval time)
 
 static void finish(struct child *child)
 {
-	struct child_exit how = {.left_behind = child->left_behind, .unkillable = child->unkillable};
+	struct child_exit how = {
+		.duration_ms = clock_mono_ms() - child->started_ms,
+		.left_behind = child->left_behind,
+		.unkillable = child->unkillable,
+	};
 	struct rusage usage = {0};
 	int status = 0;
 	pid_t pid;
@@ -761,6 +766,7 @@ int child_spawn(struct child **out, struct children *all, const struct child_spe
 	child = xcalloc(1, sizeof *child);
 	child->all = all;
 	child->pid = pid;
+	child->started_ms = clock_mono_ms();
 	child->linger_ms = LINGER_MS;
 	child->keep = spec->keep;
 	child->group = spec->group;

@@ -28,6 +28,7 @@ struct child_exit {
 	bool signalled;
 	int code; /* exit status, or the signal's number */
 	bool dumped_core;
+	int64_t duration_ms;
 	int64_t user_us, system_us; /* processor time of the leader and of what it waited for */
 	int64_t max_rss_kb;         /* of the largest of these processes */
 	int64_t memory_peak;  /* bytes that all of it had at once; 0: unknown. This, the next: of a tree in a group */

@@ -38,8 +38,11 @@ struct link {
 	int fd;
 	struct loop_fd *watch;
 	struct strbuf received;
+	size_t taken; /* of `received` */
 	struct supervised *trees;
+	uint64_t ends_seen; /* in slots */
 	bool own;
+	bool withdrawing; /* until the answer to that comes */
 };
 
 struct supervised {
@@ -47,6 +50,7 @@ struct supervised {
 	struct supervised *next, **prev;
 	uint64_t id;
 	pid_t pid;
+	bool waits; /* or has waited, for a slot */
 	struct supervised_calls calls;
 	/* of an adopted one */
 	struct supervision *all;
@@ -142,12 +146,16 @@ static void take_answer(struct link *link, const struct answer *answer)
 {
 	struct supervised *tree = tree_find(link, answer->id);
 
+	if (answer->type == ANSWER_WITHDRAWN)
+		link->withdrawing = false;
+	if (answer->type == ANSWER_ENDED && answer->slot >= 0)
+		link->ends_seen++;
 	if (!tree)
 		return;
 	switch (answer->type) {
 	case ANSWER_STARTED:
 		tree->pid = (pid_t)answer->number;
-		tree->calls.started(tree->calls.data, tree->pid);
+		tree->calls.started(tree->calls.data, tree->pid, tree->waits ? answer->slot : -1);
 		return;
 	case ANSWER_FAILED:
 		tree->calls.failed(tree->calls.data, answer->number, answer->message);
@@ -162,34 +170,35 @@ static void take_answer(struct link *link, const struct answer *answer)
 		link_close(link);
 }
 
+/* may be called again from within itself, by what is told */
 static void take_answers(struct link *link)
 {
 	struct answer answer;
-	size_t at = 0;
 
-	while (link->received.len - at >= offsetof(struct answer, message)) {
+	while (link->received.len - link->taken >= offsetof(struct answer, message)) {
 		size_t size = offsetof(struct answer, message);
 
-		memcpy(&answer, link->received.data + at, size);
+		memcpy(&answer, link->received.data + link->taken, size);
 		if (answer.type == ANSWER_FAILED) {
 			size = sizeof answer;
-			if (link->received.len - at < size)
-				break;
-			memcpy(&answer, link->received.data + at, size);
+			if (link->received.len - link->taken < size)
+				return;
+			memcpy(&answer, link->received.data + link->taken, size);
 			answer.message[sizeof answer.message - 1] = '\0';
 		}
-		at += size;
+		link->taken += size;
 		take_answer(link, &answer);
-	}
-	if (at > 0) {
-		memmove(link->received.data, link->received.data + at, link->received.len - at);
-		strbuf_truncate(&link->received, link->received.len - at);
 	}
 }
 
 /* false: the supervisor's end is closed */
 static bool receive(struct link *link)
 {
+	if (link->taken > 0) {
+		memmove(link->received.data, link->received.data + link->taken, link->received.len - link->taken);
+		strbuf_truncate(&link->received, link->received.len - link->taken);
+		link->taken = 0;
+	}
 	for (;;) {
 		ssize_t got = recv(link->fd, strbuf_reserve(&link->received, RECEIVE_SIZE), RECEIVE_SIZE, MSG_DONTWAIT);
 
@@ -384,16 +393,19 @@ static void add_text(struct strbuf *out, const char *text)
 	strbuf_add(out, text ? text : "", text ? strlen(text) + 1 : 1);
 }
 
-static void build_start(struct strbuf *out, uint64_t id, const struct supervised_spec *spec)
+static void build_start(
+	struct strbuf *out, const struct link *link, const struct supervised *tree, const struct supervised_spec *spec)
 {
 	struct request head = {.type = REQUEST_START,
-		.id = id,
+		.id = tree->id,
 		.step_count = spec->step_count,
 		.linger_ms = spec->linger_ms,
 		.memory = spec->memory,
 		.memory_each = spec->memory_each,
 		/* what may run for hours without us is worth a group that makes sure of its end */
-		.own_group = spec->record != NULL};
+		.own_group = spec->record != NULL,
+		.slot = spec->slot ? spec->slot->number : -1,
+		.seen = link->ends_seen};
 
 	strbuf_add(out, &head, sizeof head);
 	for (unsigned i = 0; i < spec->step_count; i++) {
@@ -410,6 +422,12 @@ static void build_start(struct strbuf *out, uint64_t id, const struct supervised
 	add_text(out, spec->dir);
 	add_text(out, spec->mark);
 	add_text(out, spec->record);
+	if (tree->waits) {
+		head.slots = spec->slot->slots;
+		head.per_slot = spec->slot->per_slot;
+		for (unsigned i = 0; i < head.slots * head.per_slot; i++)
+			add_text(out, spec->slot->env[i]);
+	}
 	head.size = (uint32_t)out->len;
 	memcpy(out->data, &head, sizeof head);
 }
@@ -434,8 +452,9 @@ int supervised_start(struct supervised **out, struct supervision *all, const str
 		all->shared = link;
 	tree = xcalloc(1, sizeof *tree);
 	*tree = (struct supervised){.id = ++all->last_id, .calls = *calls, .pidfd = -1, .all = all};
+	tree->waits = spec->slot && spec->slot->number < 0;
 	tree_add(link, tree);
-	build_start(&request, tree->id, spec);
+	build_start(&request, link, tree, spec);
 	/* if it is gone, on_supervisor_exit() says so to each of its trees */
 	(void)send_request(link, &request, fds);
 	strbuf_release(&request);
@@ -445,7 +464,7 @@ int supervised_start(struct supervised **out, struct supervision *all, const str
 
 void supervised_signal(struct supervised *tree, int signo)
 {
-	struct request head = {.size = sizeof head, .type = REQUEST_SIGNAL, .id = tree->id, .signo = signo};
+	struct request head = {.size = sizeof head, .type = REQUEST_SIGNAL, .id = tree->id, .signo = signo, .slot = -1};
 	struct strbuf request = {0};
 
 	if (!tree->link) {
@@ -467,6 +486,30 @@ void supervised_leave(struct supervised *tree)
 	tree_free(tree);
 	if (link && link->own)
 		link_close(link);
+}
+
+void supervision_withdraw(struct supervision *all)
+{
+	struct request head = {.size = sizeof head, .type = REQUEST_WITHDRAW, .slot = -1};
+	struct link *link = all->shared;
+	struct strbuf request = {0};
+
+	if (!link)
+		return;
+	strbuf_add(&request, &head, sizeof head);
+	/* if it is gone, or goes now, on_supervisor_exit() says so to each of its trees */
+	link->withdrawing = send_request(link, &request, NULL) == 0;
+	strbuf_release(&request);
+	take_answers(link);
+	while (link->withdrawing) {
+		struct pollfd end = {.fd = link->fd, .events = POLLIN};
+
+		if (poll(&end, 1, STUCK_MS) == 0)
+			child_signal(link->child, SIGCONT);
+		else if (!receive(link))
+			link->withdrawing = false;
+		take_answers(link);
+	}
 }
 
 pid_t supervised_pid(const struct supervised *tree)

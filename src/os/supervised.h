@@ -24,9 +24,27 @@ struct end_step {
 	int64_t wait_ms;
 };
 
+enum {
+	SUPERVISED_WAITING_MAX = 16, /* more than that need not wait: see supervised_slot */
+	SUPERVISED_TOLD_LATE_MS = 5,
+};
+
+/*
+ * One of several slots, each with one tree at a time. A tree that waits is started by the supervisor itself as soon as
+ * one that ran in a slot has ended well (status 0, no signal asked for, nothing left behind), in that slot: so no time
+ * is lost by asking us first. When one ends otherwise, all that wait are refused (`failed` with ECANCELED) before
+ * anything else starts. While others wait, what became of a tree may be told SUPERVISED_TOLD_LATE_MS later.
+ */
+struct supervised_slot {
+	int number; /* where it runs; -1: it waits, and runs in the first that becomes free */
+	/* of one that waits: variables that are added to `env`, `per_slot` for each of `slots` slots */
+	char *const *env;
+	unsigned slots, per_slot;
+};
+
 struct supervised_calls {
-	/* it runs; the leader's process id */
-	void (*started)(void *data, pid_t pid);
+	/* it runs; the leader's process id, and its slot, if it has waited for one, else -1 */
+	void (*started)(void *data, pid_t pid, int slot);
 	/* instead of `started`: it could not be started; the tree is freed afterwards. The errno tells "again later"
 	 * (EAGAIN, ENOMEM, EMFILE, ENFILE) from "never" */
 	void (*failed)(void *data, int error_number, const char *message);
@@ -50,6 +68,7 @@ struct supervised_spec {
 	 * (who runs), .control (a FIFO that takes "signal N" lines) and .exit (how it ended). Whoever has dealt with
 	 * the end removes .job, see supervised_forget(). NULL: the shared one */
 	const char *record;
+	const struct supervised_slot *slot; /* NULL: none. Not with `record` */
 	/* bytes that all of it may have at once, by a control group where supervision_memory() says that this can be
 	 * had; 0: no limit */
 	int64_t memory;
@@ -78,6 +97,9 @@ int supervised_start(struct supervised **out, struct supervision *supervision, c
 void supervised_signal(struct supervised *tree, int signo);
 /* lets a tree with a `record` go on without us: it is freed, nothing more is called. Not from within its own calls */
 void supervised_leave(struct supervised *tree);
+/* Takes back all that wait: for each, `started` (it was too late) or `failed` comes before this returns, and so does
+ * what has become of others meanwhile. The only thing here that waits, for as long as a supervisor takes to answer */
+void supervision_withdraw(struct supervision *supervision);
 /* 0 until `started` */
 pid_t supervised_pid(const struct supervised *tree);
 

@@ -19,6 +19,7 @@
 #include "os/clock.h"
 #include "os/fs.h"
 #include "os/loop.h"
+#include "os/supervisor_request.h"
 #include "util/alloc.h"
 #include "util/array.h"
 #include "util/error.h"
@@ -38,12 +39,14 @@ struct tree {
 	struct supervisor *all;
 	struct tree *next, **link;
 	uint64_t id;
+	int slot; /* -1: none */
 	struct child *child;
 	struct cgroup *group; /* NULL: none */
 	struct end_step *steps;
 	unsigned step_count, step;
 	struct loop_timer *timer; /* of the steps, or of the next try to write .exit */
 	bool ending;
+	bool signalled; /* by the other end: whatever its status, it has not ended well */
 
 	char *record; /* NULL: it does not outlive the other end */
 	int64_t started_ms, mono_ms;
@@ -67,6 +70,10 @@ struct supervisor {
 	struct tree *trees;
 	struct cgroup_places places;
 	bool places_found;
+
+	struct waiting_line line; /* see supervised_slot */
+	struct strbuf answers;    /* not sent yet */
+	struct loop_timer *send_late;
 };
 
 static char *path_of(const struct tree *tree, const char *ending)
@@ -107,22 +114,40 @@ static void tree_free(struct tree *tree)
 	leave_if_done(all);
 }
 
-/* without its message, unless it is one */
+/* without its message, unless it is one. It goes with the others, see send_answers() */
 static void answer(struct supervisor *all, const struct answer *answer)
 {
-	const char *bytes = (const char *)answer;
-	size_t len = answer->type == ANSWER_FAILED ? sizeof *answer : offsetof(struct answer, message);
+	strbuf_add(&all->answers, answer,
+		answer->type == ANSWER_FAILED ? sizeof *answer : offsetof(struct answer, message));
+}
 
-	while (all->connected && len > 0) {
-		ssize_t sent = send(SUPERVISOR_SOCKET, bytes, len, MSG_NOSIGNAL);
+static void send_answers(void *data)
+{
+	struct supervisor *all = data;
+	size_t at = 0;
+
+	loop_timer_disarm(all->send_late);
+	while (all->connected && at < all->answers.len) {
+		ssize_t sent = send(SUPERVISOR_SOCKET, all->answers.data + at, all->answers.len - at, MSG_NOSIGNAL);
 
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0)
-			return; /* the other end is gone, which its descriptor says too */
-		bytes += sent;
-		len -= (size_t)sent;
+			break; /* the other end is gone, which its descriptor says too */
+		at += (size_t)sent;
 	}
+	strbuf_truncate(&all->answers, 0);
+}
+
+/* at once, unless there is enough to start meanwhile: who is told often does nothing else */
+static void send_answers_in_time(struct supervisor *all)
+{
+	if (all->answers.len == 0)
+		return;
+	if (all->line.count > SUPERVISED_WAITING_MAX / 2)
+		loop_timer_arm_if_idle(all->send_late, SUPERVISED_TOLD_LATE_MS);
+	else
+		send_answers(all);
 }
 
 static int sync_directory_of(const char *path)
@@ -217,6 +242,8 @@ static void write_exit(void *data)
 	tree->again_ms = tree->again_ms * 2 < WRITE_AGAIN_MAX_MS ? tree->again_ms * 2 : WRITE_AGAIN_MAX_MS;
 }
 
+static void on_end_in_slot(struct supervisor *all, int slot, bool well);
+
 /* what it tells is known only now; and what is still in it has escaped from its parents, but not from its group */
 static const struct child_exit *close_group(struct tree *tree, struct child_exit *how)
 {
@@ -229,15 +256,16 @@ static const struct child_exit *close_group(struct tree *tree, struct child_exit
 	tree->group = NULL;
 	return how;
 }
-
 static void on_exit_of_child(void *data, const struct child_exit *how)
 {
 	struct tree *tree = data;
-	struct answer end = {.type = ANSWER_ENDED, .id = tree->id, .how = *how};
-	bool written = true;
+	struct supervisor *all = tree->all;
+	struct answer end = {.type = ANSWER_ENDED, .id = tree->id, .slot = tree->slot, .how = *how};
+	bool written = true, well;
 
 	tree->child = NULL;
 	how = close_group(tree, &end.how);
+	well = !how->signalled && how->code == 0 && how->left_behind == 0 && !tree->signalled;
 	if (tree->record) {
 		strbuf_addf(&tree->exit_text,
 			"orch-exit 1\n%s %d\ncore %d\nended %lld\nduration %lld\nuser %lld\nsystem %lld\nrss %lld\n"
@@ -248,15 +276,15 @@ static void on_exit_of_child(void *data, const struct child_exit *how)
 			(long long)how->memory_peak, how->oom_kills, how->left_behind, how->unkillable, how->names);
 		written = write_record(tree, "exit", &tree->exit_text, true) == 0;
 	}
-	if (written) {
-		struct supervisor *all = tree->all;
-
-		/* whoever is told finds its files as they stay */
+	/* whoever is told finds its files as they stay */
+	if (written)
 		tree_free(tree);
-		answer(all, &end);
+	answer(all, &end);
+	if (end.slot >= 0)
+		on_end_in_slot(all, end.slot, well);
+	send_answers_in_time(all);
+	if (written)
 		return;
-	}
-	answer(tree->all, &end);
 	loop_timer_free(tree->timer);
 	tree->timer = loop_timer_new(tree->all->loop, write_exit, tree);
 	tree->again_ms = WRITE_AGAIN_MS;
@@ -306,39 +334,7 @@ static int open_control(struct tree *tree)
 	return 0;
 }
 
-/* --- requests --- */
-
-/* the `count` texts at *at, as a vector; NULL: they do not end where they should */
-static char **take_texts(char **at, char *end, uint32_t count)
-{
-	char **items;
-
-	if (count > (size_t)(end - *at))
-		return NULL;
-	items = xreallocarray(NULL, (size_t)count + 1, sizeof *items);
-	for (uint32_t i = 0; i < count; i++) {
-		char *stop = memchr(*at, '\0', (size_t)(end - *at));
-
-		if (!stop) {
-			free(items);
-			return NULL;
-		}
-		items[i] = *at;
-		*at = stop + 1;
-	}
-	items[count] = NULL;
-	return items;
-}
-
-static const char *take_text(char **at, char *end)
-{
-	char *text = *at, *stop = memchr(text, '\0', (size_t)(end - text));
-
-	if (!stop)
-		return NULL;
-	*at = stop + 1;
-	return *text ? text : NULL;
-}
+/* --- starting --- */
 
 /* a group for what needs one, where it can be had. -1 with errno: it needs one, and cannot have it */
 static int make_group(struct tree *tree, const struct request *request, struct orch_error *err)
@@ -372,46 +368,39 @@ static int prepare(struct tree *tree)
 
 static void refuse(struct supervisor *all, uint64_t id, int number, const char *message)
 {
-	struct answer said = {.type = ANSWER_FAILED, .number = number, .id = id};
+	struct answer said = {.type = ANSWER_FAILED, .number = number, .id = id, .slot = -1};
 
 	snprintf(said.message, sizeof said.message, "%s", message);
 	answer(all, &said);
 }
 
-static void start(struct supervisor *all, struct request *request, int in, int log)
+/* false: it could not be started */
+static bool start(struct supervisor *all, struct request *request, int in, int log, int slot)
 {
-	char *end = (char *)request + request->size, *at = (char *)(request + 1);
-	size_t steps_size = (size_t)request->step_count * sizeof(struct end_step);
+	struct start_request what;
 	struct tree *tree = xcalloc(1, sizeof *tree);
-	struct answer said = {.id = request->id};
+	struct answer said = {.id = request->id, .slot = slot};
 	struct orch_error err = {0};
 	struct child_spec spec = {.in = in, .out = log, .err = log, .on_exit = on_exit_of_child, .data = tree};
-	char **argv = NULL, **env = NULL;
-	const char *record;
 	int number = EINVAL, result = -1;
 
-	*tree = (struct tree){.all = all, .next = all->trees, .link = &all->trees, .id = request->id, .control = -1};
+	*tree = (struct tree){
+		.all = all, .next = all->trees, .link = &all->trees, .id = request->id, .slot = slot, .control = -1};
 	if (all->trees)
 		all->trees->link = &tree->next;
 	all->trees = tree;
 	tree->timer = loop_timer_new(all->loop, step_on, tree);
 	tree->started_ms = clock_wall_ms();
 	tree->mono_ms = clock_mono_ms();
-	if (steps_size <= (size_t)(end - at)) {
-		tree->step_count = request->step_count;
-		tree->steps = xmalloc(steps_size ? steps_size : 1);
-		memcpy(tree->steps, at, steps_size);
-		at += steps_size;
-		argv = take_texts(&at, end, request->argc);
-		env = argv ? take_texts(&at, end, request->envc) : NULL;
-	}
-	if (env) {
-		spec.argv = argv;
-		spec.env = env;
-		spec.dir = take_text(&at, end);
-		spec.mark = take_text(&at, end);
-		record = take_text(&at, end);
-		tree->record = record ? xstrdup(record) : NULL;
+	if (start_request_read(&what, request, slot)) {
+		spec.argv = what.argv;
+		spec.env = what.env;
+		spec.dir = what.dir;
+		spec.mark = what.mark;
+		tree->record = what.record ? xstrdup(what.record) : NULL;
+		tree->steps = what.steps;
+		tree->step_count = what.step_count;
+		what.steps = NULL;
 		if (prepare(tree) < 0) {
 			number = errno;
 			error_errno(&err, "cannot make the files '%s.job' and '.control'", tree->record);
@@ -432,8 +421,7 @@ static void start(struct supervisor *all, struct request *request, int in, int l
 	} else {
 		error_set(&err, "a request to start something is malformed");
 	}
-	free(argv);
-	free(env);
+	start_request_release(&what);
 	if (result == 0) {
 		child_set_linger(tree->child, request->linger_ms);
 		tree->leader = child_pid(tree->child);
@@ -442,7 +430,7 @@ static void start(struct supervisor *all, struct request *request, int in, int l
 		said.type = ANSWER_STARTED;
 		said.number = (int32_t)tree->leader;
 		answer(all, &said);
-		return;
+		return true;
 	}
 	if (tree->record) {
 		char *path = path_of(tree, "job");
@@ -452,32 +440,105 @@ static void start(struct supervisor *all, struct request *request, int in, int l
 	}
 	tree_free(tree);
 	refuse(all, request->id, number, err.message);
+	return false;
 }
 
-static void handle(struct supervisor *all, struct request *request)
-{
-	if (request->type == REQUEST_START) {
-		int in, log;
+/* --- slots --- */
 
-		if (all->fds.count < 2)
-			return; /* never: they come before the first byte of their request */
-		in = all->fds.items[0];
-		log = all->fds.items[1];
-		all->fds.count -= 2;
-		memmove(all->fds.items, all->fds.items + 2, all->fds.count * sizeof(int));
-		if (in >= 0 && log >= 0)
-			start(all, request, in, log);
-		else
-			refuse(all, request->id, EMFILE, "its supervisor has too many open files");
-		if (in >= 0)
-			close(in);
-		if (log >= 0)
-			close(log);
+static void refuse_late(struct supervisor *all, uint64_t id)
+{
+	refuse(all, id, ECANCELED, "it waited for a slot, and is not to start any more");
+}
+
+static void refuse_waiting(struct supervisor *all)
+{
+	struct waiting *waiting;
+
+	while ((waiting = waiting_line_leave(&all->line))) {
+		refuse_late(all, waiting->request->id);
+		waiting_free(waiting);
+	}
+}
+
+static void start_waiting(struct supervisor *all)
+{
+	struct waiting *waiting;
+	int slot;
+
+	while ((waiting = waiting_line_next(&all->line, &slot))) {
+		/* what keeps one from starting may keep the next: the other end decides */
+		if (!start(all, waiting->request, waiting->in, waiting->log, slot))
+			refuse_waiting(all);
+		waiting_free(waiting);
+	}
+}
+
+static void on_end_in_slot(struct supervisor *all, int slot, bool well)
+{
+	waiting_line_end(&all->line, slot, well);
+	if (well)
+		start_waiting(all);
+	else
+		refuse_waiting(all);
+}
+
+/* --- what comes over the socket --- */
+
+/* takes over the request */
+static void handle_start(struct supervisor *all, struct request *request)
+{
+	uint64_t id = request->id;
+	int in, log;
+
+	if (all->fds.count < 2) {
+		free(request);
+		return; /* never: they come before the first byte of their request */
+	}
+	in = all->fds.items[0];
+	log = all->fds.items[1];
+	all->fds.count -= 2;
+	memmove(all->fds.items, all->fds.items + 2, all->fds.count * sizeof(int));
+	waiting_line_heard(&all->line, request->seen);
+	if (in >= 0 && log >= 0 && request->slots > 0) {
+		if (!waiting_line_join(&all->line, request, in, log))
+			refuse_late(all, id);
+		start_waiting(all);
 		return;
 	}
+	if (in >= 0 && log >= 0)
+		start(all, request, in, log, request->slot);
+	else
+		refuse(all, id, EMFILE, "its supervisor has too many open files");
+	if (in >= 0)
+		close(in);
+	if (log >= 0)
+		close(log);
+	free(request);
+}
+
+/* takes over the request */
+static void handle(struct supervisor *all, struct request *request)
+{
+	struct answer withdrawn = {.type = ANSWER_WITHDRAWN, .slot = -1};
+	uint64_t id = request->id;
+	int signo = request->signo;
+
+	if (request->type == REQUEST_START) {
+		handle_start(all, request);
+		return;
+	}
+	if (request->type == REQUEST_WITHDRAW) {
+		refuse_waiting(all);
+		answer(all, &withdrawn);
+		send_answers(all);
+		free(request);
+		return;
+	}
+	free(request);
 	for (struct tree *tree = all->trees; tree; tree = tree->next) {
-		if (tree->id == request->id && tree->child) {
-			child_signal(tree->child, request->signo);
+		if (tree->id == id && tree->child) {
+			tree->signalled = true;
+			child_signal(tree->child, signo);
 			return;
 		}
 	}
@@ -498,7 +559,6 @@ static void handle_received(struct supervisor *all)
 		memcpy(request, all->received.data + at, head.size);
 		at += head.size;
 		handle(all, request);
-		free(request);
 	}
 	if (at > 0) {
 		memmove(all->received.data, all->received.data + at, all->received.len - at);
@@ -511,6 +571,7 @@ static void disconnect(struct supervisor *all)
 	struct tree *tree, *next;
 
 	all->connected = false;
+	refuse_waiting(all);
 	loop_fd_free(all->socket);
 	all->socket = NULL;
 	for (tree = all->trees; tree; tree = next) {
@@ -568,6 +629,7 @@ static void on_socket(void *data)
 	strbuf_grown(&all->received, (size_t)got);
 	take_fds(all, &message);
 	handle_received(all);
+	send_answers_in_time(all);
 }
 
 /* somebody wants all of it to end: the machine goes down */
@@ -576,6 +638,8 @@ static void on_term(void *data)
 	struct supervisor *all = data;
 	struct tree *tree, *next;
 
+	refuse_waiting(all);
+	send_answers(all);
 	for (tree = all->trees; tree; tree = next) {
 		next = tree->next;
 		if (!tree->child)
@@ -599,16 +663,21 @@ int supervisor_main(void)
 	signal(SIGPIPE, SIG_IGN);
 	if (loop_new(&all.loop, &err) < 0 || children_new(&all.children, all.loop, &err) < 0)
 		return 1;
+	waiting_line_init(&all.line);
+	all.send_late = loop_timer_new(all.loop, send_answers, &all);
 	term = loop_signal_new(all.loop, SIGTERM, on_term, &all);
 	all.socket = loop_fd_new(all.loop, SUPERVISOR_SOCKET, on_socket, &all);
 	if (!term || !all.socket)
 		return 1;
 	loop_run(all.loop);
 	loop_signal_free(term);
+	loop_timer_free(all.send_late);
 	children_free(all.children);
 	loop_free(all.loop);
 	strbuf_release(&all.received);
+	strbuf_release(&all.answers);
 	ARRAY_RELEASE(&all.fds);
 	cgroup_places_release(&all.places);
+	waiting_line_release(&all.line);
 	return 0;
 }

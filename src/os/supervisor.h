@@ -19,7 +19,7 @@ enum {
 	SUPERVISOR_KEPT = 1,   /* see supervision_keep_open() */
 };
 
-enum request_type { REQUEST_START = 1, REQUEST_SIGNAL };
+enum request_type { REQUEST_START = 1, REQUEST_SIGNAL, REQUEST_WITHDRAW };
 
 /* what every request begins with */
 struct request {
@@ -33,14 +33,20 @@ struct request {
 	int64_t linger_ms;
 	int64_t memory;        /* see supervised_spec, too for the next two */
 	int32_t memory_each, own_group;
+	/* where it runs; -1: nowhere in particular. One that waits has instead, behind the other texts, those of each
+	 * slot; and `seen`, how many ends in slots the asker knew of */
+	int32_t slot;
+	uint32_t slots, per_slot;
+	uint64_t seen;
 };
 
-enum answer_type { ANSWER_STARTED = 1, ANSWER_FAILED, ANSWER_ENDED };
+enum answer_type { ANSWER_STARTED = 1, ANSWER_FAILED, ANSWER_ENDED, ANSWER_WITHDRAWN };
 
 struct answer {
 	uint32_t type;
 	int32_t number; /* process id, or errno */
 	uint64_t id;
+	int32_t slot;          /* where it runs or ran; -1: nowhere in particular */
 	struct child_exit how; /* of ANSWER_ENDED */
 	char message[1024];    /* of ANSWER_FAILED; the others are sent without it */
 };

@@ -24,11 +24,11 @@ struct job {
 	struct job_callbacks on;
 };
 
-static void on_started(void *data, pid_t pid)
+static void on_started(void *data, pid_t pid, int slot)
 {
 	struct job *job = data;
 
-	job->on.started(job->on.data, (int)pid);
+	job->on.started(job->on.data, (int)pid, slot);
 }
 
 static void on_failed(void *data, int error_number, const char *message)
@@ -45,6 +45,7 @@ static void on_ended(void *data, const struct child_exit *how)
 	struct job_exit end = {
 		.signalled = how->signalled,
 		.code = how->code,
+		.duration_ms = how->duration_ms,
 		.user_us = how->user_us,
 		.system_us = how->system_us,
 		.max_rss_kb = how->max_rss_kb,
@@ -152,6 +153,7 @@ static int process_start(struct job **out, struct runner *runner, const struct c
 		.record = command->record,
 		.memory = command->memory,
 		.memory_each = command->memory_each,
+		.slot = command->slot,
 	};
 	int number = 0, result = 0;
 

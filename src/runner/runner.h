@@ -11,6 +11,7 @@
 #include "orch/error.h"
 
 struct end_step;
+struct supervised_slot;
 struct job;
 struct loop;
 struct supervision;
@@ -34,12 +35,14 @@ struct command {
 	const char *record;    /* see supervised_spec.record; NULL: it does not outlive us */
 	int64_t memory;        /* see supervised_spec, too for the next */
 	bool memory_each;
+	const struct supervised_slot *slot; /* see supervised_spec; not with `record` */
 };
 
 /* how a job ended: see os/child.h for the fields */
 struct job_exit {
 	bool signalled;
 	int code;
+	int64_t duration_ms;
 	int64_t user_us, system_us;
 	int64_t max_rss_kb, memory_peak;
 	unsigned oom_kills;
@@ -49,8 +52,9 @@ struct job_exit {
 };
 
 struct job_callbacks {
-	/* it runs; process id of its leader, 0 if the runner has none */
-	void (*started)(void *data, int pid);
+	/* it runs; process id of its leader, 0 if the runner has none; the slot that it waited for (supervised_slot),
+	 * else -1 */
+	void (*started)(void *data, int pid, int slot);
 	/* instead of that: it could not be started (kind `spawn`), and the job is freed. The errno tells "try again later"
 	 * (EAGAIN, ENOMEM, EMFILE, ENFILE) from "never" */
 	void (*failed)(void *data, int error_number, const char *message);

@@ -4,6 +4,7 @@
 #include "util/alloc.h"
 #include "util/map.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* which pool each stream is in. Names come from shared settings, so the name of the stream before is often the same
@@ -100,9 +101,21 @@ void pool_block(struct run *run, struct queue_item item)
 	queue_push(&pool_of(run, item.stream)->blocked, item);
 }
 
-void pool_take(struct run *run, uint32_t stream)
+static void take_slot(struct run *run, uint32_t stream, uint32_t slot)
 {
 	struct run_pool *pool = pool_of(run, stream);
+
+	run->slots[slot] = (struct run_slot){.stream = stream, .weight = pool_weight(run, stream)};
+	run->slot_of[stream] = slot;
+	if (slot == run->first_free)
+		run->first_free = slot + 1;
+	run->used += run->slots[slot].weight;
+	if (pool)
+		pool->used++;
+}
+
+void pool_take(struct run *run, uint32_t stream)
+{
 	uint32_t slot = run->first_free;
 
 	while (slot < run->slot_count && run->slots[slot].stream != NO_STREAM)
@@ -114,12 +127,16 @@ void pool_take(struct run *run, uint32_t stream)
 		for (; run->slot_count < more; run->slot_count++)
 			run->slots[run->slot_count] = (struct run_slot){.stream = NO_STREAM};
 	}
-	run->slots[slot] = (struct run_slot){.stream = stream, .weight = pool_weight(run, stream)};
-	run->slot_of[stream] = slot;
-	run->first_free = slot + 1;
-	run->used += run->slots[slot].weight;
-	if (pool)
-		pool->used++;
+	run->first_free = slot;
+	take_slot(run, stream, slot);
+}
+
+void pool_hand_over(struct run *run, uint32_t stream, unsigned slot)
+{
+	assert(slot < run->slot_count);
+	if (run->slots[slot].stream != NO_STREAM)
+		pool_give_back(run, run->slots[slot].stream);
+	take_slot(run, stream, slot);
 }
 
 void pool_give_back(struct run *run, uint32_t stream)

@@ -50,6 +50,10 @@ void run_set_state(struct run *run, uint32_t stream, enum orch_task_state to, co
 		pool_count_ready(run, stream, -1);
 	if (to == ORCH_TASK_READY)
 		pool_count_ready(run, stream, 1);
+	if (from == ORCH_TASK_RUNNING)
+		standby_count_running(run, stream, -1);
+	if (to == ORCH_TASK_RUNNING)
+		standby_count_running(run, stream, 1);
 	task->state = (uint8_t)to;
 	tell(run, stream, from, to, reason);
 }

@@ -30,6 +30,7 @@ struct task {
 	uint8_t state;      /* enum orch_task_state */
 	uint8_t in_run : 1; /* has a part in this run: its plan item is PERHAPS or RUN */
 	uint8_t dep_failed : 1, dep_ran : 1;
+	uint8_t standby : 1; /* READY, out of the queue, and to start when a slot is free: sched_stand_by() */
 	uint8_t over : 1; /* in a final state, and so is all that it depends on: its users know */
 	uint8_t drained : 1; /* cancelled only because another one failed */
 	int64_t wake_ms;  /* of BACKOFF: when it becomes ready */

@@ -1,4 +1,4 @@
-/* What run.c, pool.c, retry.c and sched.c share; nobody else includes it. */
+/* What run.c, pool.c, retry.c, sched.c and standby.c share; nobody else includes it. */
 #ifndef SCHED_RUN_PRIVATE_H
 #define SCHED_RUN_PRIVATE_H
 
@@ -40,6 +40,8 @@ struct run {
 	struct queue ready; /* READY tasks, but for those in a pool's `blocked`; may hold some that are READY no more */
 	struct queue backoff; /* BACKOFF tasks, rank is -wake_ms */
 	int64_t ready_seq;
+	/* see sched_stand_by() */
+	size_t standing_by, running_not_plain;
 	/* tasks that reached a final state whose users have not been told: a work list, so that nothing recurses */
 	uint32_t *settled; /* [twice the count of tasks in the run]: a task is here when it ends and when it is over */
 	size_t settled_head, settled_tail;
@@ -95,6 +97,8 @@ void pool_block(struct run *run, struct queue_item item);
 void pool_unblock(struct run *run, uint32_t stream);
 unsigned pool_weight(const struct run *run, uint32_t stream);
 void pool_take(struct run *run, uint32_t stream);
+/* the same, with a slot that another one has or had, whose attempt is over */
+void pool_hand_over(struct run *run, uint32_t stream, unsigned slot);
 /* gives slot and place in the pool back */
 void pool_give_back(struct run *run, uint32_t stream);
 /* READY tasks whose pool has room */
@@ -109,6 +113,12 @@ bool retry_is_left(const struct run *run, uint32_t stream);
 int64_t retry_delay_ms(struct run *run, uint32_t stream);
 
 /* sched.c */
+/* one attempt more, in the slot that has been taken for it: RUNNING */
+void run_begin(struct run *run, uint32_t stream, const char *reason);
 void sched_enqueue(struct run *run, uint32_t stream);
+
+/* standby.c */
+/* one more (+1) or one fewer (-1) task is RUNNING: this one */
+void standby_count_running(struct run *run, uint32_t stream, int change);
 
 #endif

@@ -52,11 +52,10 @@ static void wake(struct run *run, int64_t now_ms)
 	}
 }
 
-static void begin(struct run *run, uint32_t stream, const char *reason)
+void run_begin(struct run *run, uint32_t stream, const char *reason)
 {
 	struct task *task = &run->tasks[stream];
 
-	pool_take(run, stream);
 	if (task->attempts < UINT16_MAX)
 		task->attempts++;
 	run_set_state(run, stream, ORCH_TASK_RUNNING, reason);
@@ -70,13 +69,15 @@ void sched_set_attempts(struct run *run, uint32_t stream, unsigned attempts)
 void sched_begin(struct run *run, uint32_t stream, const char *reason)
 {
 	/* what is in a queue but not READY is passed over there */
-	begin(run, stream, reason);
+	pool_take(run, stream);
+	run_begin(run, stream, reason);
 }
 
 bool sched_next(struct run *run, int64_t now_ms, uint32_t *stream)
 {
 	wake(run, now_ms);
-	if (run->paused)
+	/* the next slots are theirs that stand by */
+	if (run->paused || run->standing_by > 0)
 		return false;
 	while (run->ready.count > 0 && run->used < run->jobs) {
 		struct queue_item top = run->ready.items[0];
@@ -94,7 +95,8 @@ bool sched_next(struct run *run, int64_t now_ms, uint32_t *stream)
 		if (pool_weight(run, top.stream) > run->jobs - run->used)
 			return false;
 		queue_pop(&run->ready);
-		begin(run, top.stream, NULL);
+		pool_take(run, top.stream);
+		run_begin(run, top.stream, NULL);
 		*stream = top.stream;
 		return true;
 	}

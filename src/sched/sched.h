@@ -30,6 +30,19 @@ void sched_finish(struct run *run, uint32_t stream, enum orch_outcome outcome, c
 bool sched_free_slot(struct run *run, uint32_t stream);
 /* a running task that could not be started for want of resources goes back to READY, its attempt not counted */
 void sched_put_back(struct run *run, uint32_t stream);
+/*
+ * The next task to start once a slot is free, whichever that is: it stays READY, but is out of the queue, and is to be
+ * started by somebody who sees a slot become free before we do. Only where that changes no decision: while all slots
+ * are taken by tasks whose good end has no other consequence than a free slot, and the next task, which is such a one
+ * too, needs no look at anything in the moment of its start. False: none. While tasks stand by, the slots that become
+ * free are theirs: sched_next() gives none. It ends with sched_standby_began() or sched_stand_down()
+ */
+bool sched_stand_by(struct run *run, uint32_t *stream);
+/* it has been started in `slot`, whose task's attempt is over: RUNNING */
+void sched_standby_began(struct run *run, uint32_t stream, unsigned slot);
+/* it will not be started, since not all went well: back in the queue, if it is READY still */
+void sched_stand_down(struct run *run, uint32_t stream);
+size_t sched_standing_by(const struct run *run);
 /* when the first BACKOFF ends, or -1 */
 int64_t sched_next_wake(const struct run *run);
 /* nothing new starts: what waits is cancelled (clean-up streams, `when = failure|always`, too) */

@@ -592,3 +592,32 @@ sys.stdout.buffer.write(got)' "$1"
 	nothing_left
 	ends 1
 }
+
+@test "streams that stand by for the next slot can be stopped and paused like all that wait, and take no slot that is taken away" {
+	orchfile <<-END
+		first:
+		  priority = 1
+		  touch begun; until [ -e finish ]; do sleep 0.02; done
+		for n in 1 2 3 4 5 6 7 8:
+		  s{{n}}:
+		    touch in-{{n}}; until [ -e all ]; do sleep 0.02; done
+	END
+	background -j1
+	until_true test -e begun
+	expect 0 stop s2
+	until_true is s2 cancelled
+	expect 0 pause
+	touch finish
+	until_true is first completed
+	[ ! -e in-1 ]
+	expect 0 resume
+	until_true test -e in-1
+	[ ! -e in-3 ]
+	expect 0 jobs 3
+	until_true test -e in-3 -a -e in-4
+	[ ! -e in-5 ]
+	touch all
+	ends 1
+	[ ! -e in-2 ] && [ -e in-8 ]
+	[ "$(grep -c '"type":"attempt_started"' .orch/runs/*/journal.jsonl)" -eq 8 ]
+}

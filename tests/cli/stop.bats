@@ -428,3 +428,85 @@ daemons() {
 	"$ORCH" -B -j1 --json | head -n 1
 	[ "$(wc -l <"$LOG")" -ge 6 ]
 }
+
+# --- streams that stand by for the next free slot ---
+
+# short OPTION...: one that waits for the file `go` and then does what is in it, and 60 that only say their name
+short() {
+	{
+		printf 'first:\n\tpriority = 1\n\techo up >>"$LOG"\n\twhile ! test -e go; do sleep 0.01; done\n\t. ./go\n'
+		for ((n = 0; n < 60; n++)); do
+			printf 's%d:\n\techo s%d >>"$LOG"\n' "$n" "$n"
+		done
+	} >Orchfile
+	background "$@"
+	until_true logged up
+}
+
+logs() {
+	ls .orch/runs/*/logs
+}
+
+@test "after a failure nothing starts, though others stand by" {
+	short -j1
+	echo 'exit 3' >go
+	ends 1
+	[ "$(cat "$LOG")" = up ]
+	[ "$(logs)" = first.1.log ]
+	grep -q 'not started: first failed' out
+}
+
+@test "after SIGINT nothing starts, though others stand by" {
+	short -j1
+	kill -INT "$pid"
+	ends 130
+	[ "$(cat "$LOG")" = up ]
+	[ "$(logs)" = first.1.log ]
+	touch go
+	expect 0
+	[ "$(sort -u "$LOG" | wc -l)" -eq 61 ]
+}
+
+@test "one that runs out of time has failed, also for those that stand by, whatever its status" {
+	printf 'first:\n\ttimeout = 100ms\n\tpriority = 1\n\ttrap "exit 0" TERM\n\twhile :; do sleep 0.01; done\n' >Orchfile
+	for ((n = 0; n < 60; n++)); do
+		printf 's%d:\n\techo s%d >>"$LOG"\n' "$n" "$n"
+	done >>Orchfile
+	expect 1 -j1
+	[ ! -s "$LOG" ]
+}
+
+@test "with -k the others go on behind a failure, each once" {
+	short -j1 -k
+	echo 'exit 3' >go
+	ends 1
+	[ "$(sort "$LOG" | uniq -d)" = "" ]
+	[ "$(grep -c '^s' "$LOG")" -eq 60 ]
+	# in the order of the file
+	[ "$(grep '^s' "$LOG")" = "$(for ((n = 0; n < 60; n++)); do echo "s$n"; done)" ]
+}
+
+@test "slots are exact: never two streams in one, none beyond -j" {
+	for ((n = 0; n < 200; n++)); do
+		printf 's%d:\n\tmkdir "in.$ORCH_SLOT"\n\ttest "$ORCH_PORT" = "$((20000 + ORCH_SLOT * 100))"\n' "$n"
+		printf '\techo "$ORCH_SLOT" >>"$LOG"\n\trmdir "in.$ORCH_SLOT"\n'
+	done >Orchfile
+	expect 0 -j3
+	[ "$(sort "$LOG" | uniq | tr '\n' ' ')" = "0 1 2 " ]
+	[ "$(wc -l <"$LOG")" -eq 200 ]
+	# what is journaled is what was: never more than three at once, each begun and ended once
+	python3 - .orch/runs/*/journal.jsonl <<-'END'
+		import json, sys
+		running, slots, most, ended = set(), {}, 0, 0
+		for line in open(sys.argv[1]):
+		    event = json.loads(line)
+		    if event["type"] == "attempt_started":
+		        assert event["slot"] not in slots.values(), event
+		        slots[event["stream"]] = event["slot"]
+		        most = max(most, len(slots))
+		    elif event["type"] == "attempt_finished":
+		        del slots[event["stream"]]
+		        ended += 1
+		assert most <= 3 and ended == 200 and not slots, (most, ended, slots)
+	END
+}

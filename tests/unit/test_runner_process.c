@@ -66,9 +66,9 @@ static void on_exit_of_job(void *data, const struct job_exit *how)
 	loop_stop(runner.loop);
 }
 
-static void on_start_of_job(void *data, int pid)
+static void on_start_of_job(void *data, int pid, int slot)
 {
-	(void)data;
+	(void)data, (void)slot;
 	began_pid = pid;
 }
 
@@ -240,6 +240,153 @@ static void says_why_it_cannot_start(void **state)
 	assert_int_equal(exits, 0);
 }
 
+/* a job in a slot, or waiting for one of two, and what is told of it */
+struct in_slot {
+	struct job *job;
+	int pid, slot, failed, ends;
+	struct job_exit how;
+};
+
+static void on_slot_start(void *data, int pid, int slot)
+{
+	struct in_slot *in = data;
+
+	in->pid = pid;
+	in->slot = slot;
+}
+
+static void on_slot_failure(void *data, int error_number, const char *message)
+{
+	struct in_slot *in = data;
+
+	(void)message;
+	in->failed = error_number;
+	in->job = NULL;
+	loop_stop(runner.loop);
+}
+
+static void on_slot_exit(void *data, const struct job_exit *how)
+{
+	struct in_slot *in = data;
+
+	in->how = *how;
+	in->ends++;
+	in->job = NULL;
+	loop_stop(runner.loop);
+}
+
+static void start_in_slot(struct in_slot *in, int number, const char *script)
+{
+	char *env[] = {"PATH=/usr/bin:/bin", NULL};
+	char *texts[] = {"S=zero", "T=null", "S=one", "T=eins"};
+	struct supervised_slot slot = {.number = number, .env = texts, .slots = number < 0 ? 2 : 0, .per_slot = 2};
+	struct job_callbacks on = {
+		.started = on_slot_start, .failed = on_slot_failure, .ended = on_slot_exit, .data = in};
+	struct command command = {.script = script, .env = env, .linger_ms = 100, .slot = &slot};
+	struct orch_error err;
+
+	*in = (struct in_slot){.slot = -1};
+	command.log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	assert_int_equal(ops->start(&in->job, &runner, &command, &on, NULL, &err), 0);
+	close(command.log);
+}
+
+static void expect_log(const char *want)
+{
+	char *text;
+	size_t len;
+
+	assert_int_equal(fs_read(log_path, 0, &text, &len, NULL), 0);
+	assert_string_equal(text, want);
+	free(text);
+}
+
+/* without the loop, for 20 s at most */
+static void until_log_is(const char *want)
+{
+	char *text;
+	size_t len;
+
+	for (int i = 0; i < 20000; i++) {
+		bool is = fs_read(log_path, 0, &text, &len, NULL) == 0 && strcmp(text, want) == 0;
+
+		free(text);
+		if (is)
+			return;
+		usleep(1000);
+	}
+	fail_msg("the log has not become '%s'", want);
+}
+
+static void waits_for_a_slot(void **state)
+{
+	struct in_slot first, second, third, last;
+
+	(void)state;
+	start_in_slot(&first, 1, "echo first");
+	start_in_slot(&second, -1, "echo $S $T; exit 3");
+	start_in_slot(&third, -1, "echo never");
+	while (!third.failed)
+		loop_run(runner.loop);
+	assert_int_equal(first.ends, 1);
+	assert_int_equal(first.slot, -1);
+	assert_int_equal(second.ends, 1);
+	assert_int_equal(second.slot, 1);
+	assert_int_equal(second.how.code, 3);
+	/* the second did not end well */
+	assert_int_equal(third.failed, ECANCELED);
+	assert_int_equal(third.pid, 0);
+	expect_log("first\none eins\n");
+
+	/* a slot whose end we have been told of is ours to fill: nothing starts in it by itself */
+	start_in_slot(&first, 0, "echo again");
+	while (!first.ends)
+		loop_run(runner.loop);
+	start_in_slot(&last, -1, "echo never");
+	supervision_withdraw(runner.supervision);
+	assert_int_equal(last.failed, ECANCELED);
+	expect_log("first\none eins\nagain\n");
+}
+
+static void takes_a_slot_that_is_free_already(void **state)
+{
+	struct in_slot first, last;
+
+	(void)state;
+	/* it has ended when the other is to wait, and we have not been told */
+	start_in_slot(&first, 0, "echo first");
+	until_log_is("first\n");
+	start_in_slot(&last, -1, "echo $S $T");
+	while (!first.ends || !last.ends)
+		loop_run(runner.loop);
+	assert_int_equal(last.slot, 0);
+	expect_log("first\nzero null\n");
+}
+
+static void takes_back_what_waits(void **state)
+{
+	struct in_slot first, second;
+
+	(void)state;
+	start_in_slot(&first, 0, "exec 2>/dev/null; trap 'exit 0' TERM; echo up; while :; do sleep 0.01; done");
+	start_in_slot(&second, -1, "echo never");
+	supervision_withdraw(runner.supervision);
+	assert_int_equal(second.failed, ECANCELED);
+	/* requests are dealt with in their order */
+	assert_true(first.pid > 0);
+	assert_int_equal(first.ends, 0);
+
+	/* asked to end, it has not ended well, whatever it says */
+	start_in_slot(&second, -1, "echo never");
+	until_log_is("up\n");
+	ops->stop(first.job, SIGTERM);
+	while (!first.ends || !second.failed)
+		loop_run(runner.loop);
+	assert_int_equal(first.how.code, 0);
+	assert_int_equal(second.failed, ECANCELED);
+	expect_log("up\n");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -252,6 +399,9 @@ int main(void)
 		TEST(stops),
 		TEST(log_is_complete_at_exit),
 		TEST(says_why_it_cannot_start),
+		TEST(waits_for_a_slot),
+		TEST(takes_a_slot_that_is_free_already),
+		TEST(takes_back_what_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

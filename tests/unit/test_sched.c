@@ -199,6 +199,114 @@ static void put_back(void **state)
 	sim_release(&sim);
 }
 
+static uint32_t standing_by(struct sim *sim, const char *name)
+{
+	uint32_t s = NO_STREAM;
+
+	assert_true(sched_stand_by(sim->run, &s));
+	assert_int_equal(s, sim_id(sim, name));
+	assert_int_equal(sim_state(sim, name), ORCH_TASK_READY);
+	return s;
+}
+
+static void next_ones_stand_by(void **state)
+{
+	struct sim sim;
+	uint32_t a, b, c, s;
+
+	(void)state;
+	begin(&sim, "x:\ny:\na:\nb:\nc [priority=-1]:\nd [priority=-2 weight=2]:\n", 2);
+	assert_true(sched_next(sim.run, 0, &s));
+	/* while a slot is free there is nothing to wait for */
+	assert_false(sched_stand_by(sim.run, &s));
+	assert_true(sched_next(sim.run, 0, &s));
+	a = standing_by(&sim, "a");
+	b = standing_by(&sim, "b");
+	c = standing_by(&sim, "c");
+	assert_false(sched_stand_by(sim.run, &s)); /* d needs more than the next slot */
+	assert_int_equal(sched_standing_by(sim.run), 3);
+	sched_finish(sim.run, sim_id(&sim, "y"), ORCH_OUTCOME_SUCCESS, NULL, 1);
+	assert_false(sched_next(sim.run, 1, &s)); /* that slot is a's */
+	sched_standby_began(sim.run, a, 1);
+	assert_int_equal(sim_state(&sim, "a"), ORCH_TASK_RUNNING);
+	assert_int_equal(sched_slot(sim.run, a), 1);
+	assert_int_equal(run_task(sim.run, a)->attempts, 1);
+	sched_finish(sim.run, sim_id(&sim, "x"), ORCH_OUTCOME_SUCCESS, NULL, 1);
+	sched_standby_began(sim.run, b, 0);
+	assert_int_equal(sched_slot(sim.run, b), 0);
+	assert_false(sched_next(sim.run, 1, &s));
+	/* what is taken back is the next again */
+	sched_stand_down(sim.run, c);
+	assert_int_equal(sched_standing_by(sim.run), 0);
+	assert_int_equal(run_task(sim.run, c)->attempts, 0);
+	sched_finish(sim.run, b, ORCH_OUTCOME_SUCCESS, NULL, 2);
+	assert_true(sched_next(sim.run, 2, &s));
+	assert_int_equal(s, c);
+	assert_int_equal(sched_slot(sim.run, c), 0);
+	sim_release(&sim);
+}
+
+static void nobody_stands_by_where_it_could_change_what_is_next(void **state)
+{
+	static const char *const texts[] = {
+		"x:\na [priority=-1]: x\nb [priority=-2]:\n", /* x makes a ready */
+		"pool p 1\nx [pool=p]:\nb [priority=-1]:\n",
+		"pool p 1\nx:\nb [pool=p priority=-1]:\n",
+		"x [weight=2]:\nb [priority=-1]:\n",
+		"x [when=always]:\nb [priority=-1]:\n",
+		"x:\nb [when=always priority=-1]:\n",
+	};
+	uint32_t s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct sim sim;
+
+		begin(&sim, texts[i], 1);
+		assert_true(sched_next(sim.run, 0, &s));
+		if (sched_stand_by(sim.run, &s))
+			fail_msg("%s", texts[i]);
+		sim_release(&sim);
+	}
+}
+
+static void retry_comes_before_what_stood_by(void **state)
+{
+	struct sim sim;
+	uint32_t x, b, s;
+
+	(void)state;
+	begin(&sim, "x [retries=1]:\nb [priority=-1]:\n", 1);
+	assert_true(sched_next(sim.run, 0, &x));
+	b = standing_by(&sim, "b");
+	sched_finish(sim.run, x, ORCH_OUTCOME_EXIT, "exit status 1", 0);
+	sched_stand_down(sim.run, b);
+	assert_true(sched_next(sim.run, run_task(sim.run, x)->wake_ms, &s));
+	assert_int_equal(s, x);
+	sim_release(&sim);
+}
+
+static void standby_ends_with_the_run(void **state)
+{
+	struct sim sim;
+	uint32_t a, b, s;
+
+	(void)state;
+	begin(&sim, "x:\na:\nb:\nc:\n", 1);
+	assert_true(sched_next(sim.run, 0, &s));
+	a = standing_by(&sim, "a");
+	b = standing_by(&sim, "b");
+	/* refused before and after the end of x is known */
+	sched_stand_down(sim.run, a);
+	sched_finish(sim.run, s, ORCH_OUTCOME_EXIT, "exit status 1", 0);
+	sched_stand_down(sim.run, b);
+	expect_state(&sim, "a", ORCH_TASK_CANCELLED, "not started: x failed");
+	expect_state(&sim, "b", ORCH_TASK_CANCELLED, "not started: x failed");
+	assert_false(sched_next(sim.run, 0, &s));
+	assert_true(run_is_done(sim.run));
+	sim_release(&sim);
+}
+
 static void failure_stops_the_run(void **state)
 {
 	struct sim sim;
@@ -681,6 +789,10 @@ int main(void)
 		cmocka_unit_test(slots_are_the_lowest_free),
 		cmocka_unit_test(jobs_can_change),
 		cmocka_unit_test(put_back),
+		cmocka_unit_test(next_ones_stand_by),
+		cmocka_unit_test(nobody_stands_by_where_it_could_change_what_is_next),
+		cmocka_unit_test(retry_comes_before_what_stood_by),
+		cmocka_unit_test(standby_ends_with_the_run),
 		cmocka_unit_test(failure_stops_the_run),
 		cmocka_unit_test(keep_going),
 		cmocka_unit_test(retries_and_backoff),
