@@ -529,6 +529,40 @@ static void leaves_alone_what_is_not_its_own(void **state)
 	assert_int_equal(waitpid(stranger, &status, 0), stranger);
 }
 
+#ifdef __linux__
+/* as a process of another user is, to whom we may send nothing */
+static void names_what_it_cannot_end(void **state)
+{
+	char expected[64], *path = xasprintf("%s/pid", scratch), *text = NULL;
+	struct run run;
+	size_t len;
+	long pid;
+
+	(void)state;
+	if (geteuid() != 0) {
+		free(path);
+		skip();
+	}
+	start_shell(&run, "MARK=1", "sleep 1000 & echo $! >$DIR/pid");
+	child_set_linger(run.child, 0);
+	assert_int_equal(setresuid(65534, 65534, 0), 0);
+	wait_for(1);
+	assert_int_equal(setresuid(0, 0, 0), 0);
+	assert_int_equal(fs_read(path, 0, &text, &len, NULL), 0);
+	pid = atol(text);
+	/* given up: it is ours no more, and still ours to reap */
+	assert_int_equal(kill((pid_t)pid, SIGKILL), 0);
+	assert_int_equal(waitpid((pid_t)pid, NULL, 0), pid);
+	assert_int_equal(run.how.code, 0);
+	assert_int_equal(run.how.left_behind, 1);
+	assert_int_equal(run.how.unkillable, 1);
+	snprintf(expected, sizeof expected, "%ld (sleep)", pid);
+	assert_string_equal(run.how.names, expected);
+	free(text);
+	free(path);
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest all[] = {
@@ -552,6 +586,9 @@ int main(void)
 		TEST(starts_the_next_from_on_exit),
 		TEST(frees_what_still_runs),
 		TEST(leaves_alone_what_is_not_its_own),
+#ifdef __linux__
+		TEST(names_what_it_cannot_end),
+#endif
 	};
 
 	snprintf(everywhere, sizeof everywhere, "ORCH_TEST_CHILD=%ld", (long)getpid());
