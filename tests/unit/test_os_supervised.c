@@ -58,11 +58,12 @@ struct run {
 	struct child_exit how;
 };
 
-static void on_started(void *data, pid_t pid)
+static void on_started(void *data, pid_t pid, int slot)
 {
 	struct run *run = data;
 
 	assert_true(pid > 0);
+	assert_int_equal(slot, -1); /* none of these waits for one */
 	assert_int_equal(supervised_pid(run->tree), pid);
 	run->started++;
 	loop_stop(loop);
