@@ -272,6 +272,9 @@ static void not_started(struct attempt *attempt, int error_number, const char *m
 
 	if (attempt->ending)
 		fail(attempt, attempt->ended_by, NULL);
+	else if (attempt->adopted &&
+		attempt->phase != PHASE_SETUP) /* how it ended is still to be had by the next run */
+		fail(attempt, ORCH_OUTCOME_INTERNAL, xstrdup(message));
 	else if (attempt->phase != PHASE_CHECK && is_shortage(error_number))
 		attempt->put_off(attempt->data, attempt, message);
 	else

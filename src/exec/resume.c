@@ -73,12 +73,13 @@ static bool is_current(const struct executor *ex, uint32_t id, const struct deta
 }
 
 /* the machine went down, or its supervisor was killed: what may be left of it is ended */
-static void clear_lost(const struct detached *one, const struct supervised_record *record)
+static int clear_lost(const struct detached *one, const struct supervised_record *record, struct orch_error *err)
 {
 	char *mark = xasprintf("ORCH_JOB=%s:%s:%u", one->run, one->stream, one->attempt);
+	int result = supervised_clear(record, mark, err);
 
-	supervised_clear(record, mark);
 	free(mark);
+	return result < 0 ? -1 : 0;
 }
 
 /* 1: it goes on in the place of the running task's new attempt; 0: there is nothing to go on with */
@@ -113,7 +114,7 @@ bool resume_attempt(struct executor *ex, uint32_t id)
 	if (result == 0 && (state == SUPERVISED_RUNNING || (state == SUPERVISED_ENDED && is_current(ex, id, one))))
 		result = go_on(ex, id, one, &err);
 	else if (result == 0 && state == SUPERVISED_LOST)
-		clear_lost(one, &record);
+		result = clear_lost(one, &record, &err);
 	if (result < 0) {
 		/* it may be running: it is not started a second time */
 		settle_later(ex, executor_stillborn(ex, id, ORCH_OUTCOME_INTERNAL, err.message));
@@ -132,7 +133,8 @@ static void take(struct executor *ex, uint32_t id, const struct detached *one, e
 		forget_one(ex, one);
 		return;
 	case SUPERVISED_LOST:
-		clear_lost(one, record);
+		if (clear_lost(one, record, NULL) < 0)
+			break; /* its start says why it cannot be */
 		forget_one(ex, one);
 		found->interrupted++;
 		return;

@@ -15,6 +15,7 @@
 #include "os/cgroup.h"
 #include "os/child.h"
 #include "os/fs.h"
+#include "os/open_files.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
@@ -360,9 +361,13 @@ pid_t spawner_start(struct spawner *spawner, const struct child_spec *spec, int 
 	number = file ? 0 : errno;
 	if (number == 0)
 		number = arrange(spawner, spec, from, moved) == 0 ? 0 : errno;
-	if (number == 0)
+	/* what we start finds the limits as we found them */
+	if (number == 0) {
+		open_files_begin_start();
 		number = is_confined(spec) ? start_confined(spec, file, env, from, &pid, &in_group)
 					   : start_plain(spawner, spec, file, env, from, &pid);
+		open_files_end_start();
+	}
 	for (int i = 0; i < 3; i++) {
 		if (moved[i] >= 0)
 			close(moved[i]);

@@ -15,7 +15,6 @@
 #include "os/cgroup.h"
 #include "os/fs.h"
 #include "os/loop.h"
-#include "os/open_files.h"
 #include "os/proc.h"
 #include "os/supervisor.h"
 #include "os/supervisor_image.h"
@@ -69,7 +68,7 @@ struct supervision {
 	int image;                 /* see supervisor_image.h */
 	struct cgroup_places places;
 	bool places_found;
-	int keep_open, null;       /* descriptors; -1: none */
+	int keep_open, null; /* descriptors; -1: none */
 	uint64_t last_id;
 	struct link **items;
 	size_t count;
@@ -313,10 +312,7 @@ static int link_new(
 	spec.in = pair[1];
 	spec.out = all->keep_open >= 0 ? all->keep_open : all->null;
 	spec.err = all->null;
-	/* and so does all that the supervisor starts */
-	open_files_begin_start();
 	result = start_program(all, &spec, link, number, err);
-	open_files_end_start();
 	close(pair[1]);
 	if (result != 0) {
 		close(pair[0]);
@@ -526,8 +522,11 @@ static void settle_adopted(void *data)
 	struct child_exit lost = {.signalled = true, .code = SIGKILL};
 	enum supervised_state state = SUPERVISED_LOST;
 	struct orch_error err = {0};
+	int left = 0, result = supervised_look(tree->record, &state, &record, &err);
 
-	if (supervised_look(tree->record, &state, &record, &err) != 0) {
+	if (result == 0 && state != SUPERVISED_ENDED)
+		result = left = supervised_clear(&record, NULL, &err);
+	if (result < 0) {
 		/* for want of a descriptor, say: taking it for killed would throw its work away */
 		if (++tree->looks < LOOKS_MAX) {
 			loop_timer_arm(tree->look_again, LOOK_AGAIN_MS);
@@ -540,7 +539,7 @@ static void settle_adopted(void *data)
 	if (state == SUPERVISED_ENDED)
 		lost = record.how;
 	else
-		lost.left_behind = supervised_clear(&record, NULL);
+		lost.left_behind = (unsigned)left;
 	tree->calls.ended(tree->calls.data, &lost);
 	tree_free(tree);
 }

@@ -139,8 +139,8 @@ int supervised_end(const char *record, struct orch_error *err);
 /* waits until the supervisor of such a tree is gone, at most `timeout_ms`; false: it still is there */
 bool supervised_wait(const struct supervised_record *record, int64_t timeout_ms);
 /* kills what a lost tree (SUPERVISED_LOST) left: its leader's session, and processes that have `mark` among their
- * variables (NULL: none); returns how many there were */
-unsigned supervised_clear(const struct supervised_record *lost, const char *mark);
+ * variables (NULL: none). How many there were, or -1: processes cannot be listed, so some may be left */
+int supervised_clear(const struct supervised_record *lost, const char *mark, struct orch_error *err);
 /* part of it, for those who have no record: ends and removes the control groups of supervisors that are gone */
 void supervised_clear_groups(void);
 

@@ -278,11 +278,11 @@ static bool is_listed(const struct proc_list *list, const struct proc_stat *one)
 	return false;
 }
 
-unsigned supervised_clear(const struct supervised_record *lost, const char *mark)
+int supervised_clear(const struct supervised_record *lost, const char *mark, struct orch_error *err)
 {
 	struct strbuf environment = {0};
 	struct proc_list killed = {0};
-	unsigned count;
+	int count = 0;
 	int empty = strcmp(lost->boot, clock_boot_id()) == 0 ? 0 : EMPTY_ROUNDS;
 
 	for (int round = 0; empty < EMPTY_ROUNDS && round < CLEAR_ROUNDS; round++) {
@@ -290,8 +290,11 @@ unsigned supervised_clear(const struct supervised_record *lost, const char *mark
 		struct timespec pause = {.tv_nsec = 5000000};
 
 		empty++;
-		if (proc_all(&list) != 0)
+		if (proc_all(&list) != 0) {
+			count = error_errno(err, "cannot list processes, to end what process %ld may have left",
+				(long)lost->leader);
 			break;
+		}
 		for (size_t i = 0; i < list.count; i++) {
 			const struct proc_stat *one = &list.items[i];
 			/* a session's number is nobody else's while somebody is in it; and who was there before the
@@ -314,7 +317,8 @@ unsigned supervised_clear(const struct supervised_record *lost, const char *mark
 		if (empty < EMPTY_ROUNDS)
 			nanosleep(&pause, NULL);
 	}
-	count = (unsigned)killed.count;
+	if (count == 0)
+		count = (int)killed.count;
 	ARRAY_RELEASE(&killed);
 	strbuf_release(&environment);
 	supervised_clear_groups();

@@ -726,10 +726,10 @@ static void clears_what_a_lost_one_left(void **state)
 	WAIT(look(file("job"), &record) == SUPERVISED_LOST);
 	assert_true(is_alive(leader));
 	assert_true(is_alive(outside));
-	assert_true(supervised_clear(&record, "MARK=own") >= 2);
+	assert_true(supervised_clear(&record, "MARK=own", NULL) >= 2);
 	WAIT(!is_alive(leader));
 	WAIT(!is_alive(outside));
-	assert_int_equal(supervised_clear(&record, "MARK=own"), 0);
+	assert_int_equal(supervised_clear(&record, "MARK=own", NULL), 0);
 }
 
 /* its numbers are somebody else's by now */
@@ -744,7 +744,7 @@ static void clears_nothing_of_another_boot(void **state)
 	WAIT(run.started);
 	assert_int_equal(look(file("job"), &record), SUPERVISED_RUNNING);
 	record.boot[0] = record.boot[0] == '0' ? '1' : '0';
-	assert_int_equal(supervised_clear(&record, "MARK=boot"), 0);
+	assert_int_equal(supervised_clear(&record, "MARK=boot", NULL), 0);
 	assert_true(is_alive(supervised_pid(run.tree)));
 	supervised_signal(run.tree, SIGKILL);
 	WAIT(run.ended);
