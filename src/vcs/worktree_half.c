@@ -74,6 +74,16 @@ static int remove_half(const char *admin, struct orch_error *err)
 	return fs_remove_tree(admin, err);
 }
 
+/* killed before its first file, `locked`, said anything; nothing is removed if there is more in it */
+static void remove_empty(const char *admin)
+{
+	char *locked = path_join(admin, "locked");
+
+	if (rmdir(admin) != 0 && unlink(locked) == 0)
+		rmdir(admin);
+	free(locked);
+}
+
 int worktree_clear_half_made(const struct repo *repo, const char *own_stream, struct orch_error *err)
 {
 	char *base = path_join(repo->common_dir, "worktrees");
@@ -95,8 +105,8 @@ int worktree_clear_half_made(const struct repo *repo, const char *own_stream, st
 		if (stream && (is_missing(admin, "commondir") || is_missing(admin, "HEAD")) &&
 			((own_stream && strcmp(stream, own_stream) == 0) || !is_busy(repo, stream)))
 			cleared = remove_half(admin, err) == 0 ? cleared + 1 : -1;
-		else if (own_stream && !stream && is_missing(admin, "gitdir"))
-			rmdir(admin); /* killed before its first file: it is empty */
+		else if (own_stream && reason[0] == '\0' && is_missing(admin, "gitdir") && is_missing(admin, "HEAD"))
+			remove_empty(admin);
 		free(admin);
 		free(reason);
 	}
