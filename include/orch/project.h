@@ -49,6 +49,11 @@ char *orch_diagnostics_text(const struct orch *orch, bool color);
 /* as JSON: {"v":1,"diagnostics":[{"severity","file","line","column","end_column","message","notes":[...]}]} */
 char *orch_diagnostics_json(const struct orch *orch);
 
+/* variables of the Orchfile itself and of the command line, with their values */
+size_t orch_variable_count(const struct orch *orch);
+const char *orch_variable_name(const struct orch *orch, size_t variable);
+const char *orch_variable_value(const struct orch *orch, size_t variable);
+
 size_t orch_stream_count(const struct orch *orch);
 const char *orch_stream_name(const struct orch *orch, size_t stream);
 const char *orch_stream_title(const struct orch *orch, size_t stream); /* NULL: none */

@@ -241,6 +241,21 @@ char *orch_diagnostics_json(const struct orch *orch)
 	return strbuf_detach(&out);
 }
 
+size_t orch_variable_count(const struct orch *orch)
+{
+	return orch->project.variable_count;
+}
+
+const char *orch_variable_name(const struct orch *orch, size_t variable)
+{
+	return orch->project.variables[variable].name;
+}
+
+const char *orch_variable_value(const struct orch *orch, size_t variable)
+{
+	return orch->project.variables[variable].value;
+}
+
 size_t orch_stream_count(const struct orch *orch)
 {
 	return orch->project.stream_count;

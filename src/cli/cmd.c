@@ -34,6 +34,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_fmt,
 	&cmd_dump,
 	&cmd_agents,
+	&cmd_completion,
 	&cmd_help,
 	&cmd_version,
 	NULL,
@@ -81,7 +82,7 @@ void cmd_overview(struct strbuf *out)
 		strbuf_addf(out, "\n%s:\n", titles[group]);
 		for (size_t i = 0; cmd_table[i]; i++) {
 			if ((int)cmd_table[i]->group == group)
-				strbuf_addf(out, "  %-10s%s\n", cmd_table[i]->name, cmd_table[i]->summary);
+				strbuf_addf(out, "  %-12s%s\n", cmd_table[i]->name, cmd_table[i]->summary);
 		}
 	}
 	strbuf_addstr(out,

@@ -72,12 +72,16 @@ enum { CMD_ANY = 0x7fffffff };
 
 extern const struct cmd cmd_run, cmd_status, cmd_logs, cmd_plan, cmd_why, cmd_graph, cmd_list, cmd_show, cmd_history,
 	cmd_report, cmd_ps, cmd_stop, cmd_pause, cmd_resume, cmd_retry, cmd_jobs, cmd_touch, cmd_reset, cmd_prune,
-	cmd_init, cmd_check, cmd_fmt, cmd_dump, cmd_agents, cmd_help, cmd_version;
+	cmd_init, cmd_check, cmd_fmt, cmd_dump, cmd_agents, cmd_completion, cmd_help, cmd_version;
 
 /* NULL-terminated */
 extern const struct cmd *const cmd_table[];
 
 const struct cmd *cmd_find(const char *name);
+/* topics of `orch help` besides the commands, by position; NULL: no more */
+const char *cmd_topic(size_t index);
+/* shells that there are completions for, NULL-terminated */
+extern const char *const cmd_shells[];
 /* nearest command, or NULL */
 const char *cmd_suggest(const char *name);
 /* the text of `orch CMD --help`, and of `orch help` */

@@ -40,6 +40,11 @@ static const struct topic {
 
 enum { TOPICS = sizeof topics / sizeof topics[0] };
 
+const char *cmd_topic(size_t index)
+{
+	return index < TOPICS ? topics[index].name : NULL;
+}
+
 static int unknown_topic(const char *name)
 {
 	struct suggest near = {.wanted = name};

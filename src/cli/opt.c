@@ -259,6 +259,30 @@ int opt_parse_front(const struct opt *table, void *options, char *const *argv, i
 	return 0;
 }
 
+const struct opt *opt_look(const struct opt *table, const char *word, const char **value)
+{
+	const struct opt *row = NULL;
+
+	*value = NULL;
+	if (word[1] == '-') {
+		const char *equals = strchr(word, '=');
+		struct orch_error err;
+
+		*value = equals ? equals + 1 : NULL;
+		return find_long(table, word, equals ? (size_t)(equals - word) : strlen(word), &err);
+	}
+	for (const char *c = word + 1; *c; c++) {
+		row = find_letter(table, *c);
+		if (!row)
+			return NULL;
+		if (row->type != OPT_FLAG) {
+			*value = c[1] ? c + 1 : NULL;
+			return row;
+		}
+	}
+	return row;
+}
+
 static void pad(struct strbuf *out, size_t line_start)
 {
 	if (out->len - line_start > HELP_COLUMN - 2) {

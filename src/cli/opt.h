@@ -56,6 +56,9 @@ int opt_parse(
 /* Reads options of `table` from the front of argv[1..] only, by their exact names; *next is the position of the first
  * word that is none */
 int opt_parse_front(const struct opt *table, void *options, char *const *argv, int *next, struct orch_error *err);
+/* One word of options, as opt_parse() reads it, without setting anything: the row of the last option in it, NULL if it
+ * has an unknown or ambiguous one. *value: where in the word that option's value begins, NULL if it has none there */
+const struct opt *opt_look(const struct opt *table, const char *word, const char **value);
 /* the list for --help: a line or more for each row */
 void opt_usage(const struct opt *table, struct strbuf *out);
 /* frees what OPT_LIST rows hold */
