@@ -9,5 +9,6 @@
 #include "orch/project.h"
 #include "orch/run.h"
 #include "orch/status.h"
+#include "orch/work.h"
 
 #endif

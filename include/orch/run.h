@@ -22,7 +22,7 @@ struct orch_run_options {
 	int64_t min_free;   /* start nothing while less memory is free, bytes; 0: no limit */
 	int retries;        /* -1: each stream's own */
 	int64_t timeout_ms; /* -1: each stream's own */
-	bool fresh;         /* isolated streams start again from their base, whatever is left of an attempt before */
+	bool fresh;         /* isolated streams start again from their base, whatever attempts before this run left */
 	bool touch;         /* -t: stamps are written, nothing is run */
 	bool follow_output; /* ORCH_EVENT_OUTPUT is wanted */
 	struct loop
@@ -101,10 +101,12 @@ void orch_orphans_free(struct orch_orphan *orphans, size_t count);
 int orch_orphans_stop(const char *dir, const char *const *streams, bool now,
 	void (*told)(void *data, const struct orch_orphan *orphan), void *data, size_t *count, struct orch_error *err);
 
-/* Writes stamps of the streams (by position) as if they had completed now, or removes them. The lock is taken for it
- * (ORCH_EBUSY) */
+/* Writes stamps of the streams (by position) as if they had completed now. The lock is taken for it (ORCH_EBUSY) */
 int orch_touch(struct orch *orch, const size_t *streams, size_t count, struct orch_error *err);
-int orch_reset(struct orch *orch, const size_t *streams, size_t count, struct orch_error *err);
+/* Removes their stamps; of one that works in a worktree, that and its branch too, once refs hold all that is in them.
+ * `kept` (may be NULL) is told of each such ref, in full */
+int orch_reset(struct orch *orch, const size_t *streams, size_t count,
+	void (*kept)(void *data, size_t stream, const char *ref), void *data, struct orch_error *err);
 
 #ifdef __cplusplus
 }

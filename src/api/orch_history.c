@@ -306,7 +306,8 @@ void orch_event_dependencies(
 int orch_prune(const char *project_dir, const struct orch_prune_options *options,
 	void (*each)(void *data, const struct orch_pruned *run), void *data, struct orch_error *err)
 {
-	const struct prune_limits limits = {options->max_age_ms, options->max_bytes, options->keep};
+	const struct prune_limits limits = {
+		.max_age_ms = options->max_age_ms, .max_bytes = options->max_bytes, .keep = options->keep};
 	struct statedir dir = {.fd = -1, .stamps_fd = -1, .lock = {.fd = -1}};
 	struct prune prune;
 	int result;

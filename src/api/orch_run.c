@@ -3,10 +3,14 @@
 #include "orch/run.h"
 
 #include "api/orch.h"
+#include "exec/clean.h"
 #include "exec/executor.h"
 #include "exec/facts.h"
+#include "exec/repository.h"
+#include "exec/workspace.h"
 #include "os/loop.h"
 #include "os/open_files.h"
+#include "state/detached.h"
 #include "state/fingerprint.h"
 #include "state/journal.h"
 #include "state/stamp.h"
@@ -258,18 +262,73 @@ int orch_touch(struct orch *orch, const size_t *streams, size_t count, struct or
 	return status;
 }
 
-int orch_reset(struct orch *orch, const size_t *streams, size_t count, struct orch_error *err)
+/* an attempt of it that goes on without orch works in what is to be removed */
+static int check_idle(const struct statedir *dir, const char *stream, struct orch_error *err)
+{
+	struct detached *items;
+	size_t count;
+	int result = 0;
+
+	if (detached_list(dir, &items, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count && result == 0; i++) {
+		if (strcmp(items[i].stream, stream) == 0)
+			result = error_code(err, ORCH_EUSAGE,
+				"attempt %u of '%s' goes on, or is not settled yet: 'orch stop %s' ends it, the next run settles it",
+				items[i].attempt, stream, stream);
+	}
+	detached_list_free(items, count);
+	return result;
+}
+
+/* its worktree and its branch; `repository` is opened when it is first needed */
+static int forget_work(struct orch *orch, const struct statedir *dir, size_t stream, struct repository **repository,
+	void (*kept)(void *data, size_t stream, const char *ref), void *data, struct orch_error *err)
+{
+	struct strvec refs = {0};
+	struct orch_error cause = {0};
+	int result = check_idle(dir, orch->project.streams[stream].name, err);
+
+	if (result == 0 && !*repository) {
+		result = repository_open(repository, &orch->project, &cause);
+		if (result == 0)
+			result = repository_look(*repository, &cause);
+		/* without a repository it cannot have made anything in one */
+		if (result < 0 && cause.code == ORCH_ENOTFOUND)
+			return 0;
+		if (result < 0 && err)
+			*err = cause;
+	}
+	if (result == 0)
+		result = clean_stream(*repository, &orch->project.streams[stream], &refs, err);
+	for (size_t i = 0; kept && i < refs.count; i++)
+		kept(data, stream, refs.items[i]);
+	strvec_release(&refs);
+	return result;
+}
+
+int orch_reset(struct orch *orch, const size_t *streams, size_t count,
+	void (*kept)(void *data, size_t stream, const char *ref), void *data, struct orch_error *err)
 {
 	struct statedir dir;
 	struct orch_plan *plan;
+	struct repository *repository = NULL;
 	int status = 0;
 
 	if (claim(orch, &dir, &plan, err) < 0)
 		return -1;
-	for (size_t i = 0; i < count && status == 0; i++)
-		status = stamp_store_remove(plan->store, orch->project.streams[streams[i]].name, err);
-	if (status == 0)
-		status = stamp_store_sync(plan->store, err);
+	for (size_t i = 0; i < count && status == 0; i++) {
+		const struct stream *stream = &orch->project.streams[streams[i]];
+
+		if (workspace_is_wanted(stream))
+			status = forget_work(orch, &dir, streams[i], &repository, kept, data, err);
+		if (status == 0)
+			status = stamp_store_remove(plan->store, stream->name, err);
+	}
+	/* those before one that could not be reset are */
+	if (stamp_store_sync(plan->store, status == 0 ? err : NULL) < 0)
+		status = -1;
+	repository_close(repository);
 	orch_plan_free(plan);
 	statedir_release(&dir);
 	return status;

@@ -33,7 +33,7 @@ struct run_options {
 	int64_t max_failures, seed, min_free, retries, timeout_ms;
 	double load;
 	int output, progress; /* enum output_mode or -1, enum ui_progress */
-	bool keep_going, dry_run, touch, question, silent, verbose, json, detach;
+	bool keep_going, dry_run, touch, question, silent, verbose, json, detach, fresh, resume;
 };
 
 /* absent values of OPT_INT and OPT_DURATION rows */
@@ -66,6 +66,10 @@ static const struct opt run_table[] = {
 		.min = 0, .max = 1000000},
 	{0, "timeout", OPT_DURATION, FIELD(timeout_ms), .what = "TIME",
 		.help = "of one attempt, for every stream: 90s, 45m, 1h30m"},
+	{0, "resume", OPT_FLAG, FIELD(resume),
+		.help = "go on with what an attempt that did not complete left in its worktree\n(default)"},
+	{0, "fresh", OPT_FLAG, FIELD(fresh),
+		.help = "begin such streams again from their base; what was left is kept under\nrefs/orch/wip/STREAM/N"},
 	{'s', "silent", OPT_FLAG, FIELD(silent), .help = "only failures"},
 	{'v', "verbose", OPT_FLAG, FIELD(verbose), .help = "say more"},
 	{'O', "output", OPT_CHOICE, FIELD(output), .what = "MODE",
@@ -254,6 +258,7 @@ static struct orch_run_options run_options(const struct session *session)
 	run.retries = (int)options->retries;
 	run.timeout_ms = options->timeout_ms;
 	run.touch = options->touch;
+	run.fresh = options->fresh;
 	run.follow_output = session->ui && (ui_wants_output(session->ui) || (options->json && options->verbose));
 	run.loop = session->loop;
 	return run;
@@ -510,6 +515,10 @@ static int run_run(void *data, const struct operands *operands)
 		return say_usage("--json leaves standard output to the events: -O cannot print there too");
 	if (options->silent && options->verbose)
 		return say_usage("-s and -v exclude each other");
+	if (options->fresh && options->resume)
+		return say_usage("--fresh and --resume exclude each other");
+	if (options->fresh && options->touch)
+		return say_usage("--fresh is for a run: -t makes none");
 	from = fs_cwd();
 	status = check_reports(options, from ? from : ".");
 	if (status != EXIT_COMPLETE) {

@@ -21,7 +21,8 @@ static const struct opt touch_table[] = {
 	{0},
 };
 
-typedef int stamp_call(struct orch *orch, const size_t *streams, size_t count, struct orch_error *err);
+typedef int stamp_call(const struct touch_options *options, struct orch *orch, const size_t *streams, size_t count,
+	struct orch_error *err);
 
 static int apply(
 	const struct touch_options *options, const struct operands *operands, stamp_call *call, const char *what)
@@ -46,7 +47,7 @@ static int apply(
 				"only groups are named, which have no work of their own: name the streams that they depend on");
 	}
 	orch_plan_free(plan);
-	if (status == EXIT_COMPLETE && call(orch, streams, count, &err) < 0)
+	if (status == EXIT_COMPLETE && call(options, orch, streams, count, &err) < 0)
 		status = say_error(&err);
 	if (status == EXIT_COMPLETE && !options->silent) {
 		struct strbuf text = {0};
@@ -60,14 +61,32 @@ static int apply(
 	return status;
 }
 
+static int touch_them(const struct touch_options *options, struct orch *orch, const size_t *streams, size_t count,
+	struct orch_error *err)
+{
+	(void)options;
+	return orch_touch(orch, streams, count, err);
+}
+
+static void on_kept(void *data, size_t stream, const char *ref)
+{
+	say("%s: what it had made is kept as %s", orch_stream_name(data, stream), ref);
+}
+
+static int reset_them(const struct touch_options *options, struct orch *orch, const size_t *streams, size_t count,
+	struct orch_error *err)
+{
+	return orch_reset(orch, streams, count, options->silent ? NULL : on_kept, orch, err);
+}
+
 static int touch_run(void *options, const struct operands *operands)
 {
-	return apply(options, operands, orch_touch, "now count as complete");
+	return apply(options, operands, touch_them, "now count as complete");
 }
 
 static int reset_run(void *options, const struct operands *operands)
 {
-	return apply(options, operands, orch_reset, "will run again");
+	return apply(options, operands, reset_them, "will run again");
 }
 
 const struct cmd cmd_touch = {
@@ -88,9 +107,11 @@ const struct cmd cmd_touch = {
 const struct cmd cmd_reset = {
 	.name = "reset",
 	.operands = "TARGET...",
-	.summary = "Forget that streams were completed",
+	.summary = "Forget that streams were completed; what they have on branches is kept",
 	.about =
-		"Exactly those named; what depends on them follows when their results turn out different. No file of yours is touched.\n",
+		"Exactly those named; what depends on them follows when their results turn out different. No file of yours is touched.\n"
+		"Of a stream in a worktree, that and its branch go too, once all that is in them is kept under refs/orch/wip/STREAM/N:\n"
+		"it begins again from its base.\n",
 	.group = CMD_STEERING,
 	.options = touch_table,
 	.size = sizeof(struct touch_options),

@@ -148,6 +148,14 @@ void say_padded(struct strbuf *out, const char *text, unsigned width)
 		strbuf_addch(out, ' ');
 }
 
+void say_name(struct strbuf *out, const char *name)
+{
+	struct term_filter filter = {.one_line = true, .unicode = out_term.unicode};
+
+	term_filter_feed(&filter, name, strlen(name), out);
+	term_filter_end(&filter, out);
+}
+
 int say_close(int status)
 {
 	/* EBADF: it was closed from the start, and nobody wrote to it */

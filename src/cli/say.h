@@ -36,6 +36,8 @@ int say_text(char *text);
 int say_bytes(const char *bytes, size_t len);
 /* "NAME" padded to `width` columns */
 void say_padded(struct strbuf *out, const char *text, unsigned width);
+/* a file's name, or a text with one in it, which may have anything in it: on one line, nothing of it raw */
+void say_name(struct strbuf *out, const char *name);
 /* closes standard output: what went wrong with it late turns a good `status` into a bad one */
 int say_close(int status);
 

@@ -194,7 +194,8 @@ static void start_task(struct executor *ex, uint32_t id)
 	}
 	attempt = executor_new_attempt(ex, id, NULL, run_task(ex->run, id)->attempts, sched_slot(ex->run, id));
 	/* what completed once begins again from its base; what did not goes on with what there is of it */
-	attempt->afresh = ex->plan->facts[id].stamp.present || ex->options->fresh;
+	ex->afresh[id] |= ex->plan->facts[id].stamp.present;
+	attempt->afresh = ex->afresh[id];
 	ex->plan->facts[id].stamp.present = false;
 	if (attempt_outlives_us(attempt) && resume_note(ex, attempt, &err) < 0) {
 		attempt_free(attempt);
@@ -397,6 +398,8 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 	ex->workspaces = workspaces_new(ex->loop, ex->children, ex->project, ex->plan->graph, ex->store, &workspaces);
 	ex->hooks = hooks_new(ex->project, ex->run_id, ex->loop, ex->supervision, on_hook_warning, on_idle, ex);
 	ex->running = xcalloc(ex->project->stream_count, sizeof(struct attempt *));
+	ex->afresh = xcalloc(ex->project->stream_count + 1, sizeof *ex->afresh);
+	memset(ex->afresh, ex->options->fresh, ex->project->stream_count * sizeof *ex->afresh);
 	ex->settle = loop_idle_new(ex->loop, settle, ex);
 	ex->syncer = syncer_new(ex->loop, ex->journal, on_idle, on_sync_failed, ex);
 	ex->wake = loop_timer_new(ex->loop, on_wake, ex);
@@ -483,6 +486,7 @@ void executor_free(struct executor *ex)
 	bus_free(ex->bus);
 	journal_close(ex->journal);
 	free(ex->running);
+	free(ex->afresh);
 	resume_release(ex);
 	free(ex->run_id);
 	free(ex);

@@ -47,6 +47,7 @@ struct executor {
 	const struct detached **open; /* [stream] those of them that nobody has dealt with yet; NULL: there are none */
 
 	struct attempt **running; /* [stream], NULL: none */
+	bool *afresh; /* [stream] its next attempt begins again from its base; until that has been done, then not */
 	struct attempt *ended;    /* to be settled, newest first */
 	struct loop_idle *settle;
 	struct syncer *syncer;

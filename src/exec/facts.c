@@ -120,6 +120,7 @@ static int describe_result(struct stamp_detail *detail, const struct stream *str
 		add_git_part(detail, "commit", workspace->commit);
 		add_git_part(detail, "tree", workspace->tree);
 		add_git_part(detail, "branch", workspace->branch);
+		add_git_part(detail, "base", workspace->base);
 		known = true;
 	} else if (stream->set->outputs.count) {
 		uint64_t outputs;

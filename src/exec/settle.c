@@ -137,6 +137,9 @@ void settle_ended(struct executor *ex)
 		/* what could not be recorded is, by the next orch */
 		if (attempt_outlives_us(attempt) && attempt->outcome != ORCH_OUTCOME_INTERNAL)
 			resume_forget(ex, attempt);
+		/* it has begun again from its base: a retry goes on from there */
+		if (attempt->workspace && attempt->workspace->cwd)
+			ex->afresh[attempt->id] = false;
 		if (attempt->workspace)
 			workspace_leave(ex->workspaces, attempt, attempt->outcome == ORCH_OUTCOME_SUCCESS);
 		if (attempt->outdated && attempt->outcome != ORCH_OUTCOME_STOPPED)

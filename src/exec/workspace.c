@@ -13,12 +13,14 @@
 #include "util/path.h"
 #include "util/strbuf.h"
 #include "vcs/commit.h"
+#include "vcs/held.h"
 #include "vcs/merge.h"
 #include "vcs/refs.h"
 #include "vcs/repo.h"
 #include "vcs/save.h"
 #include "vcs/worktree.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,7 +62,7 @@ bool workspace_is_wanted(const struct stream *stream)
 	enum isolate isolate = stream->set->isolate;
 
 	if (isolate == ISOLATE_DEFAULT)
-		return stream->prompt.bytes || stream->set->prompt_file;
+		return (stream->prompt.bytes || stream->set->prompt_file) && !stream->outside_repository;
 	return isolate == ISOLATE_WORKTREE;
 }
 
@@ -73,7 +75,7 @@ char *workspace_path(const struct project *project, const char *stream)
 	return path;
 }
 
-static char *branch_of(const struct stream *stream)
+char *workspace_branch(const struct stream *stream)
 {
 	return stream->set->branch ? xstrdup(stream->set->branch) : xasprintf("orch/%s", stream->name);
 }
@@ -88,6 +90,37 @@ void workspace_free(struct workspace *workspace)
 	free(workspace->branch);
 	free(workspace->base_name);
 	free(workspace);
+}
+
+/* beside the worktree's index, so that it goes with it */
+#define BASE_NOTE "orch-base"
+
+bool workspace_read_base(const char *git_dir, char base[GIT_OID_MAX])
+{
+	char *path = path_join(git_dir, BASE_NOTE), *text = NULL;
+	size_t len = 0;
+	bool there = fs_read(path, GIT_OID_MAX, &text, &len, NULL) == 0;
+
+	if (there) {
+		len = strcspn(text, "\n");
+		there = len > 0 && len < GIT_OID_MAX;
+	}
+	if (there) {
+		memcpy(base, text, len);
+		base[len] = '\0';
+	}
+	free(text);
+	free(path);
+	return there;
+}
+
+static int write_base(const struct workspace *workspace, struct orch_error *err)
+{
+	char *path = path_join(workspace->git_dir, BASE_NOTE);
+	int result = fs_replace(AT_FDCWD, path, workspace->base, strlen(workspace->base), false, err);
+
+	free(path);
+	return result;
 }
 
 static struct task *task_new(struct workspaces *all, struct attempt *attempt, workspace_done *done)
@@ -202,12 +235,16 @@ static void add_side(struct task *task, const char *name, const char *oid)
 	strvec_push(&task->side_oids, oid);
 }
 
-/* the commit in a stamp: part 'g', "commit OID" */
-static const char *stamped_commit(const struct stamp_detail *detail)
+/* part 'g', "commit OID" */
+const char *workspace_stamped(const struct stamp_detail *detail, const char *what)
 {
+	size_t len = strlen(what);
+
 	for (size_t i = 0; i < detail->part_count; i++) {
-		if (detail->parts[i].kind == 'g' && strncmp(detail->parts[i].name, "commit ", 7) == 0)
-			return detail->parts[i].name + 7;
+		const char *name = detail->parts[i].name;
+
+		if (detail->parts[i].kind == 'g' && strncmp(name, what, len) == 0 && name[len] == ' ')
+			return name + len + 1;
 	}
 	return NULL;
 }
@@ -241,14 +278,14 @@ static int find_sides(struct task *task, struct orch_error *err)
 				continue;
 			if (stamp_store_read(all->store, stream->name, &detail, err) != 0) {
 				result = -1;
-			} else if (!stamped_commit(&detail)) {
+			} else if (!workspace_stamped(&detail, "commit")) {
 				result = error_set(err,
 					"'%s' completed without a branch of its own; 'orch reset %s' makes it run again",
 					stream->name, stream->name);
 			} else {
-				char *branch = branch_of(stream);
+				char *branch = workspace_branch(stream);
 
-				add_side(task, branch, stamped_commit(&detail));
+				add_side(task, branch, workspace_stamped(&detail, "commit"));
 				free(branch);
 			}
 			stamp_detail_release(&detail);
@@ -340,10 +377,39 @@ static char *place_in(const struct workspaces *all, const char *dir)
 	return xstrdup(dir);
 }
 
+/* What it was cut from is noted with it, and counts as long as it is gone on with: the branch that the run began on may
+ * have moved since. -1: that cannot be noted */
+static int settle_base(struct task *task, const struct worktree_made *made, struct orch_error *err)
+{
+	struct workspace *workspace = task->attempt->workspace;
+	char noted[GIT_OID_MAX];
+
+	if (!made->fresh && !task->afresh && workspace_read_base(workspace->git_dir, noted)) {
+		memcpy(workspace->base, noted, sizeof workspace->base);
+		return 0;
+	}
+	return write_base(workspace, err);
+}
+
+static void on_forked(void *data, const struct vcs_end *end, const char *oid)
+{
+	struct task *task = data;
+	struct orch_error err = {0};
+
+	/* without a commit in common, all of it is the stream's */
+	if (end->status == VCS_OK)
+		memcpy(task->attempt->workspace->base, oid, strlen(oid) + 1);
+	if (write_base(task->attempt->workspace, &err) < 0)
+		task_end(task, ORCH_OUTCOME_INTERNAL, err.message);
+	else
+		merge_next(task);
+}
+
 static void on_added(void *data, const struct vcs_end *end, const struct worktree_made *made)
 {
 	struct task *task = data;
 	struct workspace *workspace = task->attempt->workspace;
+	struct orch_error err = {0};
 
 	if (end->status != VCS_OK) {
 		char *message = xasprintf("its worktree: %s", end->err.message);
@@ -369,7 +435,13 @@ static void on_added(void *data, const struct vcs_end *end, const struct worktre
 		free(message);
 	}
 	workspace->cwd = place_in(task->all, workspace->dir);
-	merge_next(task);
+	if (made->fresh && !task->afresh && strcmp(made->oid, workspace->base) != 0)
+		/* a branch that was there without a worktree: it was cut where both part */
+		held_fork(task->all->repo, workspace->base, made->oid, on_forked, task);
+	else if (settle_base(task, made, &err) < 0)
+		task_end(task, ORCH_OUTCOME_INTERNAL, err.message);
+	else
+		merge_next(task);
 }
 
 static void add_worktree(struct task *task)
@@ -484,7 +556,7 @@ static void prepare(struct task *task)
 		return;
 	}
 	workspace->dir = workspace_path(all->project, stream->name);
-	workspace->branch = branch_of(stream);
+	workspace->branch = workspace_branch(stream);
 	if (stream->set->base) {
 		workspace->base_name = xstrdup(stream->set->base);
 		ref_resolve(all->repo, stream->set->base, on_stream_base, task);

@@ -51,6 +51,13 @@ void workspaces_stop(struct workspaces *all);
 bool workspace_is_wanted(const struct stream *stream);
 /* where the stream's worktree is, whether it exists or not; absolute, the caller frees */
 char *workspace_path(const struct project *project, const char *stream);
+/* the branch it works on; the caller frees */
+char *workspace_branch(const struct stream *stream);
+/* the commit that its worktree (git_dir) was cut from, as noted there; false: there is no such note */
+bool workspace_read_base(const char *git_dir, char base[GIT_OID_MAX]);
+/* what its stamp says: the "commit" that it came to, its "tree", the "base" that it was cut from; NULL: nothing */
+struct stamp_detail;
+const char *workspace_stamped(const struct stamp_detail *detail, const char *what);
 void workspace_free(struct workspace *workspace);
 
 /* SUCCESS, or what became of it, with a message that is valid during the call */

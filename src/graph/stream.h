@@ -102,6 +102,7 @@ struct stream {
 	uint32_t origin_count;
 	uint32_t first_dep, dep_count; /* in project->deps */
 	struct place place;            /* of its name */
+	bool outside_repository;       /* the project is in no git repository: an agent's stream has no worktree */
 };
 
 /* has it work of its own? if not it is a group */

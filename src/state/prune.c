@@ -127,6 +127,32 @@ static char *too_old(int64_t age_ms)
 	return xasprintf("it ended %s ago", units_duration(text, age_ms));
 }
 
+static bool has_entries(const char *run, const char *name)
+{
+	char *path = xasprintf("%s/%s", run, name);
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	bool found = !dir && errno != ENOENT; /* what cannot be looked at may be something */
+
+	while (dir && !found && (entry = readdir(dir)))
+		found = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+	if (dir)
+		closedir(dir);
+	free(path);
+	return found;
+}
+
+/* no attempt has left anything in it */
+static bool is_empty(const struct statedir *dir, const char *id)
+{
+	char *path = run_path(dir, id), *console = xasprintf("%s/console.log", path);
+	bool empty = !has_entries(path, "logs") && !has_entries(path, "attempts") && !fs_exists(console);
+
+	free(console);
+	free(path);
+	return empty;
+}
+
 /* newest to oldest: what stays may need what is older. `sum`: of those that stay */
 static int decide(struct planner *planner, const struct prune_limits *limits, int64_t now_ms, struct orch_error *err)
 {
@@ -137,19 +163,22 @@ static int decide(struct planner *planner, const struct prune_limits *limits, in
 	for (size_t i = prune->count; i-- > 0;) {
 		struct prune_run *run = &prune->runs[i];
 		int64_t age = now_ms - run->ended_ms;
-		bool old = limits->max_age_ms > 0 && age > limits->max_age_ms;
+		bool old = limits->max_age_ms > 0 && age > limits->max_age_ms, empty;
 
 		/* once one is too much, so is all that is older */
 		full = full || (limits->max_bytes > 0 && sum + run->bytes > limits->max_bytes);
-		run->exceeds = old || full;
+		empty = limits->empty && is_empty(planner->dir, run->id);
+		run->exceeds = old || full || empty;
 		run->remove = run->exceeds && !run->why;
 		if (run->remove) {
 			run->why = old ? too_old(age)
-				       : xstrdup("the runs take more than they may, and it is among the oldest");
+				: full ? xstrdup("the runs take more than they may, and it is among the oldest")
+				       : xstrdup("nothing ran in it");
 			continue;
 		}
 		if (!run->why)
-			run->why = xstrdup("within the limits");
+			run->why = xstrdup(limits->empty ? "it has logs that are nowhere else; 'orch prune' removes old runs"
+							 : "within the limits");
 		sum += run->bytes;
 		if (need_of_run(planner, run, err) < 0)
 			return -1;

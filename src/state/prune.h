@@ -17,6 +17,7 @@ struct prune_limits {
 	int64_t max_age_ms; /* 0: any age may stay */
 	int64_t max_bytes;  /* of all runs together; 0: no limit */
 	unsigned keep;      /* so many of the newest stay, at least one */
+	bool empty;         /* those go in which nothing ran */
 };
 
 struct prune_run {

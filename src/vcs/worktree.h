@@ -90,14 +90,18 @@ typedef void worktree_listed(void *data, const struct vcs_end *end, const struct
 void worktree_list(struct repo *repo, worktree_listed *done, void *data);
 /* the stream whose worktree it is, as its reason says; NULL: not one of orch's. Points into the reason */
 const char *worktree_stream(const struct worktree *worktree);
+/* the one at that path, as git writes it; NULL: none */
+const struct worktree *worktree_at(const struct worktree_list *list, const char *path);
+/* its own git directory, as the worktree's `.git` says; "" if that cannot be read. The caller frees */
+char *worktree_git_dir(const char *path);
+/* of a copy that the caller made */
+void worktree_list_release(struct worktree_list *list);
 
 /* private to vcs/ */
 struct op;
 enum worktree_state { WORKTREE_FOREIGN, WORKTREE_MAKING, WORKTREE_COMPLETE, WORKTREE_REMOVING };
 enum worktree_state worktree_state(const struct worktree *worktree);
 void worktree_list_read(struct worktree_list *list, const struct git_result *result);
-void worktree_list_release(struct worktree_list *list);
-const struct worktree *worktree_at(const struct worktree_list *list, const char *path);
 /* `path` as git would write it, even if it is not there; the caller frees. NULL with the message */
 char *worktree_real_path(const char *path, struct orch_error *err);
 /* removes what a killed `git worktree add` left below COMMON/worktrees without completing it, for `own_stream`, whose

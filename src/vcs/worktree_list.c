@@ -135,6 +135,15 @@ const struct worktree *worktree_at(const struct worktree_list *list, const char 
 	return NULL;
 }
 
+char *worktree_git_dir(const char *path)
+{
+	char *text = worktree_file_text(path, ".git"), *dir;
+
+	dir = strncmp(text, "gitdir: ", 8) == 0 ? path_join(path, text + 8) : xstrdup("");
+	free(text);
+	return dir;
+}
+
 struct list_op {
 	struct op op;
 	struct repo *repo;

@@ -433,3 +433,42 @@ Orchfile:3:1: error: tabs and spaces are mixed: how deep this line is depends on
 Orchfile:2:5: note: compared with the indentation of this line
     2 |     timeout = 1m
       |     ^
+========
+defaults:
+	keep = always
+a:
+	setup: make
+	commit = auto
+	changes = required
+	true
+b:
+	isolate = worktree
+	branch = other
+--------
+Orchfile:4:2: warning: 'setup' is about a worktree, and stream 'a' has none: it works where the Orchfile is, without 'isolate = worktree'
+    4 | 	setup: make
+      | 	^~~~~
+Orchfile:6:2: warning: 'changes' is about a worktree, and stream 'a' has none: it works where the Orchfile is, without 'isolate = worktree'
+    6 | 	changes = required
+      | 	^~~~~~~
+a:
+	commit = auto
+	changes = required
+	keep = always (defaults)
+	run: true
+b:
+	isolate = worktree
+	branch = other
+	keep = always (defaults)
+========
+defaults:
+	copy = .env
+a:
+	true
+--------
+Orchfile:2:9: warning: 'copy' is about a worktree, and no stream has one: they work where the Orchfile is, without 'isolate = worktree'
+    2 | 	copy = .env
+      | 	       ^~~~
+a:
+	copy = .env (defaults)
+	run: true

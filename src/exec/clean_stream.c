@@ -1,0 +1,120 @@
+/* Forgetting one stream's work, kept under refs. */
+#include "config.h"
+
+#include "exec/clean.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "exec/repository.h"
+#include "exec/workspace.h"
+#include "graph/stream.h"
+#include "util/alloc.h"
+#include "util/error.h"
+#include "vcs/refs.h"
+#include "vcs/repo.h"
+#include "vcs/save.h"
+
+struct forgetting {
+	struct strvec *kept;
+	enum vcs_status status;
+	struct orch_error err;
+	bool yes;
+};
+
+static void on_removed(void *data, const struct vcs_end *end, const struct worktree_removed *removed)
+{
+	struct forgetting *forgetting = data;
+
+	forgetting->status = end->status;
+	forgetting->err = end->err;
+	for (size_t i = 0; removed && i < removed->saved.count; i++)
+		strvec_push(forgetting->kept, removed->saved.items[i]);
+}
+
+static void on_saved(void *data, const struct vcs_end *end, const struct saved_work *work)
+{
+	struct forgetting *forgetting = data;
+
+	forgetting->status = end->status;
+	forgetting->err = end->err;
+	if (work && work->ref)
+		strvec_push(forgetting->kept, work->ref);
+}
+
+static void on_is_ancestor(void *data, const struct vcs_end *end, bool yes)
+{
+	((struct forgetting *)data)->yes = end->status == VCS_OK && yes;
+}
+
+static void on_deleted(void *data, const struct vcs_end *end)
+{
+	struct forgetting *forgetting = data;
+
+	forgetting->status = end->status;
+	forgetting->err = end->err;
+}
+
+static int forget_branch(struct repository *repository, const struct stream *stream, const char *branch,
+	const char *tip, struct forgetting *forgetting)
+{
+	char *ref = xasprintf(REFS_BRANCH "%s", branch);
+	const struct ref_change change = {.name = ref, .old_oid = tip};
+
+	if (repository->base[0]) {
+		ref_is_ancestor(repository->repo, tip, repository->base, on_is_ancestor, forgetting);
+		repository_wait(repository);
+	}
+	if (!forgetting->yes) {
+		save_commit(repository->repo, stream->name, tip, on_saved, forgetting);
+		repository_wait(repository);
+	}
+	if (forgetting->status == VCS_OK) {
+		refs_change(repository->repo, &change, 1, "orch: reset", on_deleted, forgetting);
+		repository_wait(repository);
+	}
+	free(ref);
+	return forgetting->status == VCS_OK ? 0 : -1;
+}
+
+/* whoever else has the branch checked out would lose it from under their feet */
+static const struct worktree *other_checkout(
+	const struct repository *repository, const char *branch, const struct worktree *own)
+{
+	for (size_t i = 0; i < repository->list.count; i++) {
+		const struct worktree *worktree = &repository->list.items[i];
+
+		if (worktree != own && worktree->branch && strcmp(worktree->branch, branch) == 0)
+			return worktree;
+	}
+	return NULL;
+}
+
+int clean_stream(
+	struct repository *repository, const struct stream *stream, struct strvec *kept, struct orch_error *err)
+{
+	char *branch = workspace_branch(stream);
+	const char *tip = repository_branch(repository, branch);
+	const struct worktree *own = repository_worktree(repository, stream->name), *other;
+	struct forgetting forgetting = {.kept = kept};
+	int result = 0;
+
+	other = other_checkout(repository, branch, own);
+	if (other && !other->gone && !worktree_stream(other)) {
+		result = error_code(err, ORCH_EUSAGE,
+			"branch '%s' is checked out in '%s': check out another one there first", branch, other->path);
+	} else if (own) { /* its directory may be gone, what it has staged not */
+		worktree_remove(repository->repo,
+			&(struct worktree_removal){.stream = stream->name, .path = own->path, .save = true}, on_removed,
+			&forgetting);
+		repository_wait(repository);
+		if (forgetting.status != VCS_OK)
+			result = error_set(err, "%s", forgetting.err.message);
+	}
+	if (result == 0 && tip && forget_branch(repository, stream, branch, tip, &forgetting) < 0)
+		result = error_set(err, "%s", forgetting.err.message);
+	if (result < 0)
+		error_prefix(err, "'%s' is not reset", stream->name);
+	free(branch);
+	return result;
+}

@@ -1,0 +1,51 @@
+# For tests of streams in worktrees: a project in a real repository of its own, with git's configuration of its own. $ORCH names the program.
+
+git_setup() {
+	unset CI NO_COLOR CLICOLOR_FORCE GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
+	: "${ORCH:?names the program to test}"
+	export HOME=$BATS_TEST_TMPDIR/home GIT_CONFIG_NOSYSTEM=1 XDG_CONFIG_HOME=$BATS_TEST_TMPDIR/home
+	mkdir -p "$HOME" "$BATS_TEST_TMPDIR/project"
+	git config --global user.name 'A User'
+	git config --global user.email user@example.org
+	git config --global init.defaultBranch main
+	git config --global advice.detachedHead false
+	cd "$BATS_TEST_TMPDIR/project" || return 1
+}
+
+# a repository here with a commit on main
+repository() {
+	git init -q "$@"
+	printf 'one\n' >shared
+	git add shared
+	git commit -qm first
+}
+
+# the Orchfile is standard input; two blanks stand for a tab
+orchfile() {
+	sed 's/^    /\t\t/; s/^  /\t/' >"${1:-Orchfile}"
+}
+
+expect() {
+	local want=$1
+	shift
+	run "$ORCH" "$@"
+	echo "orch $* -> status $status: $output"
+	[ "$status" -eq "$want" ]
+}
+
+# waits until a file is there
+until_there() {
+	local end=$((SECONDS + 30))
+	until [ -e "$1" ]; do
+		[ "$SECONDS" -lt "$end" ] || { echo "never there: $1"; return 1; }
+		sleep 0.02
+	done
+}
+
+# lines of what `orch clean` said, of which each is given as a pattern
+says() {
+	local pattern
+	for pattern; do
+		grep -qE -- "$pattern" <<<"$output" || { echo "not said: $pattern"; return 1; }
+	done
+}
