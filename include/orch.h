@@ -5,6 +5,7 @@
 #include "orch/error.h"
 #include "orch/event.h"
 #include "orch/history.h"
+#include "orch/merge.h"
 #include "orch/plan.h"
 #include "orch/project.h"
 #include "orch/run.h"

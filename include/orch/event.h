@@ -61,6 +61,7 @@ enum orch_event_type {
 					memory_peak_kb left_behind message log */
 	ORCH_EVENT_STAMPED,          /* stream attempt stamp: the stamp's whole text, for recovery */
 	ORCH_EVENT_WARNING,          /* stream? message */
+	ORCH_EVENT_MERGED,           /* stream message: its work has come home (`merge = auto`) */
 	ORCH_EVENT_STOPPING,         /* message(why): nothing new starts */
 	ORCH_EVENT_RESUMED,          /* message: what a run that was killed had left, and what becomes of it */
 	ORCH_EVENT_PAUSED,           /* message(who): nothing new starts until it is resumed */

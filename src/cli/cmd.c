@@ -28,6 +28,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_resume,
 	&cmd_retry,
 	&cmd_jobs,
+	&cmd_merge,
 	&cmd_touch,
 	&cmd_reset,
 	&cmd_clean,

@@ -96,7 +96,7 @@ void probe_words(const char *script, struct strvec *out)
 
 /* --- programs --- */
 
-static char *find_in_path(const char *program)
+char *probe_find(const char *program)
 {
 	const char *path = getenv("PATH");
 	struct stat st;
@@ -306,7 +306,7 @@ static void prepare(struct inquest *all, const struct probe_request *request)
 	probe_words(request->run, &words);
 	if (words.count && !strpbrk(words.items[0], "$`\"'{*?")) {
 		request->result->program = xstrdup(words.items[0]);
-		request->result->path = find_in_path(words.items[0]);
+		request->result->path = probe_find(words.items[0]);
 	}
 	/* a shell has neither a version nor flags that anyone would ask it for */
 	if (request->result->path && strcmp(words.items[0], "sh") != 0) {

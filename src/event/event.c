@@ -35,6 +35,7 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 			N(max_rss_kb) N(memory_peak_kb) N(left_behind) N(message) N(log)) \
 	T(STAMPED, "stamped", true, N(stream) N(attempt) N(stamp)) \
 	T(WARNING, "warning", true, N(stream) N(message)) \
+	T(MERGED, "merged", true, N(stream) N(message)) \
 	T(STOPPING, "stopping", true, N(message)) \
 	T(RESUMED, "resumed", true, N(message)) \
 	T(PAUSED, "paused", true, N(message)) \

@@ -236,6 +236,7 @@ void orch_status_apply(struct orch_status *status, const struct orch_event *even
 			set_text(&status->message, event->message);
 		break;
 	case ORCH_EVENT_STAMPED:
+	case ORCH_EVENT_MERGED:
 		break;
 	default:
 		apply_to_stream(status, event);

@@ -7,6 +7,7 @@
 #include "exec/attempt.h"
 #include "exec/context.h"
 #include "exec/hooks.h"
+#include "exec/home.h"
 #include "exec/syncer.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
@@ -212,6 +213,7 @@ static void start_task(struct executor *ex, uint32_t id)
 }
 
 static void finish_run(struct executor *ex);
+static bool bring_home(struct executor *ex);
 
 /* --- starting --- */
 
@@ -253,8 +255,11 @@ void executor_pump(struct executor *ex)
 		return;
 	executor_fill_slots(ex);
 	executor_stand_by(ex);
+	if (ex->coming_home)
+		return;
 	if (run_is_done(ex->run) && !ex->ended) {
-		finish_run(ex);
+		if (!bring_home(ex))
+			finish_run(ex);
 		return;
 	}
 	if (sched_ready(ex->run) && !sched_is_paused(ex->run) && !ex->short_of_resources && !may_start(ex))
@@ -293,7 +298,7 @@ static int exit_status(const struct executor *ex)
 {
 	/* a clean-up stream that was not needed is skipped, which is no failure; what a failure skipped comes with that
 	 * failure */
-	return run_count(ex->run, ORCH_TASK_FAILED) || run_count(ex->run, ORCH_TASK_CANCELLED);
+	return run_count(ex->run, ORCH_TASK_FAILED) || run_count(ex->run, ORCH_TASK_CANCELLED) || ex->not_home;
 }
 
 static void end_loop(struct executor *ex)
@@ -317,6 +322,96 @@ static void on_idle(void *data)
 static void on_sync_failed(void *data, const struct orch_error *err)
 {
 	tell_failure(data, err);
+}
+
+/* --- the work comes home --- */
+
+static void on_came_home(void *data, const struct orch_merged *merged)
+{
+	struct executor *ex = data;
+	struct orch_event event;
+	char *message = NULL;
+
+	if (merged->end == ORCH_MERGE_NOTHING)
+		return;
+	if (merged->end == ORCH_MERGE_DONE) {
+		orch_event_init(&event, ORCH_EVENT_MERGED);
+		event.stream = merged->stream;
+		event.message = message = xasprintf("%s into %s, which is %.10s now%s%s", merged->branch, merged->into,
+			merged->commit, merged->checkout ? ", also in " : "", merged->checkout ? merged->checkout : "");
+		tell(ex, &event);
+		free(message);
+		message = merged->message ? xstrdup(merged->message) : NULL;
+	} else {
+		ex->not_home = true;
+		message = xasprintf("not merged: %s%s", merged->message,
+			merged->end == ORCH_MERGE_REFUSED ? "; 'orch merge' tries again" : "");
+	}
+	if (message)
+		tell_warning(ex, merged->stream, message);
+	free(message);
+}
+
+static void on_home(void *data, bool well)
+{
+	struct executor *ex = data;
+
+	(void)well;
+	ex->coming_home = false;
+	loop_idle_arm(ex->settle);
+}
+
+static void on_repository(void *data, struct repo *repo, const char *problem)
+{
+	struct executor *ex = data;
+	struct home_spec spec = {.repo = repo,
+		.project = ex->project,
+		.graph = ex->plan->graph,
+		.store = ex->store,
+		.options = &ex->home_options,
+		.told = on_came_home,
+		.done = on_home,
+		.data = ex};
+
+	if (!repo) {
+		ex->not_home = true;
+		tell_warning(ex, NULL, problem);
+		on_home(ex, false);
+		return;
+	}
+	home_begin(&spec, ex->to_bring);
+}
+
+/* of those that were wanted */
+static bool choose_what_to_bring(struct executor *ex)
+{
+	bool any = false;
+
+	ex->to_bring = home_leaves(ex->project, ex->plan->graph);
+	for (uint32_t id = 0; id < ex->project->stream_count; id++) {
+		ex->to_bring[id] = ex->to_bring[id] && ex->plan->wanted[id] && ex->plan->facts[id].stamp.present &&
+			ex->project->streams[id].set->when != WHEN_FAILURE;
+		any |= ex->to_bring[id];
+	}
+	return any;
+}
+
+/* all went well, and `merge` asks for it; false: there is nothing to bring, or it has been brought */
+static bool bring_home(struct executor *ex)
+{
+	enum merge_mode mode = ex->project->set.merge;
+
+	if (ex->came_home || mode == MERGE_MANUAL || ex->failed_itself || ex->finishing || exit_status(ex) != 0)
+		return false;
+	ex->came_home = true;
+	if (!choose_what_to_bring(ex))
+		return false;
+	ex->coming_home = true;
+	ex->home_options.squash = mode == MERGE_SQUASH;
+	/* what completed lies on the disk before anybody's branch shows it */
+	tell_flush(ex, true);
+	workspaces_open(ex->workspaces, on_repository, ex);
+	return true;
 }
 
 static void finish_run(struct executor *ex)
@@ -487,6 +582,7 @@ void executor_free(struct executor *ex)
 	journal_close(ex->journal);
 	free(ex->running);
 	free(ex->afresh);
+	free(ex->to_bring);
 	resume_release(ex);
 	free(ex->run_id);
 	free(ex);

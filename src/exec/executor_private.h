@@ -7,6 +7,7 @@
 
 #include "exec/context.h"
 #include "exec/executor.h"
+#include "orch/merge.h"
 #include "runner/runner.h"
 
 struct attempt;
@@ -60,6 +61,10 @@ struct executor {
 	size_t room;
 
 	int64_t started_ms, sum_ms;
+	struct orch_merge_options home_options;
+	bool coming_home, came_home; /* at the end of a run that went well; that is under way, or behind us */
+	bool *to_bring;              /* [stream], then; NULL before */
+	bool not_home;               /* it was to come home, and could not */
 	bool settling, finishing, finished, failed_itself;
 	struct orch_error error; /* why, if failed_itself */
 };
@@ -72,8 +77,7 @@ void executor_fill_slots(struct executor *ex);
 void executor_pump(struct executor *ex);
 
 /* of a running task, or of one that stands by; `run` NULL: a new one, else the one of that run and number */
-struct attempt *executor_new_attempt(
-	struct executor *ex, uint32_t id, const char *run, unsigned number, unsigned slot);
+struct attempt *executor_new_attempt(struct executor *ex, uint32_t id, const char *run, unsigned number, unsigned slot);
 /* must it run, now that its dependencies are done and its inputs are what they are? 1, 0, or -1 with *err */
 int executor_must_run(struct executor *ex, uint32_t id, struct orch_error *err);
 /* an attempt that ends before it began, for a reason of its own */
@@ -123,8 +127,7 @@ void tell_finished(struct executor *ex, const struct attempt *attempt);
 /* orch itself cannot go on: what runs is ended, what it did is kept */
 void tell_failure(struct executor *ex, const struct orch_error *err);
 /* run_options.on_change */
-void tell_change(
-	void *data, uint32_t stream, enum orch_task_state from, enum orch_task_state to, const char *reason);
+void tell_change(void *data, uint32_t stream, enum orch_task_state from, enum orch_task_state to, const char *reason);
 /* attempt.h `phase_began` and `output` */
 void tell_phase(void *data, struct attempt *attempt);
 void tell_output(void *data, struct attempt *attempt, const char *last_line, int64_t bytes);

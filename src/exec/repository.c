@@ -65,8 +65,11 @@ static int open_it(struct repository *repository, struct orch_error *err)
 	git_check_version(repository->git, on_version, &answer);
 	repository_wait(repository);
 	if (answer.status == VCS_OK) {
-		repo_open(repository->git, repository->project->dir, on_opened, &answer);
+		char *dir = project_repository(repository->project);
+
+		repo_open(repository->git, dir, on_opened, &answer);
 		repository_wait(repository);
+		free(dir);
 	}
 	if (answer.status == VCS_ABSENT)
 		return error_code(err, ORCH_ENOTFOUND, "%s", answer.err.message);

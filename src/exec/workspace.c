@@ -36,7 +36,10 @@ struct workspaces {
 	bool opening, opened;
 	struct orch_error refusal; /* why there is no repository to work in, once opened */
 	char *base_name;
+	char *into; /* the branch that base is, where work comes home to; NULL: it is none */
 	char base[GIT_OID_MAX];
+	workspaces_opened *asked; /* who waits for it besides; NULL: nobody */
+	void *asked_data;
 	struct task *waiting; /* for the repository to be opened, newest first */
 };
 
@@ -47,6 +50,7 @@ struct task {
 	struct task *next;
 	bool afresh;
 	workspace_done *done;
+	size_t home;                         /* of what the dependencies made: contained in the run's base */
 	struct strvec side_names, side_oids; /* what the dependencies made */
 	size_t checked;                      /* of them: contained in the stream's branch */
 	char tip[GIT_OID_MAX];               /* of that branch */
@@ -89,6 +93,7 @@ void workspace_free(struct workspace *workspace)
 	free(workspace->git_dir);
 	free(workspace->branch);
 	free(workspace->base_name);
+	free(workspace->into);
 	free(workspace);
 }
 
@@ -146,9 +151,21 @@ static void task_end(struct task *task, enum orch_outcome outcome, const char *m
 
 /* --- the repository --- */
 
+static void say_opened(struct workspaces *all)
+{
+	workspaces_opened *asked = all->asked;
+	const char *problem = all->refusal.message[0] ? all->refusal.message : NULL;
+
+	all->asked = NULL;
+	if (asked)
+		asked(all->asked_data, problem ? NULL : all->repo, problem);
+}
+
 static void start_waiting(struct workspaces *all)
 {
 	struct task *list = NULL, *next;
+
+	say_opened(all);
 
 	for (; all->waiting; all->waiting = next) {
 		next = all->waiting->next;
@@ -170,6 +187,7 @@ static void on_base(void *data, const struct vcs_end *end, const char *oid)
 		error_set(&all->refusal, "base '%s': %s", all->base_name, end->err.message);
 	else
 		memcpy(all->base, oid, strlen(oid) + 1);
+	all->into = xstrdup(all->base_name);
 	start_waiting(all);
 }
 
@@ -194,6 +212,7 @@ static void on_opened(void *data, const struct vcs_end *end, struct repo *repo)
 	}
 	all->opened = true;
 	all->base_name = xstrdup(repo->branch ? repo->branch : "HEAD");
+	all->into = repo->branch ? xstrdup(repo->branch) : NULL;
 	memcpy(all->base, repo->head, sizeof all->base);
 	if (!repo->head[0])
 		error_set(&all->refusal,
@@ -215,12 +234,33 @@ static void on_version(void *data, const struct vcs_end *end, const struct git_v
 
 	(void)version;
 	if (end->status == VCS_OK) {
-		repo_open(all->git, all->project->dir, on_opened, all);
+		char *dir = project_repository(all->project);
+
+		repo_open(all->git, dir, on_opened, all);
+		free(dir);
 		return;
 	}
 	all->refusal = end->err;
 	all->opened = true;
 	start_waiting(all);
+}
+
+static void open_repository(struct workspaces *all)
+{
+	if (!all->opening) {
+		all->opening = true;
+		git_check_version(all->git, on_version, all);
+	}
+}
+
+void workspaces_open(struct workspaces *all, workspaces_opened *call, void *data)
+{
+	all->asked = call;
+	all->asked_data = data;
+	if (all->opened)
+		say_opened(all);
+	else
+		open_repository(all);
 }
 
 /* --- preparing --- */
@@ -366,15 +406,18 @@ static void merge_next(struct task *task)
 		on_merged_there, task);
 }
 
-/* where in the worktree the stream runs: as the project's directory is in the repository */
+/* where in the worktree the stream runs: as the project's directory is in the repository, or the one it names */
 static char *place_in(const struct workspaces *all, const char *dir)
 {
 	size_t len = strlen(all->repo->top);
-	const char *below = all->project->dir;
+	char *below = project_repository(all->project), *place;
 
 	if (strncmp(below, all->repo->top, len) == 0 && below[len] == '/')
-		return path_join(dir, below + len + 1);
-	return xstrdup(dir);
+		place = path_join(dir, below + len + 1);
+	else
+		place = xstrdup(dir);
+	free(below);
+	return place;
 }
 
 /* What it was cut from is noted with it, and counts as long as it is gone on with: the branch that the run began on may
@@ -539,14 +582,48 @@ static void on_stream_base(void *data, const struct vcs_end *end, const char *oi
 	free(message);
 }
 
+static void start_from_sides(struct task *task)
+{
+	struct workspace *workspace = task->attempt->workspace;
+	struct strbuf names = {0};
+	ARRAY(struct merge_side) sides = {0};
+
+	for (size_t i = 0; i < task->side_oids.count; i++) {
+		*ARRAY_PUSH(&sides) =
+			(struct merge_side){.name = task->side_names.items[i], .oid = task->side_oids.items[i]};
+	}
+	add_names(&names, &task->side_names, task->side_names.count);
+	workspace->base_name = strbuf_detach(&names);
+	if (sides.count == 1)
+		start_from(task, sides.items[0].oid);
+	else
+		merge_base(task->all->repo, task->attempt->stream->name, sides.items, sides.count, on_merged, task);
+	ARRAY_RELEASE(&sides);
+}
+
+/* Where all that it depends on has come home already, its base has it: from an older state its work would collide with
+ * what it made itself before that */
+static void on_is_home(void *data, const struct vcs_end *end, bool yes)
+{
+	struct task *task = data;
+	const struct workspaces *all = task->all;
+
+	if (end->status != VCS_OK || !yes) {
+		start_from_sides(task);
+	} else if (++task->home < task->side_oids.count) {
+		ref_is_ancestor(all->repo, task->side_oids.items[task->home], all->base, on_is_home, task);
+	} else {
+		task->attempt->workspace->base_name = xstrdup(all->base_name);
+		start_from(task, all->base);
+	}
+}
+
 static void prepare(struct task *task)
 {
 	struct workspaces *all = task->all;
 	const struct stream *stream = task->attempt->stream;
 	struct workspace *workspace = task->attempt->workspace;
 	struct orch_error err = {0};
-	struct strbuf names = {0};
-	ARRAY(struct merge_side) sides = {0};
 
 	if (all->refusal.message[0]) {
 		char *message = xasprintf("it works in a worktree: %s", all->refusal.message);
@@ -557,6 +634,7 @@ static void prepare(struct task *task)
 	}
 	workspace->dir = workspace_path(all->project, stream->name);
 	workspace->branch = workspace_branch(stream);
+	workspace->into = all->into ? xstrdup(all->into) : NULL;
 	if (stream->set->base) {
 		workspace->base_name = xstrdup(stream->set->base);
 		ref_resolve(all->repo, stream->set->base, on_stream_base, task);
@@ -571,17 +649,7 @@ static void prepare(struct task *task)
 		start_from(task, all->base);
 		return;
 	}
-	for (size_t i = 0; i < task->side_oids.count; i++) {
-		*ARRAY_PUSH(&sides) =
-			(struct merge_side){.name = task->side_names.items[i], .oid = task->side_oids.items[i]};
-	}
-	add_names(&names, &task->side_names, task->side_names.count);
-	workspace->base_name = strbuf_detach(&names);
-	if (sides.count == 1)
-		start_from(task, sides.items[0].oid);
-	else
-		merge_base(all->repo, stream->name, sides.items, sides.count, on_merged, task);
-	ARRAY_RELEASE(&sides);
+	ref_is_ancestor(all->repo, task->side_oids.items[0], all->base, on_is_home, task);
 }
 
 void workspace_prepare(struct workspaces *all, struct attempt *attempt, bool afresh, workspace_done *done)
@@ -596,10 +664,7 @@ void workspace_prepare(struct workspaces *all, struct attempt *attempt, bool afr
 	}
 	task->next = all->waiting;
 	all->waiting = task;
-	if (!all->opening) {
-		all->opening = true;
-		git_check_version(all->git, on_version, all);
-	}
+	open_repository(all);
 }
 
 int workspace_mark_set_up(struct workspace *workspace, struct orch_error *err)
@@ -831,5 +896,6 @@ void workspaces_free(struct workspaces *all)
 	git_free(all->git);
 	repo_free(all->repo);
 	free(all->base_name);
+	free(all->into);
 	free(all);
 }

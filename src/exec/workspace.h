@@ -26,7 +26,8 @@ struct workspace {
 	char *git_dir;            /* of the worktree */
 	char *branch;             /* "orch/STREAM" */
 	char *base_name;          /* what it was cut from, for people: "main", "orch/a", "orch/a and orch/b" */
-	char base[GIT_OID_MAX];   /* that commit */
+	char *into;               /* the branch that the run began on, where its work comes home to; NULL: none */
+	char base[GIT_OID_MAX];   /* the commit it was cut from */
 	bool set_up;              /* `setup:` has been done in it */
 	char commit[GIT_OID_MAX]; /* once the work is committed: the branch's, */
 	char tree[GIT_OID_MAX];   /* and its tree */
@@ -43,6 +44,11 @@ struct workspaces *workspaces_new(struct loop *loop, struct children *children, 
 	const struct graph *graph, struct stamp_store *store, const struct workspaces_calls *calls);
 /* after it is idle, or after children_free(). NULL is fine */
 void workspaces_free(struct workspaces *all);
+/* Calls back with the repository, or with NULL and why there is none; from the loop, or at once where it has been
+ * opened. One call at a time */
+struct repo;
+typedef void workspaces_opened(void *data, struct repo *repo, const char *problem);
+void workspaces_open(struct workspaces *all, workspaces_opened *call, void *data);
 bool workspaces_are_busy(const struct workspaces *all);
 /* what is under way ends soon, and badly; later calls go on as ever */
 void workspaces_stop(struct workspaces *all);

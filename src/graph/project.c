@@ -7,6 +7,7 @@
 
 #include "util/alloc.h"
 #include "util/digest.h"
+#include "util/path.h"
 #include "util/suggest.h"
 
 enum { FIRST_CAPACITY = 64 };
@@ -68,6 +69,18 @@ static void rehash(struct project *project, uint32_t slot_count)
 			slot = (slot + 1) & mask;
 		project->symbol_slots[slot] = i + 1;
 	}
+}
+
+char *project_repository(const struct project *project)
+{
+	char *joined, *clean;
+
+	if (!project->set.repository)
+		return xstrdup(project->dir);
+	joined = path_join(project->dir, project->set.repository);
+	clean = path_clean(joined);
+	free(joined);
+	return clean;
 }
 
 uint32_t project_symbol(struct project *project, const char *name, size_t len)

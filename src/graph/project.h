@@ -75,6 +75,7 @@ struct project_settings {
 	int64_t jobs;      /* 0: not given */
 	const char *shell; /* "sh -eu" */
 	const char *base, *worktrees, *runner;
+	const char *repository; /* NULL: the one that the Orchfile is in */
 	enum merge_mode merge;
 	const char *overlap;
 	double budget;
@@ -120,6 +121,8 @@ struct project {
 void project_init(struct project *project);
 void project_release(struct project *project);
 
+/* a directory in the git repository whose branches the streams work on, absolute; the caller frees */
+char *project_repository(const struct project *project);
 /* the symbol of `name`, made if it is new; the name is copied then */
 uint32_t project_symbol(struct project *project, const char *name, size_t len);
 /* the stream of that name, or NO_STREAM */

@@ -528,7 +528,8 @@ static void look_for_repository(struct eval *eval)
 		if (stream->set->isolate != ISOLATE_DEFAULT || !(stream->prompt.bytes || stream->set->prompt_file))
 			continue;
 		if (!looked)
-			inside = is_in_repository(project->dir);
+			/* one that is named may be made by a stream first */
+			inside = project->set.repository || is_in_repository(project->dir);
 		looked = true;
 	}
 	for (uint32_t s = 0; s < project->stream_count && !inside; s++)

@@ -27,7 +27,6 @@ static const char *const account_choices[] = {"stream", "account", NULL};
 static const char *const only_no[] = {"no", NULL};
 static const char *const only_process[] = {"process", NULL};
 static const char *const only_off[] = {"off", NULL};
-static const char *const only_manual[] = {"manual", NULL};
 static const char *const only_warn[] = {"warn", NULL};
 
 #define BOTH (SCOPE_STREAM | SCOPE_DEFAULTS)
@@ -92,8 +91,7 @@ const struct setting setting_table[] = {
 		false, NULL},
 	{"commit", SETTING_COMMIT, BOTH, NULL, 0, 0, AT(commit), "auto",
 		"what happens to changes left uncommitted at success: auto, off or a message", false, NULL},
-	{"keep", SETTING_ENUM, BOTH, keep_choices, 0, 0, AT(keep), "failed", "whether the worktree stays", false,
-		NULL},
+	{"keep", SETTING_ENUM, BOTH, keep_choices, 0, 0, AT(keep), "failed", "whether the worktree stays", false, NULL},
 	{"runner", SETTING_ENUM, BOTH, runner_choices, 0, 0, AT(runner), "process", "what runs the attempt", false,
 		only_process},
 	{"slurm", SETTING_TEXT, BOTH, NULL, 0, 0, AT(slurm), "", "options for sbatch, as written", true, NULL},
@@ -125,9 +123,12 @@ const struct setting setting_table[] = {
 	{"base", SETTING_TEXT, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(base), "", "branch that worktrees are cut from",
 		false, NULL},
 	{"merge", SETTING_ENUM, SCOPE_PROJECT, merge_choices, 0, 0, IN_PROJECT(merge), "manual",
-		"how finished work comes home", false, only_manual},
+		"whether finished work is merged at the end of a run that succeeded", false, NULL},
 	{"overlap", SETTING_ENUM, SCOPE_PROJECT, overlap_choices, 0, 0, IN_PROJECT(overlap), "warn",
 		"streams that touch the same files", false, only_warn},
+	{"repository", SETTING_TEXT, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(repository), "",
+		"directory of the git repository that streams in worktrees work on; default: that of the Orchfile",
+		false, NULL},
 	{"worktrees", SETTING_TEXT, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(worktrees), "", "directory of the worktrees",
 		false, NULL},
 	{"budget", SETTING_MONEY, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(budget), "",

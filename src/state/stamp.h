@@ -24,7 +24,7 @@ struct stamp {
 /* something a fingerprint was made from, for saying which one differs */
 struct stamp_part {
 	char kind; /* 'i' input file, 'd' dependency, 'o' output file, 'v' value written to $ORCH_OUTPUT (name is
-		      "key=value") */
+		      "key=value"), 'g' what git has of it (name is "commit OID", "tree OID", "branch NAME", "@into BRANCH") */
 	uint64_t digest;
 	char *name;
 };

@@ -61,6 +61,7 @@ struct merge_home {
 	const char *body;
 	bool squash; /* one commit without the branch's history; refs/orch/merged/STREAM notes what was taken */
 	bool dry_run;
+	const char *onto; /* with dry_run: as if `into` were that commit; NULL: as it is */
 };
 
 struct merge_home_result {

@@ -20,6 +20,7 @@ struct home_op {
 	struct op op;
 	struct repo *repo;
 	char *stream, *into, *into_ref, *merged_ref, *name, *work, *message;
+	char *onto; /* NULL: the branch as it is */
 	bool squash, dry_run;
 	bool sign; /* commit.gpgSign */
 	char was[GIT_OID_MAX], was_tree[GIT_OID_MAX], tree[GIT_OID_MAX];
@@ -56,6 +57,7 @@ static void finish(struct op *op)
 	free(home->merged_ref);
 	free(home->name);
 	free(home->work);
+	free(home->onto);
 	free(home->message);
 	free(home);
 }
@@ -328,6 +330,8 @@ static void got_was(struct op *op, const struct git_result *result)
 			op_fail_git(op, result, "cannot look up branch '%s'", home->into);
 		return;
 	}
+	if (home->onto)
+		memcpy(home->was, home->onto, strlen(home->onto) + 1);
 	op_git(op, got_ancestry, "merge-base", "--is-ancestor", home->work, home->was, NULL);
 }
 
@@ -547,6 +551,7 @@ void merge_home(struct repo *repo, const struct merge_home *spec, merge_home_don
 						    : xasprintf("%s\n", spec->subject);
 	home->squash = spec->squash;
 	home->dry_run = spec->dry_run;
+	home->onto = spec->dry_run && spec->onto ? xstrdup(spec->onto) : NULL;
 	home->done = done;
 	home->data = data;
 	op_begin(&home->op, repo->git, repo->git_dir, finish, begin);

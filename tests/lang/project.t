@@ -77,7 +77,7 @@ project:
 	default = x
 	default = y
 	budget = 5
-	merge = squash
+	runner = tmux
 	merg = auto
 	timeout = 3s
 	jobs=4
@@ -119,9 +119,9 @@ Orchfile:4:2: note: the first time is here
 Orchfile:6:2: error: 'budget' is not available in this version of orch
     6 | 	budget = 5
       | 	^~~~~~
-Orchfile:7:2: error: 'merge = squash' is not available in this version of orch
-    7 | 	merge = squash
-      | 	^~~~~
+Orchfile:7:2: error: 'runner = tmux' is not available in this version of orch
+    7 | 	runner = tmux
+      | 	^~~~~~
 Orchfile:8:2: error: unknown setting 'merg'; did you mean 'merge'?
     8 | 	merg = auto
       | 	^~~~

@@ -132,7 +132,7 @@ static void test_what_is_no_event(void **state)
 		read_result("{\"v\":1,\"seq\":1,\"time\":\"1970-01-01T00:00:00.000Z\",\"type\":\"task\",\"state\":3}"),
 		-1);
 	assert_int_equal(
-		read_result("{\"v\":1,\"seq\":1,\"time\":\"1970-01-01T00:00:00.000Z\",\"type\":\"merged\"}"), 1);
+		read_result("{\"v\":1,\"seq\":1,\"time\":\"1970-01-01T00:00:00.000Z\",\"type\":\"melted\"}"), 1);
 	assert_int_equal(
 		read_result(
 			"{\"v\":1,\"seq\":1,\"time\":\"1970-01-01T00:00:00.000Z\",\"type\":\"task\",\"stream\":5,\"other\":{}}"),
