@@ -46,7 +46,7 @@ size_t orch_error_count(const struct orch *orch);
 size_t orch_warning_count(const struct orch *orch);
 /* all diagnostics as text (file:line:column, the line, a caret), "" if none; the caller frees */
 char *orch_diagnostics_text(const struct orch *orch, bool color);
-/* as JSON: {"v":1,"diagnostics":[{"severity","file","line","column","end_column","message","notes":[...]}]} */
+/* as JSON: {"v":1,"diagnostics":[{"severity","file","line","column","end_line","end_column","message","notes":[...]}]} */
 char *orch_diagnostics_json(const struct orch *orch);
 
 /* variables of the Orchfile itself and of the command line, with their values */

@@ -193,8 +193,10 @@ static void diagnostic_json(struct json_writer *w, const struct orch *orch, cons
 	json_add_key(w, "severity");
 	json_add_string(w, names[diag->severity]);
 	if (source) {
+		struct place end = diag->place;
 		uint32_t line, column;
 
+		end.offset += end.length;
 		source_position(&orch->project.sources, diag->place, &line, &column);
 		json_add_key(w, "file");
 		json_add_string(w, source->name);
@@ -202,8 +204,11 @@ static void diagnostic_json(struct json_writer *w, const struct orch *orch, cons
 		json_add_int(w, line);
 		json_add_key(w, "column");
 		json_add_int(w, column);
+		source_position(&orch->project.sources, end, &line, &column);
+		json_add_key(w, "end_line");
+		json_add_int(w, line);
 		json_add_key(w, "end_column");
-		json_add_int(w, (int64_t)column + diag->place.length);
+		json_add_int(w, column);
 	}
 	json_add_key(w, "message");
 	json_add_string(w, diag->message);

@@ -50,6 +50,16 @@ setup() {
 	run --separate-stderr "$ORCH" check --json
 	[ "$status" -eq 2 ]
 	[ "$(python3 -c 'import json, sys; print([x["line"] for x in json.loads(sys.argv[1])["diagnostics"]])' "$output")" = "[1, 2]" ]
+	# as editors take it: where it begins and ends, in characters
+	printf 'größe:\n\techo é{{höhe}}\nb: "ö"\n' >Orchfile
+	run --separate-stderr "$ORCH" check --json
+	[ "$(python3 -c '
+import json, sys
+lines = open("Orchfile").read().splitlines()
+for d in json.loads(sys.argv[1])["diagnostics"]:
+    assert d["line"] == d["end_line"]
+    print(lines[d["line"] - 1][d["column"] - 1 : d["end_column"] - 1])
+' "$output")" = $'größe\n"ö"' ]
 	run "$ORCH" -f none check
 	[ "$status" -eq 2 ]
 	printf 'one:\n\ttrue\n' >Orchfile
