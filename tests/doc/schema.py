@@ -143,7 +143,24 @@ class Project:
                               stderr=subprocess.PIPE, text=True).stdout
 
 
-def running(project, tap, check):
+def with_git(project, work, check):
+    """What is only there where streams work on branches."""
+    project.dir = os.path.join(work, "repository")
+    os.mkdir(project.dir)
+    with open(os.path.join(project.dir, "Orchfile"), "w") as file:
+        file.write("defaults:\n\tisolate = worktree\n\tkeep = always\n\none:\n\techo one > file\n\ntwo:\n\techo two > file\n")
+    for words in (("init", "-q", "-b", "main"), ("add", "Orchfile"), ("-c", "user.name=n", "-c", "user.email=e@x", "commit", "-qm", "first")):
+        subprocess.run(["git", *words], cwd=project.dir, check=True, stdout=subprocess.DEVNULL)
+    for words in (("user.name", "n"), ("user.email", "e@example.com")):
+        subprocess.run(["git", "config", *words], cwd=project.dir, check=True)
+    check("events of streams in worktrees", "event", project.ask("-k", "--json"), lines=True)
+    found = project.ask("conflicts", "--json")
+    check("orch conflicts --json", "conflicts", found if '"file"' in found else "no conflict: " + found)
+    found = project.ask("clean", "-n", "--json")
+    check("orch clean -n --json", "clean", found if '"kind"' in found else "nothing to clean: " + found)
+
+
+def running(project, check):
     """What is only there while a run is under way."""
     run = subprocess.Popen([project.orch, "-f", "Waits", "-s", "--json"], cwd=project.dir, env=project.environment, stdout=subprocess.PIPE, text=True)
     try:
@@ -184,8 +201,8 @@ def main():
         ("prune", ("prune", "--age", "1s", "--json", "-n")), ("prune", ("prune", "--age", "1ms", "--keep", "1", "--json")),
         ("ps", ("ps", "--json")), ("report", ("report", "--format=json")),
     ]
-    # before a run 2, its events 2, while one goes on 6, about the schemas 4
-    tap = Tap(len(asked) + 14)
+    # before a run 2, its events 2, while one goes on 6, with git 3, about the schemas 4
+    tap = Tap(len(asked) + 17)
     work = tempfile.mkdtemp(prefix="orch-schema-")
     used = set()
     validators = {}
@@ -224,13 +241,14 @@ def main():
         project.ask("-k")
         for name, words in asked[-3:]:
             check("orch " + " ".join(words), name, project.ask(*words))
-        running(project, tap, check)
+        running(project, check)
+        with_git(project, work, check)
 
         # each --json of any command, and each schema, is here
         overview = project.ask("help")
         commands = re.findall(r"^  ([a-z]+)  +[A-Z]", overview, re.M)
         json_commands = {command for command in commands if re.search(r"--json\b|json, ", project.ask(command, "--help"))}
-        tested = {words[0] for _, words in asked} | {"run"}
+        tested = {words[0] for _, words in asked} | {"run", "conflicts", "clean"}
         problems = ["orch %s has --json, and no output of it is held against a schema" % command for command in sorted(json_commands - tested)]
         tap.result("every command with --json is held against a schema", problems if len(commands) > 20 else ["read only %s" % commands])
         there = {name[:-5] for name in os.listdir(SCHEMAS) if name.endswith(".json")}
