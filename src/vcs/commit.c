@@ -228,7 +228,7 @@ static void add_all(struct op *op)
 	strbuf_release(&input);
 }
 
-static void on_nested_saved(void *data, const struct vcs_end *end, const struct saved_work *work)
+static void on_first_saved(void *data, const struct vcs_end *end, const struct saved_work *work)
 {
 	struct commit_op *commit = data;
 
@@ -278,6 +278,7 @@ static void on_status(struct op *op)
 {
 	struct commit_op *commit = (struct commit_op *)op;
 	const struct checkout_status *status = commit->status;
+	bool overlaid = false; /* something was staged, and changed or removed again: the commit will not have it */
 
 	for (size_t i = 0; i < status->count; i++) {
 		const struct status_entry *entry = &status->items[i];
@@ -286,6 +287,8 @@ static void on_status(struct op *op)
 			strvec_push(&commit->result.nested, entry->path);
 		else if (entry->kind == STATUS_UNMERGED && !is_resolved(commit, entry))
 			strvec_push(&commit->result.unresolved, entry->path);
+		else if (entry->kind == STATUS_CHANGED && entry->xy[0] != '.' && entry->xy[1] != '.')
+			overlaid = true;
 	}
 	if (commit->result.unresolved.count > 0) {
 		op_fail(op, VCS_CONFLICT, "conflicts are not resolved in %zu file%s of '%s': %s%s",
@@ -297,11 +300,14 @@ static void on_status(struct op *op)
 
 		op_fail(op, VCS_REFUSED, "'%s' left work uncommitted: %s", commit->stream, text);
 		free(text);
-	} else if (commit->result.nested.count > 0) {
+	} else if (commit->result.nested.count > 0 || overlaid) {
 		save_work_locked(commit->repo,
 			&(struct save_spec){
-				.stream = commit->stream, .dir = commit->dir, .reason = "with the repositories in it"},
-			op, on_nested_saved, commit);
+				.stream = commit->stream,
+				.dir = commit->dir,
+				.reason = overlaid ? "with what was staged and changed again" : "with the repositories in it",
+			},
+			op, on_first_saved, commit);
 	} else if (status->count > 0 || repo_doing_in(commit->git_dir) == REPO_MERGE) {
 		add_all(op);
 	} else {

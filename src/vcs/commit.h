@@ -28,7 +28,8 @@ struct commit_result {
 	bool committed;         /* there was something left */
 	char oid[GIT_OID_MAX];  /* the branch's commit now */
 	char tree[GIT_OID_MAX]; /* its tree: equal trees are equal results */
-	/* repositories that the work made within, below the top: not committed; saved instead, under `saved_ref` */
+	/* repositories that the work made within, below the top: not committed; saved instead, under `saved_ref`, as is
+	 * what was staged and then changed again */
 	struct strvec nested;
 	char *saved_ref;
 	/* where the work had left the branch: another branch, or "" for a detached HEAD. NULL: it had not. The branch
