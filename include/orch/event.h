@@ -50,9 +50,10 @@ enum orch_outcome {
 enum { ORCH_OUTCOMES = ORCH_OUTCOME_INTERNAL + 1 };
 
 enum orch_event_type {
-	ORCH_EVENT_RUN_STARTED, /* run pid boot jobs project count(streams wanted) stale(to be run) message(targets) */
-	ORCH_EVENT_TASK, /* stream title state reason outcome?: a stale stream at the start of a run (waiting), then
-			    every change of state */
+	ORCH_EVENT_RUN_STARTED, /* run pid boot jobs project count(streams wanted) stale(to be run)
+				expected_ms(until its end) message(targets) */
+	ORCH_EVENT_TASK, /* stream title state reason outcome? expected_ms?: a stale stream at the start of a run
+			    (waiting), then every change of state */
 	ORCH_EVENT_ATTEMPT_STARTED,  /* stream attempt slot pid log; one that was adopted: run(that started it)
 					duration_ms(so far) */
 	ORCH_EVENT_ATTEMPT_PHASE,    /* stream attempt phase(setup, run, check, commit) pid */
@@ -82,7 +83,7 @@ struct orch_event {
 	int outcome; /* enum orch_outcome, or -1 */
 	int64_t attempt, slot, pid, jobs, count, stale, exit_code, signal, bytes, left_behind;
 	int64_t completed, failed, skipped, cancelled;
-	int64_t duration_ms, sum_ms, user_ms, system_ms, max_rss_kb, memory_peak_kb;
+	int64_t duration_ms, expected_ms, sum_ms, user_ms, system_ms, max_rss_kb, memory_peak_kb;
 };
 
 /* all fields absent, of that type */

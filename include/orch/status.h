@@ -34,6 +34,7 @@ struct orch_stream_status {
 	int64_t duration_ms; /* of the last attempt, when it ended; all attempts: total_ms */
 	int64_t total_ms;
 	int64_t log_bytes;
+	int64_t expected_ms; /* how long an attempt takes, from runs before; -1: not known */
 	enum orch_left left; /* set by orch_history_left() */
 };
 
@@ -44,6 +45,7 @@ struct orch_status {
 	int64_t last_ms;                 /* time of the last event */
 	int64_t exit_code;               /* -1 while it runs */
 	int64_t sum_ms;
+	int64_t expected_ms; /* how long the run takes, as was thought at its start; -1: not known */
 	char *stopping; /* why nothing new starts; NULL */
 	char *paused;   /* by whom, until it is resumed; NULL */
 	uint64_t seq;
@@ -60,6 +62,9 @@ void orch_status_init(struct orch_status *status);
 void orch_status_apply(struct orch_status *status, const struct orch_event *event);
 /* NULL if no event named it */
 const struct orch_stream_status *orch_status_find(const struct orch_status *status, const char *stream);
+/* How long until the end of the run, as of `now_ms` (wall clock): from what its streams took in runs before, what of
+ * them is done, and how many run at once. -1: not known, or it has ended. Looks at every stream */
+int64_t orch_status_left_ms(const struct orch_status *status, int64_t now_ms);
 /* the whole picture as JSON ("v":1), documented in doc/events.md; the caller frees */
 char *orch_status_json(const struct orch_status *status);
 void orch_status_release(struct orch_status *status);

@@ -390,10 +390,8 @@ void orch_plan_times(
 	*serial_ms = 0;
 	*known = 0;
 	for (size_t i = 0; i < count; i++) {
-		const struct stream *stream = &plan->orch->project.streams[streams[i]];
-
 		*serial_ms += plan_expected_ms(&plan->plan, streams[i]);
-		*known += plan->plan.facts[streams[i]].stamp.present || stream->set->estimate_ms > 0;
+		*known += plan_knows_time(&plan->plan, streams[i]);
 	}
 	*at_jobs_ms = plan_makespan(&plan->plan, plan->jobs);
 	critical = plan_critical_path(&plan->plan, &path, critical_ms);

@@ -12,6 +12,7 @@ const char *const cmd_color_choices[] = {"auto", "always", "never", NULL};
 const struct cmd *const cmd_table[] = {
 	&cmd_run,
 	&cmd_status,
+	&cmd_watch,
 	&cmd_logs,
 	&cmd_plan,
 	&cmd_why,

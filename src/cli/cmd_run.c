@@ -77,7 +77,7 @@ static const struct opt run_table[] = {
 	{0, "progress", OPT_CHOICE, FIELD(progress), .what = "VIEW", .help = "auto, live, plain or quiet",
 		.choices = progress_choices},
 	{0, "detach", OPT_FLAG, FIELD(detach),
-		.help = "go on in the background; 'orch status' shows it, 'orch stop' ends it"},
+		.help = "go on in the background; 'orch watch' shows it, 'orch stop' ends it"},
 	{0, "json", OPT_FLAG, FIELD(json), .help = "events as JSON lines on standard output, nothing else there"},
 	{0, "report", OPT_LIST, FIELD(reports), .what = "FILE",
 		.help = "at the end write a report: .html, .xml (JUnit), .json, .md, .trace.json\nor .tsv; may be repeated"},
@@ -180,7 +180,7 @@ static int wait_for_begin(const struct run_options *options, struct detach *deta
 	ended = detach_wait(detach, &run, &status);
 	run[strcspn(run, "\n")] = '\0';
 	if (!ended && !options->silent)
-		say("run %s goes on in the background, process %ld; 'orch status --watch' shows it, 'orch stop' ends it", run,
+		say("run %s goes on in the background, process %ld; 'orch watch' shows it, 'orch stop' ends it", run,
 			(long)detach->pid);
 	else if (ended && *run)
 		say("run %s ended before it had begun; .orch/runs/%s/console.log says why", run, run);
@@ -197,7 +197,7 @@ static int check_detach(const struct run_options *options)
 	if (options->dry_run || options->question || options->touch)
 		return say_usage("--detach is for a run: it does not go with -n, -q or -t");
 	if (options->progress == UI_PROGRESS_LIVE)
-		return say_usage("--detach has no terminal for --progress=live; 'orch status --watch' shows the run");
+		return say_usage("--detach has no terminal for --progress=live; 'orch watch' shows the run");
 	return EXIT_COMPLETE;
 }
 

@@ -160,20 +160,6 @@ static void add_clean(struct strbuf *out, const char *text)
 		term_line(out, text, strlen(text), 400, say_out()->unicode);
 }
 
-static const char *left_text(enum orch_left left)
-{
-	switch (left) {
-	case ORCH_LEFT_RUNNING:
-		return "goes on by itself; 'orch' adopts it";
-	case ORCH_LEFT_ENDED:
-		return "has ended since; 'orch' settles it";
-	case ORCH_LEFT_LOST:
-		return "was lost with the machine or its supervisor; 'orch' tries it again";
-	default:
-		return "was ended when the run crashed";
-	}
-}
-
 /* the last column: what there is to know in this state */
 static void add_note(struct view *view, struct strbuf *out, const struct orch_stream_status *stream)
 {
@@ -217,7 +203,7 @@ static void add_note(struct view *view, struct strbuf *out, const struct orch_st
 	/* a note of a run that crashed must not look like news */
 	if (view->crashed && stream->state == ORCH_TASK_RUNNING) {
 		strbuf_truncate(out, before);
-		strbuf_addstr(out, left_text(stream->left));
+		strbuf_addstr(out, words_left(stream->left));
 		if (stream->left == ORCH_LEFT_RUNNING)
 			add_last_line(out, stream);
 	}

@@ -19,14 +19,15 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 			F(pid, NUMBER) F(jobs, NUMBER) F(count, NUMBER) F(stale, NUMBER) F(exit_code, NUMBER) \
 				F(signal, NUMBER) F(bytes, NUMBER) F(left_behind, NUMBER) F(completed, NUMBER) \
 					F(failed, NUMBER) F(skipped, NUMBER) F(cancelled, NUMBER) \
-						F(duration_ms, NUMBER) F(sum_ms, NUMBER) F(user_ms, NUMBER) \
-							F(system_ms, NUMBER) F(max_rss_kb, NUMBER) \
+						F(duration_ms, NUMBER) F(expected_ms, NUMBER) F(sum_ms, NUMBER) \
+							F(user_ms, NUMBER) F(system_ms, NUMBER) F(max_rss_kb, NUMBER) \
 								F(memory_peak_kb, NUMBER)
 
 /* THE table: a type's name, whether the journal has it, its fields in the order in which they are written */
 #define TYPES(T) \
-	T(RUN_STARTED, "run_started", true, N(run) N(pid) N(boot) N(jobs) N(project) N(count) N(stale) N(message)) \
-	T(TASK, "task", true, N(stream) N(title) N(state) N(reason) N(outcome)) \
+	T(RUN_STARTED, "run_started", true, N(run) N(pid) N(boot) N(jobs) N(project) N(count) N(stale) N(expected_ms) \
+		N(message)) \
+	T(TASK, "task", true, N(stream) N(title) N(state) N(reason) N(outcome) N(expected_ms)) \
 	T(ATTEMPT_STARTED, "attempt_started", true, N(stream) N(attempt) N(slot) N(pid) N(log) N(run) N(duration_ms)) \
 	T(ATTEMPT_PHASE, "attempt_phase", true, N(stream) N(attempt) N(phase) N(pid)) \
 	T(OUTPUT, "output", false, N(stream) N(attempt) N(message) N(bytes)) \

@@ -42,7 +42,7 @@ static void set_number(int64_t *to, int64_t from)
 
 void orch_status_init(struct orch_status *status)
 {
-	*status = (struct orch_status){.pid = -1, .jobs = -1, .exit_code = -1};
+	*status = (struct orch_status){.pid = -1, .jobs = -1, .exit_code = -1, .expected_ms = -1};
 }
 
 /* positions are kept in the map as position + 1, since NULL is "not there"; keys are the names that the streams own */
@@ -78,6 +78,7 @@ static struct orch_stream_status *add_stream(struct orch_status *status, const c
 		.pid = -1,
 		.exit_code = -1,
 		.signal = -1,
+		.expected_ms = -1,
 	};
 	if (!status->index)
 		status->index = xcalloc(1, sizeof(struct map));
@@ -152,6 +153,7 @@ static void apply_to_stream(struct orch_status *status, const struct orch_event 
 	case ORCH_EVENT_TASK:
 		if (event->title)
 			set_text(&stream->title, event->title);
+		set_number(&stream->expected_ms, event->expected_ms);
 		set_text(&stream->reason, event->reason);
 		if (event->outcome >= 0)
 			stream->outcome = event->outcome;
@@ -209,6 +211,7 @@ void orch_status_apply(struct orch_status *status, const struct orch_event *even
 		set_number(&status->jobs, event->jobs);
 		set_number(&status->wanted, event->count);
 		set_number(&status->stale, event->stale);
+		set_number(&status->expected_ms, event->expected_ms);
 		status->started_ms = event->time_ms;
 		status->finished_ms = 0;
 		status->exit_code = -1;
@@ -242,6 +245,53 @@ void orch_status_apply(struct orch_status *status, const struct orch_event *even
 		apply_to_stream(status, event);
 		break;
 	}
+}
+
+/* what a stream that nothing is known of takes: as the others on average */
+static int64_t typical_ms(const struct orch_status *status)
+{
+	int64_t sum = 0, count = 0;
+
+	for (size_t i = 0; i < status->stream_count; i++) {
+		const struct orch_stream_status *stream = &status->streams[i];
+		bool ended = stream->state == ORCH_TASK_COMPLETED && stream->outcome != ORCH_OUTCOME_UNCHANGED;
+
+		if (!ended && stream->expected_ms < 0)
+			continue;
+		sum += ended ? stream->duration_ms : stream->expected_ms;
+		count++;
+	}
+	return count > 0 ? sum / count : -1;
+}
+
+int64_t orch_status_left_ms(const struct orch_status *status, int64_t now_ms)
+{
+	int64_t typical = typical_ms(status), all = 0, left = 0, longest = 0, result;
+	int64_t slots = status->jobs > 0 ? status->jobs : 1;
+
+	if (status->finished_ms != 0 || status->exit_code >= 0 || typical < 0)
+		return -1;
+	for (size_t i = 0; i < status->stream_count; i++) {
+		const struct orch_stream_status *stream = &status->streams[i];
+		int64_t whole = stream->expected_ms >= 0 ? stream->expected_ms : typical, rest = whole;
+
+		all += whole;
+		if (stream->state >= ORCH_TASK_COMPLETED)
+			continue;
+		if (stream->state == ORCH_TASK_RUNNING)
+			rest -= now_ms - stream->started_ms < whole ? now_ms - stream->started_ms : whole;
+		left += rest;
+		if (rest > longest)
+			longest = rest;
+	}
+	result = left / slots > longest ? left / slots : longest;
+	/* what waits for what was known at the start only: as much of that time is left as there is of the work */
+	if (status->expected_ms > 0 && all > 0) {
+		int64_t share = (int64_t)((double)status->expected_ms * (double)left / (double)all);
+
+		result = share > result ? share : result;
+	}
+	return result;
 }
 
 static void write_text(struct json_writer *w, const char *key, const char *text)
@@ -289,6 +339,7 @@ static void write_stream(struct json_writer *w, const struct orch_stream_status 
 	if (stream->outcome >= 0)
 		write_number(w, "duration_ms", stream->duration_ms, -1);
 	write_number(w, "sum_ms", stream->total_ms, 0);
+	write_number(w, "expected_ms", stream->expected_ms, -1);
 	write_text(w, "log", stream->log);
 	write_number(w, "bytes", stream->log_bytes, 0);
 	write_text(w, "last_line", stream->last_line);
@@ -315,6 +366,7 @@ char *orch_status_json(const struct orch_status *status)
 	write_number(&w, "stale", status->stale, -1);
 	write_number(&w, "exit_code", status->exit_code, -1);
 	write_number(&w, "sum_ms", status->sum_ms, -1);
+	write_number(&w, "expected_ms", status->expected_ms, -1);
 	write_text(&w, "stopping", status->stopping);
 	write_text(&w, "paused", status->paused);
 	write_text(&w, "message", status->message);

@@ -508,6 +508,16 @@ void executor_listen(struct executor *ex, const struct orch_listener *listener)
 	bus_add(ex->bus, listener);
 }
 
+/* -1: nothing that is to be run has a time */
+static int64_t expected_ms(const struct plan *plan, unsigned jobs)
+{
+	for (uint32_t i = 0; i < plan->graph->count; i++) {
+		if (plan->items[i].action >= PLAN_PERHAPS && plan_knows_time(plan, i))
+			return plan_makespan(plan, jobs);
+	}
+	return -1;
+}
+
 int executor_execute(struct executor *ex, struct orch_error *err)
 {
 	const struct orch_run_options *options = ex->options;
@@ -535,6 +545,7 @@ int executor_execute(struct executor *ex, struct orch_error *err)
 	event.jobs = jobs;
 	event.count = (int64_t)ex->plan->wanted_count;
 	event.stale = (int64_t)(ex->plan->run_count + ex->plan->perhaps_count);
+	event.expected_ms = expected_ms(ex->plan, jobs);
 	if (options->shuffle)
 		event.message = message = xasprintf("%s%sshuffled with seed %llu", ex->targets ? ex->targets : "",
 			ex->targets ? "; " : "", (unsigned long long)seed);

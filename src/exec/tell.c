@@ -96,6 +96,8 @@ void tell_change(void *data, uint32_t stream, enum orch_task_state from, enum or
 	}
 	if (from == to) {
 		event.title = ex->project->streams[stream].title;
+		if (plan_knows_time(ex->plan, stream) || stream_is_group(&ex->project->streams[stream]))
+			event.expected_ms = plan_expected_ms(ex->plan, stream);
 		if (!reason)
 			event.reason = first = stale_reason(ex, stream);
 	}

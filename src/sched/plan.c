@@ -204,6 +204,12 @@ int64_t plan_expected_ms(const struct plan *plan, uint32_t stream)
 	return plan->median_ms;
 }
 
+bool plan_knows_time(const struct plan *plan, uint32_t stream)
+{
+	return !is_group(plan, stream) &&
+		(plan->facts[stream].stamp.present || plan->project->streams[stream].set->estimate_ms > 0);
+}
+
 static void rank_items(struct plan *plan)
 {
 	uint32_t count = plan->graph->count;

@@ -74,6 +74,8 @@ bool plan_settle(struct plan *plan, uint32_t stream, uint64_t recipe, uint64_t i
 /* time the stream is expected to take: its last duration, else its `estimate`, else the median of the known ones, else
  * 1 ms per stream ("one unit") */
 int64_t plan_expected_ms(const struct plan *plan, uint32_t stream);
+/* is that more than a guess: was it completed before, or estimated by who wrote it? */
+bool plan_knows_time(const struct plan *plan, uint32_t stream);
 void plan_release(struct plan *plan);
 /* "recipe changed", "never completed", ... (static) */
 const char *plan_reason_text(enum plan_reason reason);

@@ -138,6 +138,20 @@ bool words_is_bad(const struct orch_stream_status *stream)
 		stream->state == ORCH_TASK_CANCELLED;
 }
 
+const char *words_left(enum orch_left left)
+{
+	switch (left) {
+	case ORCH_LEFT_RUNNING:
+		return "goes on by itself; 'orch' adopts it";
+	case ORCH_LEFT_ENDED:
+		return "has ended since; 'orch' settles it";
+	case ORCH_LEFT_LOST:
+		return "was lost with the machine or its supervisor; 'orch' tries it again";
+	default:
+		return "was ended when the run crashed";
+	}
+}
+
 void words_logs_command(struct strbuf *out, const char *stream)
 {
 	strbuf_addstr(out, "orch logs ");

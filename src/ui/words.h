@@ -17,6 +17,8 @@ void words_signal(struct strbuf *out, int64_t signo);
 void words_count(struct strbuf *out, size_t count, const char *noun);
 /* the stream ended without success, so that there is something to say about it */
 bool words_is_bad(const struct orch_stream_status *stream);
+/* what became of an attempt whose run was killed, and what to do about it */
+const char *words_left(enum orch_left left);
 /* the command that shows the whole log: "orch logs NAME" */
 void words_logs_command(struct strbuf *out, const char *stream);
 
