@@ -42,6 +42,17 @@ static const char *const markers[] = {
 	"OPENCODE",
 	"CURSOR_AGENT",
 	"AGENT",
+	/* and by a git around us (a hook, `rebase --exec`): a stream's git would work on that repository, wherever it
+	 * is called */
+	"GIT_DIR",
+	"GIT_WORK_TREE",
+	"GIT_INDEX_FILE",
+	"GIT_PREFIX",
+	"GIT_COMMON_DIR",
+	"GIT_NAMESPACE",
+	"GIT_OBJECT_DIRECTORY",
+	"GIT_ALTERNATE_OBJECT_DIRECTORIES",
+	"GIT_QUARANTINE_PATH",
 };
 
 static bool is_marker(const char *entry)

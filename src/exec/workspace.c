@@ -52,6 +52,8 @@ struct task {
 	workspace_done *done;
 	size_t home;                         /* of what the dependencies made: contained in the run's base */
 	struct strvec side_names, side_oids; /* what the dependencies made */
+	size_t looked_up;                    /* of them: found to be there */
+	char *problem;                       /* what is to be said if all are */
 	size_t checked;                      /* of them: contained in the stream's branch */
 	char tip[GIT_OID_MAX];               /* of that branch */
 	size_t stuck;                        /* which of them does not go together with those before it; 0: none */
@@ -552,15 +554,47 @@ static void start_from(struct task *task, const char *base)
 	free(ref);
 }
 
+/* What it depends on cannot be taken: perhaps one of their commits is gone, with the repository that had it. Asked
+ * until one is found; `problem` if none is */
+static void on_looked_up(void *data, const struct vcs_end *end, const char *oid)
+{
+	struct task *task = data;
+	char *problem = task->problem, *message;
+
+	(void)oid;
+	if (end->status == VCS_OK && ++task->looked_up < task->side_oids.count) {
+		ref_resolve(task->all->repo, task->side_oids.items[task->looked_up], on_looked_up, task);
+		return;
+	}
+	if (end->status == VCS_OK || end->status == VCS_STOPPED) {
+		message = xstrdup(problem);
+	} else {
+		message = xasprintf("the work of %s, %.10s, is not in the repository any more: 'orch reset' makes that "
+				    "stream run again",
+			task->side_names.items[task->looked_up], task->side_oids.items[task->looked_up]);
+	}
+	task->problem = NULL;
+	task_end(task, end->status == VCS_STOPPED ? ORCH_OUTCOME_STOPPED : ORCH_OUTCOME_SPAWN, message);
+	free(message);
+	free(problem);
+}
+
+static void fail_for_sides(struct task *task, const struct vcs_end *end)
+{
+	if (end->status == VCS_STOPPED) {
+		task_end(task, ORCH_OUTCOME_STOPPED, end->err.message);
+		return;
+	}
+	task->problem = xasprintf("merging what it depends on: %s", end->err.message);
+	ref_resolve(task->all->repo, task->side_oids.items[0], on_looked_up, task);
+}
+
 static void on_merged(void *data, const struct vcs_end *end, const struct merge_base_result *result)
 {
 	struct task *task = data;
 
 	if (!result) {
-		char *message = xasprintf("merging what it depends on: %s", end->err.message);
-
-		task_end(task, outcome_of(end), message);
-		free(message);
+		fail_for_sides(task, end);
 		return;
 	}
 	if (end->status == VCS_CONFLICT)
@@ -608,7 +642,9 @@ static void on_is_home(void *data, const struct vcs_end *end, bool yes)
 	struct task *task = data;
 	const struct workspaces *all = task->all;
 
-	if (end->status != VCS_OK || !yes) {
+	if (end->status != VCS_OK) {
+		fail_for_sides(task, end);
+	} else if (!yes) {
 		start_from_sides(task);
 	} else if (++task->home < task->side_oids.count) {
 		ref_is_ancestor(all->repo, task->side_oids.items[task->home], all->base, on_is_home, task);

@@ -5,33 +5,57 @@ setup() {
 	cd "$BATS_TEST_TMPDIR"
 }
 
-@test "quickstart: runs, makes its report, and then has nothing to do" {
-	cp -R "$srcdir/examples/quickstart" quickstart
-	chmod -R u+w quickstart
-	rm -rf quickstart/.orch quickstart/out
-	run "$ORCH" -C quickstart -j4
+quickstart() {
+	cp -R "$srcdir/examples/quickstart" "$1"
+	chmod -R u+w "$1"
+	rm -rf "$1/.orch" "$1/out"
+}
+
+@test "quickstart: in a clone, without an identity, from a hook; runs, merges, and then has nothing to do" {
+	export HOME=$BATS_TEST_TMPDIR/home GIT_CONFIG_NOSYSTEM=1
+	mkdir -p "$HOME" clone/examples
+	git -C clone init -q
+	quickstart clone/examples/quickstart
+	git -C clone add .
+	git -C clone -c user.name=x -c user.email=x@localhost commit -qm x
+	refs=$(git -C clone for-each-ref)
+	GIT_DIR=$PWD/clone/.git GIT_INDEX_FILE=$PWD/clone/.git/index run "$ORCH" -C clone/examples/quickstart -j4
 	echo "$output"
 	[ "$status" -eq 0 ]
-	[[ "$output" == *"11 streams: 11 completed"* ]]
-	grep -q December quickstart/out/report.txt
-	grep -q '</html>' quickstart/out/report.html
-	run "$ORCH" -C quickstart -j4
+	[[ "$output" == *"12 streams: 12 completed"* ]]
+	cd clone/examples/quickstart
+	grep -q December out/report.txt
+	grep -q '</html>' out/report.html
+	# its work is in branches of its own repository, merged there
+	[ "$(git -C out log --first-parent --format=%s | tail -1)" = Begin ]
+	[ "$(git -C out branch --list 'orch/*' | wc -l)" -eq 11 ]
+	[ -z "$(git -C out branch --no-merged main)" ]
+	[ -z "$(git -C out status --porcelain)" ]
+	# that of the clone is as it was
+	[ "$(git for-each-ref)" = "$refs" ]
+	[ -z "$(git status --porcelain)" ]
+	run "$ORCH" -j4
 	[ "$status" -eq 0 ]
 	[[ "$output" == *"nothing to do"* ]]
-	run "$ORCH" -C quickstart -q
+	run "$ORCH" -q
 	[ "$status" -eq 0 ]
 }
 
-@test "quickstart: one station read anew, and what did not change is not done again" {
-	cp -R "$srcdir/examples/quickstart" quickstart
-	chmod -R u+w quickstart
+@test "quickstart: outside of any repository; a program changed, one station read anew" {
+	quickstart quickstart
+	export GIT_CEILING_DIRECTORIES=$BATS_TEST_TMPDIR
 	"$ORCH" -C quickstart -j4 >/dev/null
-	rm quickstart/out/north.tsv
-	run "$ORCH" -C quickstart -j4 --json
+	sed -i 's/"#"/"*"/' quickstart/awk/report.awk
+	run "$ORCH" -C quickstart --json
 	[ "$status" -eq 0 ]
-	# read again, with the same days: the wave stops there
 	[ "$(grep -c '"type":"attempt_started"' <<<"$output")" -eq 1 ]
-	grep '"type":"attempt_started"' <<<"$output" | grep -q '"stream":"read-north"'
+	grep -q '"type":"merged".*"stream":"report"' <<<"$output"
+	grep -qF '**' quickstart/out/report.txt
+	# nothing is left of them: from the beginning
+	rm -rf quickstart/out
+	run "$ORCH" -C quickstart -n
+	echo "$output"
+	grep -q '^repository ' <<<"$output"
 }
 
 @test "embed: the library, from a program of a hundred lines" {

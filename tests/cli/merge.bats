@@ -294,6 +294,28 @@ two_leaves() {
 	[[ "$output" == *'nothing to do'* ]]
 }
 
+@test "work that is not in the repository any more is named" {
+	orchfile <<-'E'
+	defaults:
+	  isolate = worktree
+	a:
+	  echo a >a
+	b:
+	  echo b >b
+	c: a b
+	  echo c >c
+	E
+	expect 0 a b
+	b=$(git rev-parse orch/b)
+	git branch -q -D orch/b
+	rm -f .git/objects/"${b:0:2}/${b:2}"
+	expect 1
+	[[ "$output" == *"the work of orch/b, ${b:0:10}, is not in the repository any more: 'orch reset' makes that stream run again"* ]]
+	expect 0 reset b
+	expect 0
+	[ "$(git show orch/c:b)" = b ]
+}
+
 # --- pull requests ---
 
 stand_in() { # NAME EXIT-STATUS TEXT: notes its arguments and standard input, and says TEXT

@@ -585,9 +585,9 @@ busy='echo "+ $ORCH_STREAM" >>"$LOG"; sleep 0.05; echo "- $ORCH_STREAM" >>"$LOG"
 		b c: | a
 		  :
 		s: a b | c
-		  env | grep -E '^(ORCH_|CLAUDE|CODEX|GEMINI)' | sort >vars
+		  env | grep -E '^(ORCH_|CLAUDE|CODEX|GEMINI|GIT_(DIR|INDEX))' | sort >vars
 	END
-	CLAUDECODE=1 CLAUDE_CODE_ENTRYPOINT=cli GEMINI_CLI=1 CODEX_SANDBOX=x ORCH_SLOT=77 ORCH_WRONG=1 ORCH_STREAM=outer \
+	GIT_DIR=/nowhere/.git GIT_INDEX_FILE=/nowhere/index CLAUDECODE=1 CLAUDE_CODE_ENTRYPOINT=cli GEMINI_CLI=1 CODEX_SANDBOX=x ORCH_SLOT=77 ORCH_WRONG=1 ORCH_STREAM=outer \
 		expect 0 -j1
 	cat vars
 	id=$(basename "$(echo .orch/runs/*)")
@@ -598,7 +598,7 @@ busy='echo "+ $ORCH_STREAM" >>"$LOG"; sleep 0.05; echo "- $ORCH_STREAM" >>"$LOG"
 		grep -qxF "$want" vars
 	done
 	grep -qE '^ORCH_PORT=[0-9]+$' vars
-	! grep -E '^(CLAUDE|CODEX|GEMINI|ORCH_WRONG|ORCH_SLOT=77)' vars
+	! grep -E '^(CLAUDE|CODEX|GEMINI|GIT_|ORCH_WRONG|ORCH_SLOT=77)' vars
 }
 
 @test "slots and ports of what runs at once differ" {
