@@ -50,6 +50,7 @@ struct executor {
 	struct attempt **running; /* [stream], NULL: none */
 	bool *afresh; /* [stream] its next attempt begins again from its base; until that has been done, then not */
 	struct attempt *ended;    /* to be settled, newest first */
+	const struct attempt *settled; /* the one whose end the schedule is being told; NULL: none */
 	struct loop_idle *settle;
 	struct syncer *syncer;
 	struct loop_timer *wake, *retry_start;

@@ -142,10 +142,12 @@ void settle_ended(struct executor *ex)
 			ex->afresh[attempt->id] = false;
 		if (attempt->workspace)
 			workspace_leave(ex->workspaces, attempt, attempt->outcome == ORCH_OUTCOME_SUCCESS);
+		ex->settled = attempt;
 		if (attempt->outdated && attempt->outcome != ORCH_OUTCOME_STOPPED)
 			sched_put_back(ex->run, attempt->id);
 		else
 			sched_finish(ex->run, attempt->id, attempt->outcome, failure_reason(attempt), clock_mono_ms());
+		ex->settled = NULL;
 		attempt_free(attempt);
 	}
 	ex->settling = was_settling;

@@ -173,6 +173,8 @@ int executor_pause(struct executor *ex, bool paused, const char *why, struct orc
 	orch_event_init(&event, paused ? ORCH_EVENT_PAUSED : ORCH_EVENT_UNPAUSED);
 	event.message = why;
 	tell(ex, &event);
+	if (paused)
+		hooks_fire(ex->hooks, HOOK_PAUSE, &event);
 	loop_idle_arm(ex->settle);
 	return 0;
 }

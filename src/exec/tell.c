@@ -102,6 +102,9 @@ void tell_change(void *data, uint32_t stream, enum orch_task_state from, enum or
 			event.reason = first = stale_reason(ex, stream);
 	}
 	tell(ex, &event);
+	/* for hooks: a task has no log, its attempts have */
+	if (ex->settled && ex->settled->id == stream)
+		event.log = ex->settled->log;
 	if (to == ORCH_TASK_FAILED)
 		hooks_fire(ex->hooks, HOOK_STREAM_FAILURE, &event);
 	else if (to == ORCH_TASK_COMPLETED && stream != ex->unchanged &&
