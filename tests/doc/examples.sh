@@ -21,7 +21,7 @@ for page in orch.1 Orchfile.5; do
 	{ gsub(/\\e/, "\\"); gsub(/\\&/, ""); gsub(/\\-/, "-"); print > file }' "$top/doc/$page"
 done
 # other Markdown too, where there is an Orchfile in it
-for text in README.md doc/HACKING.md doc/agents.md doc/events.md doc/notify.md examples/quickstart/README.md; do
+for text in README.md doc/HACKING.md doc/agents.md doc/events.md doc/git.md doc/notify.md examples/quickstart/README.md; do
 	[ -f "$top/$text" ] || continue
 	awk -v to="$work/orchfiles" -v page="$(echo "$text" | tr / -)" '
 	/^```orchfile/ { file = to "/" page "-" (++n) ".orchfile"; printf "" > file; next }
