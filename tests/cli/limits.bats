@@ -346,7 +346,7 @@ other() {
 
 # the next run of orch has a wall clock that is off by the seconds in the file `clock`
 set_clock_later() {
-	"${CC:-cc}" -shared -fPIC -D_GNU_SOURCE -o wallclock.so "$BATS_TEST_DIRNAME/../lib/wallclock.c" -ldl 2>/dev/null ||
+	${CC:-cc} -shared -fPIC -D_GNU_SOURCE -o wallclock.so "$BATS_TEST_DIRNAME/../lib/wallclock.c" -ldl 2>/dev/null ||
 		skip 'no compiler'
 	echo 0 >clock
 	export WALLCLOCK=$PWD/clock ASAN_OPTIONS=verify_asan_link_order=0

@@ -814,7 +814,8 @@ busy='echo "+ $ORCH_STREAM" >>"$LOG"; sleep 0.05; echo "- $ORCH_STREAM" >>"$LOG"
 		  ulimit -Hn >hard
 		  read -r pid rest <.orch/lock
 		  [ ! -r /proc/$pid/limits ] || grep '^Max open files' /proc/$pid/limits >own
-		outliving:
+		# after it: while orch starts something its own limit is low for a moment
+		outliving: limits
 		  detach = yes
 		  ulimit -Sn >soft-outliving
 	EOT

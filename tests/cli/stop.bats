@@ -449,7 +449,7 @@ logs() {
 
 @test "after a failure nothing starts, though others stand by" {
 	short -j1
-	echo 'exit 3' >go
+	echo 'exit 3' >go.new && mv go.new go
 	ends 1
 	[ "$(cat "$LOG")" = up ]
 	[ "$(logs)" = first.1.log ]
@@ -478,7 +478,7 @@ logs() {
 
 @test "with -k the others go on behind a failure, each once" {
 	short -j1 -k
-	echo 'exit 3' >go
+	echo 'exit 3' >go.new && mv go.new go
 	ends 1
 	[ "$(sort "$LOG" | uniq -d)" = "" ]
 	[ "$(grep -c '^s' "$LOG")" -eq 60 ]
