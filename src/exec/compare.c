@@ -353,8 +353,14 @@ int compare_conflicts(const struct project *project, struct stamp_store *store,
 	struct orch_error *err)
 {
 	struct conflicts all = {.each = each, .data = data};
-	int result = repository_open(&all.repository, project, err);
+	struct orch_error cause = {0};
+	int result = repository_open(&all.repository, project, &cause);
 
+	*compared = 0;
+	if (result < 0 && cause.code == ORCH_ENOTFOUND)
+		return 0;
+	if (result < 0 && err)
+		*err = cause;
 	if (result == 0)
 		result = repository_look(all.repository, err);
 	if (result == 0)

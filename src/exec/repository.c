@@ -8,6 +8,7 @@
 #include "exec/workspace.h"
 #include "graph/project.h"
 #include "os/child.h"
+#include "os/fs.h"
 #include "os/loop.h"
 #include "util/alloc.h"
 #include "util/array.h"
@@ -67,6 +68,11 @@ static int open_it(struct repository *repository, struct orch_error *err)
 	if (answer.status == VCS_OK) {
 		char *dir = project_repository(repository->project);
 
+		if (!fs_is_directory(dir)) {
+			error_code(err, ORCH_ENOTFOUND, "there is no repository '%s' yet", dir);
+			free(dir);
+			return -1;
+		}
 		repo_open(repository->git, dir, on_opened, &answer);
 		repository_wait(repository);
 		free(dir);

@@ -115,6 +115,39 @@ setup() {
 	git rev-parse -q --verify orch/a
 }
 
+@test "a repository of its own: diff, conflicts, clean and reset look there" {
+	orchfile <<-'E'
+	project:
+	  repository = work
+	defaults:
+	  isolate = worktree
+	work:
+	  isolate = none
+	  git init -q work; git -C work commit -q --allow-empty -m begin
+	a: work
+	  echo a >a
+	b: work
+	  echo b >a
+	E
+	expect 0 conflicts
+	expect 0 clean
+	expect 2 diff a
+	[[ "$output" == *"there is no repository '$PWD/work' yet"* ]]
+	expect 0 reset a
+	expect 0
+	refs=$(git for-each-ref)
+	expect 0 diff a
+	says '^\+a$'
+	expect 1 conflicts
+	[[ "$output" == *'a and b: a' ]]
+	git -C work merge -q orch/a
+	expect 0 clean
+	says "^removed branch orch/a: all of it is in 'main'"
+	expect 0 reset b
+	[ -z "$(git -C work for-each-ref refs/heads/orch)" ]
+	[ "$(git for-each-ref)" = "$refs" ]
+}
+
 @test "clean keeps what an attempt that outlived its orch works in" {
 	orchfile <<-'E'
 	a:
@@ -302,4 +335,38 @@ setup() {
 	[ "$(git show orch/a:count | wc -l)" -eq 3 ]
 	expect 2 --fresh --resume
 	expect 2 --fresh -t
+}
+
+@test "what orch merge has brought home is safe to remove, merged or squashed" {
+	orchfile <<-'E'
+	defaults:
+	  isolate = worktree
+	  keep = always
+	a:
+	  echo a >a; git add a; git commit -qm one; echo more >>a
+	b: a
+	  echo b >b
+	c:
+	  echo c >c; git add c; git commit -qm one; echo more >>c
+	E
+	git add Orchfile
+	git commit -qm Orchfile
+	expect 0
+	expect 0 merge b
+	expect 0 merge --squash c
+	expect 0 conflicts
+	expect 0 clean
+	says "^removed branch orch/a: all of it is in 'main'" "^removed branch orch/b: all of it is in 'main'" \
+		'^removed branch orch/c: it was squashed' '^removed worktree \.orch/worktrees/c' '^kept    saved refs/orch/merged/c'
+	[ -z "$(git for-each-ref refs/heads/orch)" ]
+	[ "$(git worktree list | wc -l)" -eq 1 ]
+	[ "$(git show main:a main:b main:c | tr '\n' ' ')" = 'a more b c more ' ]
+	expect 0
+	[[ "$output" == *'nothing to do'* ]]
+	expect 0 clean
+	says '^0 removed'
+	# what depends on one whose branch is gone starts from its commit all the same
+	sed -i 's/echo b >b/cat a >b/' Orchfile
+	expect 0
+	[ "$(git show orch/b:b | tr '\n' ' ')" = 'a more ' ]
 }
