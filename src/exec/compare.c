@@ -73,7 +73,7 @@ static int read_stamp(struct stamp_store *store, const struct stream *stream, ch
 			*err = cause;
 		return -1;
 	}
-	base = workspace_stamped(&detail, "base");
+	base = workspace_stamped(&detail, "@base");
 	commit = workspace_stamped(&detail, "commit");
 	if (commit && strlen(commit) < GIT_OID_MAX)
 		memcpy(to, commit, strlen(commit) + 1);

@@ -120,7 +120,7 @@ static int describe_result(struct stamp_detail *detail, const struct stream *str
 		add_git_part(detail, "commit", workspace->commit);
 		add_git_part(detail, "tree", workspace->tree);
 		add_git_part(detail, "branch", workspace->branch);
-		add_git_part(detail, "base", workspace->base);
+		add_git_part(detail, "@base", workspace->base);
 		/* no key that a stream could write, or a value be asked for by */
 		if (workspace->into)
 			add_git_part(detail, "@into", workspace->into);

@@ -61,7 +61,7 @@ char *workspace_path(const struct project *project, const char *stream);
 char *workspace_branch(const struct stream *stream);
 /* the commit that its worktree (git_dir) was cut from, as noted there; false: there is no such note */
 bool workspace_read_base(const char *git_dir, char base[GIT_OID_MAX]);
-/* what its stamp says: the "commit" that it came to, its "tree", the "base" that it was cut from; NULL: nothing */
+/* what its stamp says: the "commit" that it came to, its "tree", the "@base" that it was cut from; NULL: nothing */
 struct stamp_detail;
 const char *workspace_stamped(const struct stamp_detail *detail, const char *what);
 void workspace_free(struct workspace *workspace);

@@ -67,7 +67,7 @@ nothing_lost() {
 	[ "$(wc -l <"$OUTSIDE/ledger")" -gt "${least:-0}" ] || { echo 'nothing was written'; return 1; }
 }
 
-@test "retries, -B, --fresh, keep, touch, reset, clean, prune: nothing that a stream wrote is lost" {
+@test "retries, -B, --fresh, keep, touch, reset, merge, clean, prune: nothing that a stream wrote is lost" {
 	orchfile <<-'E'
 	defaults:
 	  isolate = worktree
@@ -112,8 +112,10 @@ nothing_lost() {
 	expect 0 clean
 	nothing_lost clean after a reset
 	expect 0 -j4 always
-	git merge -q -s ours orch/always
+	expect 0 merge --squash always
+	[ "$(git rev-list --count main)" -eq 2 ]
 	expect 0 clean
+	run ! git rev-parse -q --verify orch/always
 	nothing_lost clean after a merge
 	expect 0 prune --size 1K
 	nothing_lost prune
