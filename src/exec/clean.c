@@ -273,10 +273,10 @@ static void on_commits(void *data, const struct vcs_end *end, size_t count)
 	((struct item *)data)->commits = count;
 }
 
-static void on_log(void *data, const struct vcs_end *end, size_t count)
+static void on_log(void *data, const struct vcs_end *end, const struct strvec *oids)
 {
 	note_problem(data, end);
-	((struct item *)data)->log = count;
+	((struct item *)data)->log = oids->count;
 }
 
 static void on_files(void *data, const struct vcs_end *end, size_t count)
@@ -346,7 +346,8 @@ static void ask(struct clean *clean)
 			keep(item, xstrdup("an attempt in it goes on, or is not settled yet: the next run does that"));
 		else if (item->kind == ORCH_REMNANT_WORKTREE)
 			worktree_remove(repo,
-				&(struct worktree_removal){.stream = item->stream, .path = item->path, .dry_run = true},
+				&(struct worktree_removal){
+					.stream = item->stream, .path = item->path, .save_log = true, .dry_run = true},
 				on_looked_at, item);
 	}
 	repository_wait(clean->repository);
@@ -386,6 +387,12 @@ static void decide_worktree(struct clean *clean, struct item *item)
 		let_go(item, xstrdup(item->said));
 }
 
+static char *log_text(const struct item *item)
+{
+	return xasprintf("its log has %zu commit%s that no branch has; 'git reflog %s' shows them", item->log,
+		item->log == 1 ? "" : "s", item->name);
+}
+
 static void decide_branch(struct clean *clean, struct item *item)
 {
 	const struct item *worktree = map_get(&clean->checked_out, item->name);
@@ -404,10 +411,8 @@ static void decide_branch(struct clean *clean, struct item *item)
 				worktree->path ? worktree->path : "a worktree that is not orch's"));
 	else if (item->problem)
 		keep(item, xstrdup(item->problem));
-	else if (item->log > 0)
-		keep(item,
-			xasprintf("its log has %zu commit%s that no branch has; 'git reflog %s' shows them", item->log,
-				item->log == 1 ? "" : "s", item->name));
+	else if (item->log > 0 && !worktree) /* else they are saved with it */
+		keep(item, log_text(item));
 	else if (item->home)
 		let_go(item, xasprintf("all of it is in '%s'", item->home));
 	else if (squashed && strcmp(squashed, item->oid) == 0)
@@ -481,8 +486,13 @@ static void on_gone(struct item *item, const struct vcs_end *end)
 
 static void on_removed(void *data, const struct vcs_end *end, const struct worktree_removed *removed)
 {
-	(void)removed;
-	on_gone(data, end);
+	struct item *item = data;
+
+	on_gone(item, end);
+	if (removed && removed->why) {
+		free(item->why);
+		item->why = xstrdup(removed->why);
+	}
 }
 
 static void on_deleted(void *data, const struct vcs_end *end)
@@ -497,10 +507,32 @@ static void remove_worktrees(struct clean *clean)
 
 		if (item->kind == ORCH_REMNANT_WORKTREE && item->safe)
 			worktree_remove(clean->repository->repo,
-				&(struct worktree_removal){.stream = item->stream, .path = item->path}, on_removed,
-				item);
+				&(struct worktree_removal){
+					.stream = item->stream, .path = item->path, .save_log = true},
+				on_removed, item);
 	}
 	repository_wait(clean->repository);
+}
+
+/* a branch goes with its log */
+static void look_at_logs_again(struct clean *clean)
+{
+	for (size_t i = 0; i < clean->items.count; i++) {
+		struct item *item = clean->items.items[i];
+
+		if (item->kind == ORCH_REMNANT_BRANCH && item->safe && item->log > 0)
+			held_log(clean->repository->repo, item->ref, on_log, item);
+	}
+	repository_wait(clean->repository);
+	for (size_t i = 0; i < clean->items.count; i++) {
+		struct item *item = clean->items.items[i];
+
+		if (item->kind != ORCH_REMNANT_BRANCH || !item->safe || item->log == 0)
+			continue;
+		item->safe = false;
+		free(item->why);
+		item->why = log_text(item);
+	}
 }
 
 static void remove_refs(struct clean *clean)
@@ -583,6 +615,7 @@ int clean_git(const struct clean_spec *spec, struct orch_error *err)
 	result = look(&clean, err);
 	if (result == 0 && !spec->dry_run) {
 		remove_worktrees(&clean);
+		look_at_logs_again(&clean);
 		remove_refs(&clean);
 	}
 	if (result == 0)

@@ -3,6 +3,7 @@
 
 #include "exec/clean.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "graph/stream.h"
 #include "util/alloc.h"
 #include "util/error.h"
+#include "vcs/held.h"
 #include "vcs/refs.h"
 #include "vcs/repo.h"
 #include "vcs/save.h"
@@ -19,6 +21,7 @@ struct forgetting {
 	struct strvec *kept;
 	enum vcs_status status;
 	struct orch_error err;
+	char left[GIT_OID_MAX]; /* a commit that only the branch's log has; "" for none */
 	bool yes;
 };
 
@@ -55,6 +58,29 @@ static void on_deleted(void *data, const struct vcs_end *end)
 	forgetting->err = end->err;
 }
 
+static void on_log(void *data, const struct vcs_end *end, const struct strvec *oids)
+{
+	struct forgetting *forgetting = data;
+
+	forgetting->status = end->status;
+	forgetting->err = end->err;
+	snprintf(forgetting->left, sizeof forgetting->left, "%s", oids->count > 0 ? oids->items[0] : "");
+}
+
+/* A branch goes with its log: commits that were made and left. Each that is saved holds those before it */
+static void save_log(
+	struct repository *repository, const struct stream *stream, const char *ref, struct forgetting *forgetting)
+{
+	do {
+		held_log(repository->repo, ref, on_log, forgetting);
+		repository_wait(repository);
+		if (forgetting->status != VCS_OK || !forgetting->left[0])
+			return;
+		save_commit(repository->repo, stream->name, forgetting->left, on_saved, forgetting);
+		repository_wait(repository);
+	} while (forgetting->status == VCS_OK);
+}
+
 static int forget_branch(struct repository *repository, const struct stream *stream, const char *branch,
 	const char *tip, struct forgetting *forgetting)
 {
@@ -69,6 +95,8 @@ static int forget_branch(struct repository *repository, const struct stream *str
 		save_commit(repository->repo, stream->name, tip, on_saved, forgetting);
 		repository_wait(repository);
 	}
+	if (forgetting->status == VCS_OK)
+		save_log(repository, stream, ref, forgetting);
 	if (forgetting->status == VCS_OK) {
 		refs_change(repository->repo, &change, 1, "orch: reset", on_deleted, forgetting);
 		repository_wait(repository);

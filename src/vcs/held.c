@@ -66,14 +66,19 @@ static struct held_op *held_new(struct repo *repo, void *data)
 	return held;
 }
 
+static void take_lines(struct held_op *held, const struct git_result *result)
+{
+	for (const char *at = result->out; *at; at += strcspn(at, "\n"), at += *at == '\n')
+		strvec_pushn(&held->refs, at, strcspn(at, "\n"));
+}
+
 static void got_refs(struct op *op, const struct git_result *result)
 {
 	struct held_op *held = (struct held_op *)op;
 
 	if (!op_succeeded(op, result, "cannot look for branches with a commit"))
 		return;
-	for (const char *at = result->out; *at; at += strcspn(at, "\n"), at += *at == '\n')
-		strvec_pushn(&held->refs, at, strcspn(at, "\n"));
+	take_lines(held, result);
 	op_end(op);
 }
 
@@ -145,6 +150,16 @@ void held_files(struct repo *repo, const char *oid, const struct strvec *by, hel
 	begin_list(held, oid, by, done);
 }
 
+static void got_unheld(struct op *op, const struct git_result *result)
+{
+	struct held_op *held = (struct held_op *)op;
+
+	if (!op_succeeded(op, result, "cannot compare the log of '%s' with refs", held->ref))
+		return;
+	take_lines(held, result);
+	op_end(op);
+}
+
 static void got_log(struct op *op, const struct git_result *result)
 {
 	struct held_op *held = (struct held_op *)op;
@@ -158,7 +173,7 @@ static void got_log(struct op *op, const struct git_result *result)
 	strvec_push(&argv, "--stdin");
 	strvec_push(&argv, "--not");
 	strvec_push(&argv, "--glob=refs/*");
-	op_gitv(op, got_list, NULL, &argv, NULL, &held->input);
+	op_gitv(op, got_unheld, NULL, &argv, NULL, &held->input);
 }
 
 static void ask_log(struct op *op, const struct git_result *result)
@@ -167,11 +182,11 @@ static void ask_log(struct op *op, const struct git_result *result)
 	op_gitv(op, got_log, NULL, &((struct held_op *)op)->argv, NULL, NULL);
 }
 
-void held_log(struct repo *repo, const char *ref, held_count *done, void *data)
+void held_log(struct repo *repo, const char *ref, held_oids *done, void *data)
 {
 	struct held_op *held = held_new(repo, data);
 
-	held->count_done = done;
+	held->refs_done = done;
 	strvec_push(&held->argv, "log");
 	strvec_push(&held->argv, "--no-show-signature");
 	strvec_push(&held->argv, "--walk-reflogs");

@@ -14,6 +14,11 @@ struct strvec;
 
 /* `refs`: in full; valid during the call */
 typedef void held_refs(void *data, const struct vcs_end *end, const struct strvec *refs);
+/* `oids` are valid during the call */
+typedef void held_oids(void *data, const struct vcs_end *end, const struct strvec *oids);
+/* the commits that the log of a ref (git-reflog(1)) has and no ref has, newest first */
+void held_log(struct repo *repo, const char *ref, held_oids *done, void *data);
+
 /* the branches, remote branches and tags that have the commit */
 void held_by(struct repo *repo, const char *oid, held_refs *done, void *data);
 
@@ -22,8 +27,6 @@ typedef void held_count(void *data, const struct vcs_end *end, size_t count);
 void held_commits(struct repo *repo, const char *oid, const struct strvec *by, held_count *done, void *data);
 /* how many contents of files; some that `by` had at some time may be counted too */
 void held_files(struct repo *repo, const char *oid, const struct strvec *by, held_count *done, void *data);
-/* how many commits the log of a ref (git-reflog(1)) has that no ref has */
-void held_log(struct repo *repo, const char *ref, held_count *done, void *data);
 
 typedef void held_commit(void *data, const struct vcs_end *end, const char *oid);
 /* the last commit that both have; VCS_ABSENT: there is none */

@@ -59,6 +59,8 @@ struct worktree_removal {
 	const char *stream;
 	const char *path;
 	bool save;    /* what no ref holds is saved first; else it is VCS_REFUSED with what it is */
+	/* of commits that only its log has: they are saved all the same */
+	bool save_log;
 	bool dry_run; /* say only whether it would be, and why */
 };
 

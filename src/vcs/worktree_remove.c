@@ -22,7 +22,7 @@ struct remove_op {
 	struct op op;
 	struct repo *repo;
 	char *stream, *path;
-	bool save, dry_run;
+	bool save, save_log, dry_run;
 	bool would_save; /* a dry run found something */
 	struct worktree_list list;
 	const struct worktree *mine;
@@ -184,12 +184,12 @@ static void save_log(struct remove_op *remove)
 	struct strbuf message = {0};
 	char *tree;
 
-	if (remove->save && remove->dry_run) {
+	if ((remove->save || remove->save_log) && remove->dry_run) {
 		remove->would_save = true;
 		go(remove);
 		return;
 	}
-	if (!remove->save) {
+	if (!remove->save && !remove->save_log) {
 		op_fail(&remove->op, VCS_REFUSED, "'%s' has %zu commit%s in its log that no branch has, first %.12s",
 			remove->path, remove->tips.count, remove->tips.count == 1 ? "" : "s", remove->tips.items[0]);
 		return;
@@ -497,6 +497,7 @@ void worktree_remove_locked(struct repo *repo, const struct worktree_removal *sp
 	remove->stream = xstrdup(spec->stream);
 	remove->path = xstrdup(spec->path);
 	remove->save = spec->save;
+	remove->save_log = spec->save_log;
 	remove->dry_run = spec->dry_run;
 	remove->done = done;
 	remove->data = data;

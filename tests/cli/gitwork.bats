@@ -370,3 +370,28 @@ setup() {
 	expect 0
 	[ "$(git show orch/b:b | tr '\n' ' ')" = 'a more ' ]
 }
+
+@test "commits that were made and left are kept when their worktree or their branch goes" {
+	orchfile <<-'E'
+	a:
+	  isolate = worktree
+	  keep = always
+	  echo old >a; git add a; git commit -qm one; echo new >a; git commit -qa --amend -m one
+	b:
+	  isolate = worktree
+	  keep = always
+	  echo old >b; git add b; git commit -qm one; echo new >b; git commit -qa --amend -m one
+	E
+	expect 0
+	expect 0 clean -n
+	says '^remove  worktree \.orch/worktrees/a: what no branch has of its work would be saved'
+	git worktree remove --force --force .orch/worktrees/b
+	expect 0 merge a
+	expect 0 clean
+	says '^removed worktree \.orch/worktrees/a: its work is saved as refs/orch/wip/a/1' '^removed branch orch/a' \
+		"^kept    branch orch/b: its log has 1 commit that no branch has; 'git reflog orch/b'"
+	[ "$(git show refs/orch/wip/a/1^:a)" = old ]
+	expect 0 reset b
+	[ -z "$(git for-each-ref refs/heads/orch)" ]
+	git for-each-ref --format='%(refname)' refs/orch/wip/b | while read -r ref; do git show "$ref:b"; done | grep -qx old
+}

@@ -132,18 +132,23 @@ static void test_counts(void **state)
 
 static void test_log(void **state)
 {
+	char *old;
+
 	(void)state;
 	begin();
-	held_log(repo, "refs/heads/side", keep_count, NULL);
+	held_log(repo, "refs/heads/side", keep_refs, NULL);
 	git_wait(git, loop);
 	must(VCS_OK);
-	assert_int_equal(counted, 0);
+	assert_int_equal(found.count, 0);
+	old = oid_of("side");
 	must_shell(
 		"cd r && git checkout -q side && git commit -q --amend -m 'three, said better' && git checkout -q main");
-	held_log(repo, "refs/heads/side", keep_count, NULL);
+	held_log(repo, "refs/heads/side", keep_refs, NULL);
 	git_wait(git, loop);
 	must(VCS_OK);
-	assert_int_equal(counted, 1);
+	assert_int_equal(found.count, 1);
+	assert_string_equal(found.items[0], old);
+	free(old);
 	end();
 }
 
