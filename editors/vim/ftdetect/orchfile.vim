@@ -1,0 +1,1 @@
+autocmd BufNewFile,BufRead Orchfile,Orchfile.*,*.orch setfiletype orchfile
