@@ -41,6 +41,9 @@ int orch_history_left(const char *project_dir, struct orch_status *status, size_
 /* calls `event` for each event of the run */
 int orch_history_events(const char *project_dir, const char *id,
 	int (*event)(void *data, const struct orch_event *event), void *data, struct orch_error *err);
+/* the same from *offset on (0: its start), which is moved behind what was read: for following a run that goes on */
+int orch_history_follow(const char *project_dir, const char *id, uint64_t *offset,
+	int (*event)(void *data, const struct orch_event *event), void *data, struct orch_error *err);
 /* is a run under way? pid of it, else 0 */
 int orch_history_running_pid(const char *project_dir);
 /* the last lines of a log file, raw; the caller frees */

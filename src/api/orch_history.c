@@ -254,6 +254,22 @@ int orch_history_events(const char *project_dir, const char *id,
 	return result;
 }
 
+int orch_history_follow(const char *project_dir, const char *id, uint64_t *offset,
+	int (*event)(void *data, const struct orch_event *event), void *data, struct orch_error *err)
+{
+	uint64_t good = *offset;
+	char *path;
+	int result;
+
+	if (find_journal(project_dir, id, &path, err) < 0)
+		return -1;
+	result = journal_read(path, *offset, event, data, &good, err);
+	if (result == 0)
+		*offset = good;
+	free(path);
+	return result;
+}
+
 int orch_history_running_pid(const char *project_dir)
 {
 	char *path = path_join(project_dir, ".orch/lock");

@@ -24,6 +24,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_diff,
 	&cmd_conflicts,
 	&cmd_ps,
+	&cmd_serve,
 	&cmd_stop,
 	&cmd_pause,
 	&cmd_resume,

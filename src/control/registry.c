@@ -15,21 +15,26 @@
 #include "util/digest.h"
 #include "util/error.h"
 #include "util/json.h"
+#include "util/log.h"
 #include "util/path.h"
 #include "util/strbuf.h"
+#include "util/strvec.h"
 
 enum { FILE_MAX = 64 * 1024, REGISTRY_VERSION = 1 };
 
+#define RUNS "runs"
+#define PROJECTS "projects"
+
 /* NULL: there is no place for it */
-static char *directory(struct orch_error *err)
+static char *directory(const char *kind, struct orch_error *err)
 {
 	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
 
 	/* the specification has relative paths ignored */
 	if (state && *state == '/')
-		return path_join(state, "orch/runs");
+		return xasprintf("%s/orch/%s", state, kind);
 	if (home && *home == '/')
-		return path_join(home, ".local/state/orch/runs");
+		return xasprintf("%s/.local/state/orch/%s", home, kind);
 	error_set(err, "neither HOME nor XDG_STATE_HOME is set");
 	return NULL;
 }
@@ -39,42 +44,57 @@ static char *file_name(const char *dir)
 	return xasprintf("%016llx.json", (unsigned long long)digest_bytes(dir, strlen(dir)));
 }
 
-int registry_add(const char *dir, const char *run, struct orch_error *err)
+/* the file of project `dir` among those of that kind; `run` NULL: none, and a file that is there is as good */
+static int add_file(const char *kind, const char *dir, const char *run, struct orch_error *err)
 {
-	char *place = directory(err), *name;
+	char *place = directory(kind, err), *name = NULL, *path = NULL;
 	struct strbuf text = {0};
 	struct json_writer w = {.out = &text};
-	int fd, result;
+	int fd = -1, result;
 
 	if (!place)
 		return -1;
-	result = fs_mkdirs(place, 0700, err);
-	fd = result == 0 ? open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	if (result == 0 && fd < 0)
-		result = error_errno(err, "cannot open '%s'", place);
-	free(place);
-	if (result < 0)
-		return -1;
-	json_begin_object(&w);
-	json_add_key(&w, "v");
-	json_add_int(&w, REGISTRY_VERSION);
-	json_add_key(&w, "dir");
-	json_add_string(&w, dir);
-	json_add_key(&w, "run");
-	json_add_string(&w, run);
-	json_end_object(&w);
-	strbuf_addch(&text, '\n');
 	name = file_name(dir);
-	result = fs_replace(fd, name, text.data, text.len, false, err);
+	path = path_join(place, name);
+	result = fs_mkdirs(place, 0700, err);
+	if (result == 0 && (run || !fs_exists(path))) {
+		fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			result = error_errno(err, "cannot open '%s'", place);
+	}
+	if (fd >= 0) {
+		json_begin_object(&w);
+		json_add_key(&w, "v");
+		json_add_int(&w, REGISTRY_VERSION);
+		json_add_key(&w, "dir");
+		json_add_string(&w, dir);
+		json_add_key(&w, "run");
+		json_add_string(&w, run ? run : "");
+		json_end_object(&w);
+		strbuf_addch(&text, '\n');
+		result = fs_replace(fd, name, text.data, text.len, false, err);
+		close(fd);
+	}
+	free(place);
+	free(path);
 	free(name);
 	strbuf_release(&text);
-	close(fd);
 	return result;
+}
+
+int registry_add(const char *dir, const char *run, struct orch_error *err)
+{
+	struct orch_error unknown;
+
+	/* what only 'orch serve' misses */
+	if (add_file(PROJECTS, dir, NULL, &unknown) < 0)
+		log_info("'orch serve' will not show this project: %s", unknown.message);
+	return add_file(RUNS, dir, run, err);
 }
 
 void registry_remove(const char *dir)
 {
-	char *place = directory(NULL), *name, *path;
+	char *place = directory(RUNS, NULL), *name, *path;
 
 	if (!place)
 		return;
@@ -113,10 +133,10 @@ static int by_directory(const void *a, const void *b)
 	return strcmp(((const struct registry_entry *)a)->dir, ((const struct registry_entry *)b)->dir);
 }
 
-int registry_list(struct registry_entry **out, size_t *count, struct orch_error *err)
+static int list_files(struct registry_entry **out, size_t *count, const char *kind, struct orch_error *err)
 {
 	ARRAY(struct registry_entry) found = {0};
-	char *place = directory(err);
+	char *place = directory(kind, err);
 	struct dirent *item;
 	DIR *listing;
 
@@ -147,6 +167,42 @@ int registry_list(struct registry_entry **out, size_t *count, struct orch_error 
 	*out = found.items;
 	*count = found.count;
 	return 0;
+}
+
+int registry_list(struct registry_entry **out, size_t *count, struct orch_error *err)
+{
+	return list_files(out, count, RUNS, err);
+}
+
+int registry_projects(struct strvec *dirs, struct orch_error *err)
+{
+	struct registry_entry *entries;
+	size_t count;
+
+	if (list_files(&entries, &count, PROJECTS, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		char *state = path_join(entries[i].dir, ".orch");
+
+		if (fs_is_directory(state))
+			strvec_push(dirs, entries[i].dir);
+		else
+			unlink(entries[i].file);
+		free(state);
+	}
+	registry_free(entries, count);
+	return 0;
+}
+
+char *registry_projects_path(struct orch_error *err)
+{
+	char *place = directory(PROJECTS, err);
+
+	if (place && fs_mkdirs(place, 0700, err) < 0) {
+		free(place);
+		return NULL;
+	}
+	return place;
 }
 
 void registry_forget(const struct registry_entry *entry)

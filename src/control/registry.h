@@ -1,6 +1,7 @@
 /*
  * The runs of this user, of all projects: one small file for each, in $XDG_STATE_HOME/orch/runs (default
- * ~/.local/state). A file says where to look and nothing that is believed: whether a run is under way is told by its
+ * ~/.local/state), for as long as it goes on; and beside them, in orch/projects, one for each project in which
+ * something has run. A file says where to look and nothing that is believed: whether a run is under way is told by its
  * project's lock.
  */
 #ifndef CONTROL_REGISTRY_H
@@ -9,6 +10,8 @@
 #include <stddef.h>
 
 #include "orch/error.h"
+
+struct strvec;
 
 struct registry_entry {
 	char *file; /* private */
@@ -26,5 +29,12 @@ int registry_list(struct registry_entry **out, size_t *count, struct orch_error 
 /* what it says is so no more: the file goes, unless another run has written it anew meanwhile */
 void registry_forget(const struct registry_entry *entry);
 void registry_free(struct registry_entry *entries, size_t count);
+
+/* Directories of all projects that are known, by name, added to `dirs`; those that have no state directory any more are
+ * forgotten */
+int registry_projects(struct strvec *dirs, struct orch_error *err);
+/* the directory in which a file is added for each new project, made if it is not there; the caller frees. NULL: there
+ * is no place for it */
+char *registry_projects_path(struct orch_error *err);
 
 #endif
