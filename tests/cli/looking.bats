@@ -258,7 +258,7 @@ for i in range(1, 20000): print(f"s{i}: s{i-1}\n\ttrue")' >Orchfile
 	"$ORCH" >/dev/null 2>&1 3>&- &
 	pid=$!
 	for _ in $(seq 200); do
-		grep -qs begun .orch/runs/*/logs/slow.1.log && break
+		grep -qs '"type":"attempt_started"' .orch/runs/*/journal.jsonl && break
 		sleep 0.05
 	done
 	child=$("$ORCH" status --json | json 'd["status"]["streams"][0]["pid"]')

@@ -174,7 +174,7 @@ static void test_other_versions(void **state)
 
 	(void)state;
 	add_line(
-		&text, "{\"v\":1,\"seq\":1,\"time\":\"2026-11-21T05:37:01.123Z\",\"type\":\"merged\",\"branch\":\"x\"");
+		&text, "{\"v\":1,\"seq\":1,\"time\":\"2026-11-21T05:37:01.123Z\",\"type\":\"unheard-of\",\"branch\":\"x\"");
 	add_line(&text,
 		"{\"v\":1,\"seq\":2,\"time\":\"2026-11-21T05:37:01.123Z\",\"type\":\"stopping\",\"message\":\"x\",\"more\":[1,2]");
 	scratch_write("j", text.data);
