@@ -68,6 +68,8 @@ enum orch_event_type {
 	ORCH_EVENT_PAUSED,           /* message(who): nothing new starts until it is resumed */
 	ORCH_EVENT_UNPAUSED,         /* message(who) */
 	ORCH_EVENT_JOBS,             /* jobs message(who): the number of slots is another one from here on */
+	ORCH_EVENT_RELOADED,         /* count(streams wanted) added removed changed message(who, and which): the
+					Orchfile was read again, and counts from here on */
 	ORCH_EVENT_RUN_FINISHED,     /* run exit_code completed failed skipped cancelled duration_ms(wall) sum_ms(of all
 					attempts) message */
 };
@@ -83,6 +85,7 @@ struct orch_event {
 	int outcome; /* enum orch_outcome, or -1 */
 	int64_t attempt, slot, pid, jobs, count, stale, exit_code, signal, bytes, left_behind;
 	int64_t completed, failed, skipped, cancelled;
+	int64_t added, removed, changed;
 	int64_t duration_ms, expected_ms, sum_ms, user_ms, system_ms, max_rss_kb, memory_peak_kb;
 };
 

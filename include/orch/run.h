@@ -77,6 +77,25 @@ int orch_run_retry(
 int orch_run_pause(struct orch_run *run, bool paused, const char *why, struct orch_error *err);
 /* at most `jobs` slots (at least 1) from now on. What runs goes on, also where it is more */
 int orch_run_set_jobs(struct orch_run *run, unsigned jobs, const char *why, struct orch_error *err);
+
+/* what reading the Orchfile again has led to */
+struct orch_reload {
+	size_t added, removed, changed; /* streams; changed: their recipe or their dependencies are other ones */
+	char *diagnostics;              /* of the Orchfile, as text; "": none, NULL: it was not read. To be freed */
+};
+
+/*
+ * Reads the Orchfile again, with the options of orch_open() and the targets of the run. Streams that have not started
+ * are from now on what it says, new ones join, those that are in it no more are skipped. What runs goes on as it began,
+ * also where its stream is gone; what failed or completed begins again where its recipe or its dependencies are other
+ * ones. -1, and nothing has changed: the Orchfile has errors or no streams (ORCH_EPARSE), cannot be read, or lacks a
+ * target (ORCH_EUSAGE); the run is told of all of it too. ORCH_EUSAGE also where the run is over or being stopped.
+ * *out is set in any case
+ */
+int orch_run_reload(struct orch_run *run, const char *why, struct orch_reload *out, struct orch_error *err);
+/* the Orchfile as the run has it now: the one it began with, or that of the last reload; borrowed until
+ * orch_run_free() */
+struct orch *orch_run_orchfile(const struct orch_run *run);
 /* id of the run, NULL if nothing was to do */
 const char *orch_run_id(const struct orch_run *run);
 void orch_run_free(struct orch_run *run);

@@ -14,6 +14,10 @@ struct orch {
 	struct project project;
 	struct graph graph;
 	struct diag_list diags;
+
+	/* options, copied: it can be read again */
+	struct strvec assignments;
+	bool inspect, agents;
 };
 
 struct orch_plan {
@@ -41,6 +45,11 @@ struct orch_plan {
 
 /* facts, selection and plan anew, from `store` (owned by the plan from now on, which may be the plan's own already) */
 int plan_rebuild(struct orch_plan *plan, struct orch_error *err);
+/* A plan by the same options of `orch`, an Orchfile that was read since. `adjust` is called with the facts before they
+ * are used. Files that were to count as changed did so before. plan_release() frees it */
+int plan_again(struct plan *out, const struct orch_plan *plan, struct orch *orch,
+	void (*adjust)(void *data, struct plan_facts *facts, const struct project *project), void *data,
+	struct orch_error *err);
 int64_t plan_stamps_changed(const struct statedir *dir);
 /* groups left out; dependencies first */
 uint32_t *plan_stale_streams(const struct orch_plan *plan, size_t *count);

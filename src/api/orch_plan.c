@@ -25,10 +25,11 @@ static void copy_words(struct strvec *to, const char *const *from)
 }
 
 /* what is wanted, NULL: everything; `only` tells whether dependencies are left out */
-static int select_streams(const struct orch_plan *plan, bool **out, bool *only, struct orch_error *err)
+static int select_streams(
+	const struct orch_plan *plan, const struct orch *orch, bool **out, bool *only, struct orch_error *err)
 {
-	const struct project *project = &plan->orch->project;
-	const struct graph *graph = &plan->orch->graph;
+	const struct project *project = &orch->project;
+	const struct graph *graph = &orch->graph;
 	const struct words *defaults = &project->set.default_targets;
 	bool all = !plan->targets.count && !plan->only.count && !defaults->count;
 	bool *marked;
@@ -98,7 +99,7 @@ int plan_rebuild(struct orch_plan *plan, struct orch_error *err)
 	struct plan_facts *facts;
 	bool *wanted = NULL, only;
 
-	if (select_streams(plan, &wanted, &only, err) < 0 ||
+	if (select_streams(plan, plan->orch, &wanted, &only, err) < 0 ||
 		facts_gather(&facts, &plan->orch->project, plan->store, plan->cache, &options, err) < 0) {
 		free(wanted);
 		return -1;
@@ -108,6 +109,24 @@ int plan_rebuild(struct orch_plan *plan, struct orch_error *err)
 		plan_release(&plan->plan);
 	plan_build(&plan->plan, &plan->orch->project, &plan->orch->graph, facts, wanted, only);
 	plan->built = true;
+	return 0;
+}
+
+int plan_again(struct plan *out, const struct orch_plan *plan, struct orch *orch,
+	void (*adjust)(void *data, struct plan_facts *facts, const struct project *project), void *data,
+	struct orch_error *err)
+{
+	const struct facts_options options = {.always = plan->always};
+	struct plan_facts *facts;
+	bool *wanted = NULL, only;
+
+	if (select_streams(plan, orch, &wanted, &only, err) < 0 ||
+		facts_gather(&facts, &orch->project, plan->store, plan->cache, &options, err) < 0) {
+		free(wanted);
+		return -1;
+	}
+	adjust(data, facts, &orch->project);
+	plan_build(out, &orch->project, &orch->graph, facts, wanted, only);
 	return 0;
 }
 

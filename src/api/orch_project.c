@@ -106,6 +106,10 @@ int orch_open(struct orch **out, const struct orch_open_options *options, struct
 	}
 	orch = xcalloc(1, sizeof *orch);
 	project_init(&orch->project);
+	for (const char *const *word = options->assignments; word && *word; word++)
+		strvec_push(&orch->assignments, *word);
+	orch->inspect = options->inspect;
+	orch->agents = options->agents;
 	orch->project.dir = arena_strdup(&orch->project.arena, dir);
 	orch->project.file = arena_strdup(&orch->project.arena, file);
 	load.dir = orch->project.dir;
@@ -143,6 +147,7 @@ void orch_close(struct orch *orch)
 	graph_release(&orch->graph);
 	diag_list_release(&orch->diags);
 	project_release(&orch->project);
+	strvec_release(&orch->assignments);
 	free(orch);
 }
 

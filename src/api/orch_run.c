@@ -22,7 +22,8 @@
 #include <string.h>
 
 struct orch_run {
-	struct orch *orch;
+	struct orch *orch; /* as it was read first */
+	struct orch *now;  /* that, or the one that was read last */
 	struct orch_plan *plan;
 	struct orch_run_options options;
 	struct statedir dir;
@@ -74,7 +75,7 @@ int orch_run_new(struct orch_run **out, struct orch *orch, struct orch_plan *pla
 	struct executor_options executor;
 
 	*out = NULL;
-	run->orch = orch;
+	run->orch = run->now = orch;
 	run->plan = plan;
 	run->options = *options;
 	run->dir.fd = run->dir.stamps_fd = run->dir.lock.fd = -1;
@@ -184,6 +185,113 @@ int orch_run_pause(struct orch_run *run, bool paused, const char *why, struct or
 int orch_run_set_jobs(struct orch_run *run, unsigned jobs, const char *why, struct orch_error *err)
 {
 	return run->executor ? executor_set_jobs(run->executor, jobs, why, err) : nothing_runs(err);
+}
+
+/* --- the Orchfile, read again --- */
+
+enum { REFUSALS_TOLD = 20 };
+
+/* what the run goes on by after a reload */
+struct next {
+	struct orch *orch;
+	struct plan plan;
+};
+
+static void next_free(void *data)
+{
+	struct next *next = data;
+
+	plan_release(&next->plan);
+	orch_close(next->orch);
+	free(next);
+}
+
+static void adjust_facts(void *data, struct plan_facts *facts, const struct project *project)
+{
+	executor_reload_facts(data, facts, project);
+}
+
+/* the errors of the Orchfile, a line each */
+static void add_errors(struct strvec *out, const struct orch *orch)
+{
+	const struct diag_list *diags = &orch->diags;
+	size_t left = diags->errors;
+
+	for (size_t i = 0; i < diags->count; i++) {
+		const struct diag *diag = &diags->items[i];
+		const struct source *source = source_get(&orch->project.sources, diag->place.source);
+		uint32_t line, column;
+
+		if (diag->severity != DIAG_ERROR)
+			continue;
+		if (out->count > REFUSALS_TOLD) {
+			strvec_pushf(out, "... and %zu more errors; 'orch check' shows all of them", left);
+			break;
+		}
+		left--;
+		if (source) {
+			source_position(&orch->project.sources, diag->place, &line, &column);
+			strvec_pushf(out, "%s:%u:%u: %s", source->name, line, column, diag->message);
+		} else {
+			strvec_push(out, diag->message);
+		}
+	}
+}
+
+/* told to the run, and nothing has changed */
+static int refuse(struct orch_run *run, const char *why, const struct orch *orch, struct orch_error *err)
+{
+	struct strvec messages = {0};
+
+	error_prefix(err, "nothing has changed");
+	strvec_pushf(&messages, "%s: %s", why, err->message);
+	if (orch && orch->diags.errors)
+		add_errors(&messages, orch);
+	executor_reload_refused(run->executor, (const char *const *)messages.items);
+	strvec_release(&messages);
+	return -1;
+}
+
+int orch_run_reload(struct orch_run *run, const char *why, struct orch_reload *out, struct orch_error *err)
+{
+	const struct orch_open_options options = {
+		.file = run->orch->project.file,
+		.dir = run->orch->project.dir,
+		.assignments = (const char *const *)run->orch->assignments.items,
+		.inspect = run->orch->inspect,
+		.agents = run->orch->agents,
+	};
+	struct next *next;
+	struct orch *orch;
+	int result;
+
+	*out = (struct orch_reload){0};
+	if (!run->executor)
+		return nothing_runs(err);
+	if (executor_reload_begin(run->executor, err) < 0)
+		return -1;
+	result = orch_open(&orch, &options, err);
+	if (orch)
+		out->diagnostics = orch_diagnostics_text(orch, false);
+	if (result == 0 && orch->project.stream_count == 0)
+		result = error_code(err, ORCH_EPARSE, "%s has no streams", orch->project.file);
+	next = xcalloc(1, sizeof *next);
+	next->orch = orch;
+	if (result == 0)
+		result = plan_again(&next->plan, run->plan, orch, adjust_facts, run->executor, err);
+	if (result < 0) {
+		refuse(run, why, orch, err);
+		next_free(next);
+		return -1;
+	}
+	executor_reload(run->executor, &next->plan, next_free, next, why, out);
+	run->now = orch;
+	return 0;
+}
+
+struct orch *orch_run_orchfile(const struct orch_run *run)
+{
+	return run->now;
 }
 
 const char *orch_run_id(const struct orch_run *run)

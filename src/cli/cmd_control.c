@@ -1,4 +1,4 @@
-/* stop, pause, resume, retry, jobs: requests to the run under way. */
+/* stop, pause, resume, retry, jobs, reload: requests to the run under way. */
 #include "config.h"
 
 #include "cli/cmd_plan.h"
@@ -9,6 +9,7 @@
 #include "orch/history.h"
 #include "orch/run.h"
 #include "os/clock.h"
+#include "os/fs.h"
 #include "os/lockfile.h"
 #include "util/json.h"
 #include "util/strbuf.h"
@@ -121,6 +122,7 @@ static int ask(int fd, const struct strbuf *request, size_t *count)
 	if (client_ask(fd, request, &answer, &err) < 0) {
 		int status = say_error(&err);
 
+		json_value_free(answer);
 		return err.code == ORCH_ENOTFOUND ? EXIT_STREAM_FAILED : status;
 	}
 	if (count)
@@ -205,8 +207,10 @@ static int stop_run(int fd, const struct strbuf *request)
 	int status;
 
 	/* one that has just ended has done what was asked */
-	if (client_ask(fd, request, &answer, &err) < 0 && err.code != ORCH_ENOTFOUND)
+	if (client_ask(fd, request, &answer, &err) < 0 && err.code != ORCH_ENOTFOUND) {
+		json_value_free(answer);
 		return say_error(&err);
+	}
 	client_wait_for_end(fd);
 	wait_for_lock(json_member_int(answer, "pid", 0));
 	status = say_end(json_member_string(answer, "run"));
@@ -314,6 +318,51 @@ static int jobs_command(void *data, const struct operands *operands)
 	return status;
 }
 
+static void say_reloaded(const struct json_value *answer)
+{
+	long long added = (long long)json_member_int(answer, "added", 0);
+	long long removed = (long long)json_member_int(answer, "removed", 0);
+	long long changed = (long long)json_member_int(answer, "changed", 0);
+
+	if (added + removed + changed == 0)
+		say("the Orchfile was read again, and is as it was");
+	else
+		say("the Orchfile was read again: %lld added, %lld removed, %lld changed", added, removed, changed);
+}
+
+static int reload_command(void *data, const struct operands *operands)
+{
+	const struct control_options *options = data;
+	struct strbuf request = {0};
+	struct json_value *answer;
+	struct orch_error err;
+	char *dir = NULL;
+	const char *diagnostics;
+	int status = find_project(&dir, &options->common), fd;
+
+	(void)operands;
+	free(dir);
+	if (status != EXIT_COMPLETE)
+		return status;
+	fd = connect_run(&status);
+	if (fd < 0)
+		return status == EXIT_COMPLETE ? nothing_runs() : status;
+	write_request(&request, "reload", NULL, NULL, 0);
+	if (client_ask(fd, &request, &answer, &err) < 0)
+		status = err.code == ORCH_ENOTFOUND ? EXIT_STREAM_FAILED : EXIT_USAGE;
+	diagnostics = json_member_string(answer, "diagnostics");
+	if (diagnostics)
+		(void)!fs_write_all(say_err()->fd, diagnostics, strlen(diagnostics));
+	if (status == EXIT_COMPLETE)
+		say_reloaded(answer);
+	else
+		say_error(&err);
+	json_value_free(answer);
+	strbuf_release(&request);
+	close(fd);
+	return status;
+}
+
 #define CONTROL_COMMAND .group = CMD_STEERING, .size = sizeof(struct control_options)
 
 const struct cmd cmd_stop = {
@@ -374,5 +423,19 @@ const struct cmd cmd_jobs = {
 	.min = 1,
 	.max = 1,
 	.run = jobs_command,
+	CONTROL_COMMAND,
+};
+
+const struct cmd cmd_reload = {
+	.name = "reload",
+	.operands = "",
+	.summary = "Let the run under way read its Orchfile again",
+	.about =
+		"New streams join, those that have not started take their new form, what runs goes on as it began. What failed\n"
+		"or completed runs again if its recipe or its dependencies are other ones; what is gone is skipped. An Orchfile\n"
+		"with errors changes nothing. SIGUSR1 to orch does the same. Exit status 1 if nothing is running, 2 if the\n"
+		"Orchfile cannot be used.\n",
+	.options = plain_table,
+	.run = reload_command,
 	CONTROL_COMMAND,
 };

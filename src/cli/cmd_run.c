@@ -97,7 +97,7 @@ struct session {
 	struct orch_listener first;
 	struct loop_idle *begun;
 	bool registered;
-	struct loop_signal *watches[3];
+	struct loop_signal *watches[3], *reload;
 	int signal; /* the first that came; 0: none */
 };
 
@@ -117,6 +117,17 @@ static void on_signal(void *data)
 		session->signal = watched->signo;
 }
 
+static void on_reload(void *data)
+{
+	struct session *session = data;
+	struct orch_reload reload;
+	struct orch_error err;
+
+	/* the run is told what is wrong with the Orchfile; that it is over need not be said */
+	(void)orch_run_reload(session->run, "SIGUSR1", &reload, &err);
+	free(reload.diagnostics);
+}
+
 static void watch_signals(struct session *session, struct watched_signal *watched)
 {
 	for (size_t i = 0; i < sizeof session->watches / sizeof session->watches[0]; i++) {
@@ -128,6 +139,7 @@ static void watch_signals(struct session *session, struct watched_signal *watche
 			continue;
 		session->watches[i] = loop_signal_new(session->loop, watched[i].signo, on_signal, &watched[i]);
 	}
+	session->reload = loop_signal_new(session->loop, SIGUSR1, on_reload, session);
 }
 
 /* --- in the background --- */
@@ -397,14 +409,14 @@ static int write_reports(const struct run_options *options, const struct report 
 }
 
 /* of the run that just ended; its own failure counts for more than one to report it */
-static int report_session(const struct session *session, struct orch *orch, const char *from, int status)
+static int report_session(const struct session *session, const char *from, int status)
 {
 	struct report report;
 	int reported;
 
 	if (!session->options->reports.count || !orch_run_id(session->run))
 		return status;
-	reported = reports_read(&report, orch_run_id(session->run), orch);
+	reported = reports_read(&report, orch_run_id(session->run), orch_run_orchfile(session->run));
 	if (reported == EXIT_COMPLETE)
 		reported = write_reports(session->options, &report, from);
 	report_release(&report);
@@ -444,6 +456,9 @@ static void end_session(struct session *session)
 		if (session->watches[i])
 			loop_signal_free(session->watches[i]);
 	}
+	loop_signal_free(session->reload);
+	/* one that comes late ends nothing */
+	signal(SIGUSR1, SIG_IGN);
 	control_free(session->control);
 	loop_idle_free(session->begun);
 	orch_run_free(session->run);
@@ -488,8 +503,10 @@ static int run_plan(const struct run_options *options, struct orch *orch, struct
 		return run_nothing(options, orch, plan, from);
 	/* a reader who goes away ends neither the run nor its other listeners */
 	signal(SIGPIPE, SIG_IGN);
+	/* nor does one who wants the Orchfile to be read again, before there is a run or after it */
+	signal(SIGUSR1, SIG_IGN);
 	status = run_session(&session, orch, plan, operands);
-	status = report_session(&session, orch, from, status);
+	status = report_session(&session, from, status);
 	if (options->touch && status == EXIT_COMPLETE && !options->silent) {
 		struct strbuf text = {0};
 
@@ -560,7 +577,7 @@ const struct cmd cmd_run = {
 		"A TARGET is a stream, a group, a glob ('AUTH-*'), a pattern (/^AUTH-/) or tag:NAME; with + behind it, also what depends\n"
 		"on it. What targets depend on runs too. No target: 'project: default', else everything.\n"
 		"With --detach it goes on in the background once it has begun: the exit status is 0 then, whatever becomes of it.\n"
-		"Ctrl-C once: nothing new starts and what runs is ended politely; twice: it is killed.\n"
+		"Ctrl-C once: nothing new starts and what runs is ended politely; twice: it is killed. SIGUSR1: the Orchfile is read again.\n"
 		"Exit status: 0 complete, 1 a stream failed, 2 wrong usage or Orchfile, 3 another run holds the project, 128+N signal N.\n",
 	.group = CMD_RUNNING,
 	.options = run_table,

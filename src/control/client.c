@@ -99,8 +99,6 @@ int client_ask(int fd, const struct strbuf *request, struct json_value **answer,
 		const char *why = json_member_string(*answer, "error");
 
 		result = error_code(err, ORCH_EUSAGE, "%s", why ? why : "the run says no, and not why");
-		json_value_free(*answer);
-		*answer = NULL;
 	}
 	return result;
 }

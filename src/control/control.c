@@ -14,7 +14,10 @@
 #include "util/strbuf.h"
 #include "util/strvec.h"
 
-enum { OUTPUT_MAX = 256 * 1024 };
+enum {
+	OUTPUT_MAX = 256 * 1024,
+	DIAGNOSTICS_MAX = 32 * 1024, /* of an Orchfile with errors: some of it may need six bytes for one */
+};
 
 struct client {
 	struct control *control;
@@ -29,6 +32,7 @@ struct control {
 	struct client *clients[CONTROL_CLIENTS_MAX];
 	size_t count;
 	uint64_t clock;
+	char *diagnostics; /* that go with the answer to the present request, though it is an error; NULL: none */
 };
 
 /* --- requests --- */
@@ -128,6 +132,38 @@ static int answer_jobs(
 	return orch_run_set_jobs(control->run, (unsigned)jobs, "orch jobs", err);
 }
 
+/* whole lines of it */
+static char *cut_diagnostics(char *text)
+{
+	size_t len = strlen(text);
+
+	if (len > DIAGNOSTICS_MAX) {
+		len = DIAGNOSTICS_MAX;
+		while (len > 0 && text[len - 1] != '\n')
+			len--;
+		text[len] = '\0';
+	}
+	return text;
+}
+
+static int answer_reload(
+	struct control *control, const struct json_value *request, struct json_writer *answer, struct orch_error *err)
+{
+	struct orch_reload reload;
+	int result = orch_run_reload(control->run, "orch reload", &reload, err);
+
+	(void)request;
+	if (reload.diagnostics)
+		control->diagnostics = cut_diagnostics(reload.diagnostics);
+	json_add_key(answer, "added");
+	json_add_int(answer, (int64_t)reload.added);
+	json_add_key(answer, "removed");
+	json_add_int(answer, (int64_t)reload.removed);
+	json_add_key(answer, "changed");
+	json_add_int(answer, (int64_t)reload.changed);
+	return result;
+}
+
 static const struct {
 	const char *name;
 	answer_call *call;
@@ -138,6 +174,7 @@ static const struct {
 	{"resume", answer_resume},
 	{"retry", answer_retry},
 	{"jobs", answer_jobs},
+	{"reload", answer_reload},
 };
 
 static int answer_request(
@@ -154,6 +191,14 @@ static int answer_request(
 			return requests[i].call(control, request, answer, err);
 	}
 	return error_code(err, ORCH_EUSAGE, "no request is called '%.64s'", name);
+}
+
+static void add_diagnostics(const struct control *control, struct json_writer *answer)
+{
+	if (!control->diagnostics || !*control->diagnostics)
+		return;
+	json_add_key(answer, "diagnostics");
+	json_add_string(answer, control->diagnostics);
 }
 
 /* "{"v":1,"ok":true,...}" or "{"v":1,"ok":false,"error":"..."}", and a newline */
@@ -177,6 +222,7 @@ static void answer_line(struct control *control, struct strbuf *out, const char 
 	json_add_int(&inner, getpid());
 	if (result == 0)
 		result = answer_request(control, request, &inner, &err);
+	add_diagnostics(control, &inner);
 	json_end_object(&inner);
 	json_value_free(request);
 	if (result == 0) {
@@ -189,10 +235,13 @@ static void answer_line(struct control *control, struct strbuf *out, const char 
 		json_add_bool(&w, false);
 		json_add_key(&w, "error");
 		json_add_string(&w, err.message);
+		add_diagnostics(control, &w);
 		json_end_object(&w);
 	}
 	strbuf_addch(out, '\n');
 	strbuf_release(&members);
+	free(control->diagnostics);
+	control->diagnostics = NULL;
 }
 
 /* --- clients --- */

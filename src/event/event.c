@@ -19,6 +19,7 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 			F(pid, NUMBER) F(jobs, NUMBER) F(count, NUMBER) F(stale, NUMBER) F(exit_code, NUMBER) \
 				F(signal, NUMBER) F(bytes, NUMBER) F(left_behind, NUMBER) F(completed, NUMBER) \
 					F(failed, NUMBER) F(skipped, NUMBER) F(cancelled, NUMBER) \
+						F(added, NUMBER) F(removed, NUMBER) F(changed, NUMBER) \
 						F(duration_ms, NUMBER) F(expected_ms, NUMBER) F(sum_ms, NUMBER) \
 							F(user_ms, NUMBER) F(system_ms, NUMBER) F(max_rss_kb, NUMBER) \
 								F(memory_peak_kb, NUMBER)
@@ -42,6 +43,7 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 	T(PAUSED, "paused", true, N(message)) \
 	T(UNPAUSED, "unpaused", true, N(message)) \
 	T(JOBS, "jobs", true, N(jobs) N(message)) \
+	T(RELOADED, "reloaded", true, N(count) N(added) N(removed) N(changed) N(message)) \
 	T(RUN_FINISHED, "run_finished", true, \
 		N(run) N(exit_code) N(completed) N(failed) N(skipped) N(cancelled) N(duration_ms) N(sum_ms) \
 			N(message))

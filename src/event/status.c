@@ -231,6 +231,9 @@ void orch_status_apply(struct orch_status *status, const struct orch_event *even
 	case ORCH_EVENT_JOBS:
 		set_number(&status->jobs, event->jobs);
 		break;
+	case ORCH_EVENT_RELOADED:
+		set_number(&status->wanted, event->count);
+		break;
 	case ORCH_EVENT_RUN_FINISHED:
 		status->exit_code = event->exit_code;
 		status->finished_ms = event->time_ms;

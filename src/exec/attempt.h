@@ -22,6 +22,7 @@ struct job;
 struct loop;
 struct loop_timer;
 struct loop_watch;
+struct plan;
 struct workspace;
 struct workspaces;
 
@@ -32,12 +33,14 @@ enum attempt_phase { PHASE_WORKTREE, PHASE_SETUP, PHASE_RUN, PHASE_CHECK, PHASE_
 struct attempt {
 	struct attempt *next; /* in the executor's list of ended ones */
 	const struct stream *stream;
-	uint32_t id; /* of the stream */
+	uint32_t id;   /* of the stream, in the graph that it is of (context) */
+	uint32_t task; /* of the stream, in the run as it is now; NO_STREAM: it has no part in it any more */
 	unsigned number, slot; /* slot NO_SLOT_YET: it waits for one, see attempt_stand_by() */
 	enum attempt_phase phase;
 
 	/* what it needs of the run; borrowed */
 	struct context *context;
+	struct plan *plan; /* what was known of its stream when it began */
 	struct runner *runner;
 	const struct runner_ops *ops;
 	struct workspaces *workspaces;

@@ -67,10 +67,15 @@ static void put_off(struct executor *ex, uint32_t id, const char *why)
 static void on_put_off(void *data, struct attempt *attempt, const char *why)
 {
 	struct executor *ex = data;
-	uint32_t id = attempt->id;
+	uint32_t id = attempt->task;
 
+	if (id == NO_STREAM) {
+		outside_over(ex, attempt, ORCH_TASK_SKIPPED, "it is in the Orchfile no more, and had not begun");
+		executor_drop(ex, attempt);
+		return;
+	}
 	ex->running[id] = NULL;
-	attempt_free(attempt);
+	executor_drop(ex, attempt);
 	put_off(ex, id, why);
 }
 
@@ -101,7 +106,8 @@ struct attempt *executor_stillborn(struct executor *ex, uint32_t id, enum orch_o
 	struct attempt *attempt = xcalloc(1, sizeof *attempt);
 
 	attempt->stream = &ex->project->streams[id];
-	attempt->id = id;
+	attempt->id = attempt->task = id;
+	attempt->plan = ex->plan;
 	attempt->number = run_task(ex->run, id)->attempts;
 	attempt->run = ex->run_id;
 	attempt->log_fd = -1;
@@ -118,10 +124,11 @@ struct attempt *executor_new_attempt(struct executor *ex, uint32_t id, const cha
 	struct attempt *attempt = xcalloc(1, sizeof *attempt);
 
 	attempt->stream = stream;
-	attempt->id = id;
+	attempt->id = attempt->task = id;
+	attempt->plan = ex->plan;
 	attempt->number = number;
 	attempt->slot = slot;
-	attempt->context = &ex->context;
+	attempt->context = &ex->generation->context;
 	attempt->runner = &ex->runner;
 	attempt->workspaces = ex->workspaces;
 	attempt->follow_output = ex->options->follow_output;
@@ -138,6 +145,15 @@ struct attempt *executor_new_attempt(struct executor *ex, uint32_t id, const cha
 	attempt->output = ex->options->follow_output ? tell_output : NULL;
 	attempt->data = ex;
 	return attempt;
+}
+
+void executor_drop(struct executor *ex, struct attempt *attempt)
+{
+	const struct plan *plan = attempt->plan;
+
+	attempt_free(attempt);
+	if (plan != ex->plan)
+		generation_leave(ex, plan);
 }
 
 /* a limit that cannot be kept is said, once a run */
@@ -175,7 +191,7 @@ static void start_task(struct executor *ex, uint32_t id)
 		settle_later(ex, executor_stillborn(ex, id, ORCH_OUTCOME_SPAWN, err.message));
 		return;
 	}
-	if (must == 0 && run_task(ex->run, id)->attempts == 1) {
+	if (must == 0 && run_task(ex->run, id)->attempts - run_task(ex->run, id)->forgiven == 1) {
 		ex->unchanged = id;
 		sched_finish(ex->run, id, ORCH_OUTCOME_UNCHANGED, "its dependencies made the same as before",
 			clock_mono_ms());
@@ -199,7 +215,7 @@ static void start_task(struct executor *ex, uint32_t id)
 	attempt->afresh = ex->afresh[id];
 	ex->plan->facts[id].stamp.present = false;
 	if (attempt_outlives_us(attempt) && resume_note(ex, attempt, &err) < 0) {
-		attempt_free(attempt);
+		executor_drop(ex, attempt);
 		settle_later(ex, executor_stillborn(ex, id, ORCH_OUTCOME_INTERNAL, err.message));
 		return;
 	}
@@ -208,7 +224,7 @@ static void start_task(struct executor *ex, uint32_t id)
 	if (attempt_start(attempt, &err) == 0)
 		return;
 	ex->running[id] = NULL;
-	attempt_free(attempt);
+	executor_drop(ex, attempt);
 	put_off(ex, id, err.message);
 }
 
@@ -257,7 +273,7 @@ void executor_pump(struct executor *ex)
 	executor_stand_by(ex);
 	if (ex->coming_home)
 		return;
-	if (run_is_done(ex->run) && !ex->ended) {
+	if (run_is_done(ex->run) && !ex->ended && ex->outside.count == 0) {
 		if (!bring_home(ex))
 			finish_run(ex);
 		return;
@@ -294,11 +310,16 @@ static void on_retry_start(void *data)
 
 /* --- the ends of a run --- */
 
+static size_t count_tasks(const struct executor *ex, enum orch_task_state state)
+{
+	return run_count(ex->run, state) + gone_count(ex, state);
+}
+
 static int exit_status(const struct executor *ex)
 {
 	/* a clean-up stream that was not needed is skipped, which is no failure; what a failure skipped comes with that
 	 * failure */
-	return run_count(ex->run, ORCH_TASK_FAILED) || run_count(ex->run, ORCH_TASK_CANCELLED) || ex->not_home;
+	return count_tasks(ex, ORCH_TASK_FAILED) || count_tasks(ex, ORCH_TASK_CANCELLED) || ex->not_home;
 }
 
 static void end_loop(struct executor *ex)
@@ -428,10 +449,10 @@ static void finish_run(struct executor *ex)
 	orch_event_init(&event, ORCH_EVENT_RUN_FINISHED);
 	event.run = ex->run_id;
 	event.exit_code = ex->failed_itself ? 2 : exit_status(ex);
-	event.completed = (int64_t)run_count(ex->run, ORCH_TASK_COMPLETED);
-	event.failed = (int64_t)run_count(ex->run, ORCH_TASK_FAILED);
-	event.skipped = (int64_t)run_count(ex->run, ORCH_TASK_SKIPPED);
-	event.cancelled = (int64_t)run_count(ex->run, ORCH_TASK_CANCELLED);
+	event.completed = (int64_t)count_tasks(ex, ORCH_TASK_COMPLETED);
+	event.failed = (int64_t)count_tasks(ex, ORCH_TASK_FAILED);
+	event.skipped = (int64_t)count_tasks(ex, ORCH_TASK_SKIPPED);
+	event.cancelled = (int64_t)count_tasks(ex, ORCH_TASK_CANCELLED);
 	event.duration_ms = clock_mono_ms() - ex->started_ms;
 	event.sum_ms = ex->sum_ms;
 	if (ex->failed_itself)
@@ -488,9 +509,9 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 	}
 	supervision_keep_open(ex->supervision, ex->dir->lock.fd);
 	ex->runner = (struct runner){.loop = ex->loop, .supervision = ex->supervision};
-	context_init(&ex->context, ex->project, ex->plan->graph, ex->store, ex->run_id);
+	ex->generation = generation_new(ex, ex->plan, NULL, NULL);
 	ex->bus = bus_new();
-	ex->workspaces = workspaces_new(ex->loop, ex->children, ex->project, ex->plan->graph, ex->store, &workspaces);
+	ex->workspaces = workspaces_new(ex->loop, ex->children, ex->project, ex->store, &workspaces);
 	ex->hooks = hooks_new(ex->project, ex->run_id, ex->loop, ex->supervision, on_hook_warning, on_idle, ex);
 	ex->running = xcalloc(ex->project->stream_count, sizeof(struct attempt *));
 	ex->afresh = xcalloc(ex->project->stream_count + 1, sizeof *ex->afresh);
@@ -579,6 +600,8 @@ void executor_free(struct executor *ex)
 		return;
 	for (uint32_t s = 0; s < ex->project->stream_count; s++)
 		attempt_free(ex->running[s]);
+	for (size_t i = 0; i < ex->outside.count; i++)
+		attempt_free(ex->outside.items[i]);
 	hooks_free(ex->hooks);
 	supervision_free(ex->supervision);
 	children_free(ex->children);
@@ -588,12 +611,16 @@ void executor_free(struct executor *ex)
 	loop_timer_free(ex->wake);
 	loop_timer_free(ex->retry_start);
 	run_free(ex->run);
-	context_release(&ex->context);
+	generations_free(ex);
 	bus_free(ex->bus);
 	journal_close(ex->journal);
 	free(ex->running);
 	free(ex->afresh);
 	free(ex->to_bring);
+	ARRAY_RELEASE(&ex->outside);
+	for (size_t i = 0; i < ex->gone.count; i++)
+		free(ex->gone.items[i].name);
+	ARRAY_RELEASE(&ex->gone);
 	resume_release(ex);
 	free(ex->run_id);
 	free(ex);

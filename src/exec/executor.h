@@ -41,6 +41,17 @@ int executor_retry(struct executor *executor, const char *const *targets, const 
 	struct orch_error *err);
 int executor_pause(struct executor *executor, bool paused, const char *why, struct orch_error *err);
 int executor_set_jobs(struct executor *executor, unsigned jobs, const char *why, struct orch_error *err);
+/* The same in three steps, since an Orchfile can only be read above: may it be read now? What has ended so far is
+ * settled */
+int executor_reload_begin(struct executor *executor, struct orch_error *err);
+/* the facts of its streams, before plan_build(): what the run knows better */
+void executor_reload_facts(struct executor *executor, struct plan_facts *facts, const struct project *project);
+/* Goes on by `plan`, which is borrowed, with its project and its graph, until `release` (may be NULL) is called with
+ * `owner`: when nothing of it is used any more */
+void executor_reload(struct executor *executor, struct plan *plan, void (*release)(void *owner), void *owner,
+	const char *why, struct orch_reload *counts);
+/* it cannot be read: that is told, one warning a message. NULL-terminated */
+void executor_reload_refused(struct executor *executor, const char *const *messages);
 const char *executor_run_id(const struct executor *executor);
 void executor_free(struct executor *executor);
 

@@ -1,6 +1,7 @@
 /*
  * The executor's own parts: executor.c starts tasks and ends the run, settle.c deals with attempts that have ended,
- * tell.c publishes what happened, standby.c hands over what is next, steer.c does what somebody asks for meanwhile.
+ * tell.c publishes what happened, standby.c hands over what is next, steer.c does what somebody asks for meanwhile,
+ * reload.c goes on by an Orchfile that was read again.
  */
 #ifndef EXEC_EXECUTOR_PRIVATE_H
 #define EXEC_EXECUTOR_PRIVATE_H
@@ -9,6 +10,7 @@
 #include "exec/executor.h"
 #include "orch/merge.h"
 #include "runner/runner.h"
+#include "util/array.h"
 
 struct attempt;
 struct bus;
@@ -20,6 +22,23 @@ struct loop_timer;
 struct run;
 struct syncer;
 struct workspaces;
+
+/* An Orchfile as it was read once, and what belongs to it. Attempts go on in the one in which they began */
+struct generation {
+	struct generation *before; /* those before it that still have attempts, newest first */
+	struct plan *plan;
+	struct context context;
+	size_t attempts; /* of one before: how many it has */
+	void (*release)(void *owner);
+	void *owner;
+};
+
+/* a task that has no part in the run any more, since the Orchfile was read again */
+struct gone {
+	char *name;
+	unsigned attempts;
+	enum orch_task_state state; /* final */
+};
 
 struct executor {
 	const struct orch_run_options *options;
@@ -36,7 +55,7 @@ struct executor {
 	struct supervision *supervision;
 	struct runner runner;
 	struct workspaces *workspaces;
-	struct context context;
+	struct generation *generation; /* the present one */
 	struct bus *bus;
 	struct journal *journal;
 	struct hooks *hooks;
@@ -49,6 +68,8 @@ struct executor {
 
 	struct attempt **running; /* [stream], NULL: none */
 	bool *afresh; /* [stream] its next attempt begins again from its base; until that has been done, then not */
+	ARRAY(struct attempt *) outside; /* those whose task is NO_STREAM, until they are settled */
+	ARRAY(struct gone) gone;
 	struct attempt *ended;    /* to be settled, newest first */
 	const struct attempt *settled; /* the one whose end the schedule is being told; NULL: none */
 	struct loop_idle *settle;
@@ -84,6 +105,22 @@ int executor_must_run(struct executor *ex, uint32_t id, struct orch_error *err);
 /* an attempt that ends before it began, for a reason of its own */
 struct attempt *executor_stillborn(struct executor *ex, uint32_t id, enum orch_outcome outcome, const char *message);
 
+/* of any generation: frees it */
+void executor_drop(struct executor *ex, struct attempt *attempt);
+
+/* --- reload.c --- */
+
+struct generation *generation_new(
+	struct executor *ex, struct plan *plan, void (*release)(void *owner), void *owner);
+/* all of them; nothing of them is used any more */
+void generations_free(struct executor *ex);
+/* an attempt of a generation before the present one is gone */
+void generation_leave(struct executor *ex, const struct plan *plan);
+/* one of ex->outside has ended, or never began: no longer there, told, and its slot free */
+void outside_over(struct executor *ex, struct attempt *attempt, enum orch_task_state state, const char *reason);
+/* how many tasks that have no part in the run any more ended so */
+size_t gone_count(const struct executor *ex, enum orch_task_state state);
+
 /* --- resume.c --- */
 
 /* Finds what a run that was killed has left: adopts what is to run now, settles what has ended, clears away what is
@@ -95,6 +132,8 @@ bool resume_attempt(struct executor *ex, uint32_t id);
 int resume_note(struct executor *ex, const struct attempt *attempt, struct orch_error *err);
 /* orch itself cannot go on: those that outlive it are let go on */
 void resume_leave(struct executor *ex);
+/* the streams are other ones: `before` says which they were in the `old` run. The new one is there */
+void resume_renumber(struct executor *ex, const struct run *old, const uint32_t *before);
 /* it has been dealt with */
 void resume_forget(struct executor *ex, const struct attempt *attempt);
 void resume_release(struct executor *ex);
@@ -107,6 +146,11 @@ void settle_later(void *data, struct attempt *attempt);
 void settle_ended(struct executor *ex);
 /* before the loop sleeps, see executor.h */
 void settle(void *data);
+
+/* --- steer.c --- */
+
+/* -1 with *err: it has not begun, or is over */
+int executor_is_under_way(const struct executor *ex, struct orch_error *err);
 
 /* --- standby.c --- */
 

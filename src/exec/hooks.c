@@ -27,7 +27,7 @@ struct hook_job {
 	struct hook_job *next;
 	struct supervised *tree;
 	struct loop_timer *limit;
-	const struct hook *hook;
+	enum hook_event event;
 	bool timed_out;
 };
 
@@ -71,9 +71,9 @@ static void job_free(struct hook_job *job)
 	free(job);
 }
 
-static void warn(struct hooks *hooks, const struct hook *hook, const char *what)
+static void warn(struct hooks *hooks, enum hook_event event, const char *what)
 {
-	char *message = xasprintf("hook 'on %s': %s; its output is in .orch/runs/%s/hooks.log", hook_names[hook->event],
+	char *message = xasprintf("hook 'on %s': %s; its output is in .orch/runs/%s/hooks.log", hook_names[event],
 		what, hooks->run);
 
 	hooks->warning(hooks->data, message);
@@ -90,7 +90,7 @@ static void on_hook_exit(void *data, const struct child_exit *how)
 			: how->signalled    ? xasprintf("killed by signal %d", how->code)
 					    : xasprintf("exit status %d", how->code);
 
-		warn(hooks, job->hook, what);
+		warn(hooks, job->event, what);
 		free(what);
 	}
 	job_free(job);
@@ -109,7 +109,7 @@ static void on_hook_failed(void *data, int error_number, const char *message)
 	struct hooks *hooks = job->hooks;
 
 	(void)error_number;
-	warn(hooks, job->hook, message);
+	warn(hooks, job->event, message);
 	job_free(job);
 	if (!hooks->running)
 		hooks->idle(hooks->data);
@@ -154,7 +154,7 @@ static void start(struct hooks *hooks, const struct hook *hook, const struct orc
 
 	hooks->number++;
 	job->hooks = hooks;
-	job->hook = hook;
+	job->event = hook->event;
 	job->next = hooks->jobs;
 	hooks->jobs = job;
 	hooks->running++;
@@ -172,7 +172,7 @@ static void start(struct hooks *hooks, const struct hook *hook, const struct orc
 	in = event_file(hooks, event);
 	log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (in < 0 || log < 0) {
-		warn(hooks, hook, strerror(errno));
+		warn(hooks, hook->event, strerror(errno));
 		job_free(job);
 	} else {
 		const struct end_step term = {.signo = SIGTERM, .wait_ms = HOOK_GRACE_MS};
@@ -188,7 +188,7 @@ static void start(struct hooks *hooks, const struct hook *hook, const struct orc
 
 		spec.mark = env.items[env.count - 1];
 		if (supervised_start(&job->tree, hooks->supervision, &spec, &calls, &number, &err) < 0) {
-			warn(hooks, hook, err.message);
+			warn(hooks, hook->event, err.message);
 			job_free(job);
 		} else {
 			job->limit = loop_timer_new(hooks->loop, on_limit, job);
@@ -202,6 +202,11 @@ static void start(struct hooks *hooks, const struct hook *hook, const struct orc
 	free(log_path);
 	strvec_release(&argv);
 	strvec_release(&env);
+}
+
+void hooks_set_project(struct hooks *hooks, const struct project *project)
+{
+	hooks->project = project;
 }
 
 void hooks_fire(struct hooks *hooks, enum hook_event which, const struct orch_event *event)

@@ -16,6 +16,8 @@ typedef void hooks_idle(void *data);
 /* warns by `warning`; `idle` is called when the last running hook has ended */
 struct hooks *hooks_new(const struct project *project, const char *run, struct loop *loop,
 	struct supervision *supervision, hooks_warning *warning, hooks_idle *idle, void *data);
+/* those of another Orchfile from now on; borrowed */
+void hooks_set_project(struct hooks *hooks, const struct project *project);
 void hooks_fire(struct hooks *hooks, enum hook_event which, const struct orch_event *event);
 unsigned hooks_running(const struct hooks *hooks);
 /* signal to all that run */

@@ -94,7 +94,7 @@ static int go_on(struct executor *ex, uint32_t id, const struct detached *one, s
 	if (result == 0)
 		return 1;
 	ex->running[id] = NULL;
-	attempt_free(attempt);
+	executor_drop(ex, attempt);
 	return result > 0 ? 0 : -1;
 }
 
@@ -259,9 +259,43 @@ void resume_leave(struct executor *ex)
 		if (!attempt || !attempt_leave(attempt))
 			continue;
 		ex->running[id] = NULL;
-		attempt_free(attempt);
+		executor_drop(ex, attempt);
 		sched_finish(ex->run, id, ORCH_OUTCOME_STOPPED, "goes on without orch: the next one adopts it", 0);
 	}
+	for (size_t i = ex->outside.count; i-- > 0;) {
+		struct attempt *attempt = ex->outside.items[i];
+
+		if (!attempt_leave(attempt))
+			continue;
+		outside_over(ex, attempt, ORCH_TASK_CANCELLED, "goes on without orch");
+		executor_drop(ex, attempt);
+	}
+}
+
+void resume_renumber(struct executor *ex, const struct run *old, const uint32_t *before)
+{
+	const struct detached **open;
+
+	if (!ex->open)
+		return;
+	open = xcalloc((size_t)ex->project->stream_count + 1, sizeof *open);
+	for (uint32_t id = 0; id < ex->project->stream_count; id++) {
+		if (before[id] != NO_STREAM && run_task(ex->run, id)->in_run)
+			open[id] = ex->open[before[id]];
+	}
+	/* what nobody has dealt with, since its stream was not in the run */
+	for (size_t i = 0; i < ex->detached_count; i++) {
+		const struct detached *one = &ex->detached[i];
+		uint32_t id = project_find(ex->project, one->stream);
+
+		if (id == NO_STREAM || !run_task(ex->run, id)->in_run || run_task(ex->run, id)->attempts > 0 ||
+			(before[id] != NO_STREAM && run_task(old, before[id])->in_run))
+			continue;
+		sched_set_attempts(ex->run, id, one->attempt - 1);
+		open[id] = one;
+	}
+	free(ex->open);
+	ex->open = open;
 }
 
 void resume_forget(struct executor *ex, const struct attempt *attempt)

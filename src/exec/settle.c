@@ -26,10 +26,10 @@ void settle_later(void *data, struct attempt *attempt)
 	loop_idle_arm(ex->settle);
 }
 
-/* what it declared is there, and its stamp says what it was made from. On failure the outcome becomes one */
+/* what it declared is there, and its stamp says what it was made from, as that was when it began. On failure the
+ * outcome becomes one */
 static void complete(struct executor *ex, struct attempt *attempt)
 {
-	struct plan_facts *fact = &ex->plan->facts[attempt->id];
 	struct stamp_detail detail = {0};
 	const char *missing = attempt->workspace ? NULL : fingerprint_missing_output(attempt->stream);
 	struct orch_error err = {0};
@@ -47,14 +47,15 @@ static void complete(struct executor *ex, struct attempt *attempt)
 		attempt->outcome = ORCH_OUTCOME_OUTPUTS;
 		attempt->message = xstrdup(err.message);
 	} else if (values < 0 ||
-		facts_describe(&detail, ex->plan, attempt->id, ex->cache, attempt->run, attempt->number,
+		facts_describe(&detail, attempt->plan, attempt->id, ex->cache, attempt->run, attempt->number,
 			attempt->duration_ms, attempt->workspace, &err) < 0 ||
 		(attempt->stream->set->when != WHEN_FAILURE &&
 			stamp_store_put(ex->store, attempt->stream->name, &detail, &err) < 0)) {
 		attempt->outcome = ORCH_OUTCOME_INTERNAL;
 		attempt->message = xasprintf("its work succeeded, but that could not be recorded: %s", err.message);
 	} else {
-		fact->stamp = detail.stamp;
+		if (attempt->task != NO_STREAM)
+			ex->plan->facts[attempt->task].stamp = detail.stamp;
 		if (attempt->stream->set->when != WHEN_FAILURE) {
 			stamp_write(&text, attempt->stream->name, &detail);
 			orch_event_init(&event, ORCH_EVENT_STAMPED);
@@ -97,14 +98,40 @@ static void refill(struct executor *ex, struct attempt *list)
 	bool freed = false;
 
 	for (struct attempt *attempt = list; attempt; attempt = attempt->next) {
-		if (attempt->outcome != ORCH_OUTCOME_SUCCESS || attempt->outdated ||
+		if (attempt->outcome != ORCH_OUTCOME_SUCCESS || attempt->outdated || attempt->task == NO_STREAM ||
 			attempt->stream->set->outputs.count > 0)
 			return;
 	}
 	for (struct attempt *attempt = list; attempt; attempt = attempt->next)
-		freed |= sched_free_slot(ex->run, attempt->id);
+		freed |= sched_free_slot(ex->run, attempt->task);
 	if (freed)
 		executor_fill_slots(ex);
+}
+
+/* it is in the run no more, and so there is no other attempt: how it ended is how its task did */
+static void end_outside(struct executor *ex, struct attempt *attempt)
+{
+	enum orch_task_state state = attempt->outdated || attempt->outcome == ORCH_OUTCOME_STOPPED
+		? ORCH_TASK_CANCELLED
+		: attempt->outcome == ORCH_OUTCOME_SUCCESS ? ORCH_TASK_COMPLETED
+							   : ORCH_TASK_FAILED;
+	const char *why = failure_reason(attempt);
+
+	outside_over(ex, attempt, state, why ? why : "it is in the Orchfile no more");
+}
+
+static void end_task(struct executor *ex, struct attempt *attempt)
+{
+	uint32_t id = attempt->task;
+
+	ex->running[id] = NULL;
+	/* what failed was the recipe before: the one that it has now is still to be tried */
+	if (attempt->plan != ex->plan && attempt->plan->facts[attempt->id].recipe != ex->plan->facts[id].recipe)
+		sched_forgive(ex->run, id);
+	if (attempt->outdated && attempt->outcome != ORCH_OUTCOME_STOPPED)
+		sched_put_back(ex->run, id);
+	else
+		sched_finish(ex->run, id, attempt->outcome, failure_reason(attempt), clock_mono_ms());
 }
 
 void settle_ended(struct executor *ex)
@@ -133,22 +160,21 @@ void settle_ended(struct executor *ex)
 	while (list) {
 		attempt = list;
 		list = attempt->next;
-		ex->running[attempt->id] = NULL;
 		/* what could not be recorded is, by the next orch */
 		if (attempt_outlives_us(attempt) && attempt->outcome != ORCH_OUTCOME_INTERNAL)
 			resume_forget(ex, attempt);
 		/* it has begun again from its base: a retry goes on from there */
-		if (attempt->workspace && attempt->workspace->cwd)
-			ex->afresh[attempt->id] = false;
+		if (attempt->workspace && attempt->workspace->cwd && attempt->task != NO_STREAM)
+			ex->afresh[attempt->task] = false;
 		if (attempt->workspace)
 			workspace_leave(ex->workspaces, attempt, attempt->outcome == ORCH_OUTCOME_SUCCESS);
 		ex->settled = attempt;
-		if (attempt->outdated && attempt->outcome != ORCH_OUTCOME_STOPPED)
-			sched_put_back(ex->run, attempt->id);
+		if (attempt->task == NO_STREAM)
+			end_outside(ex, attempt);
 		else
-			sched_finish(ex->run, attempt->id, attempt->outcome, failure_reason(attempt), clock_mono_ms());
+			end_task(ex, attempt);
 		ex->settled = NULL;
-		attempt_free(attempt);
+		executor_drop(ex, attempt);
 	}
 	ex->settling = was_settling;
 }

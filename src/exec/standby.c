@@ -13,12 +13,12 @@
 /* never started: as if it had not been prepared */
 static void stand_down(struct executor *ex, struct attempt *attempt)
 {
-	uint32_t id = attempt->id;
+	uint32_t id = attempt->task;
 
 	if (attempt->log_fd >= 0)
 		unlink(attempt->log);
 	ex->running[id] = NULL;
-	attempt_free(attempt);
+	executor_drop(ex, attempt);
 	sched_stand_down(ex->run, id);
 }
 
@@ -37,7 +37,7 @@ static void on_got_slot(void *data, struct attempt *attempt)
 
 	/* whoever had the slot is told of first */
 	settle_ended(ex);
-	sched_standby_began(ex->run, attempt->id, attempt->slot);
+	sched_standby_began(ex->run, attempt->task, attempt->slot);
 }
 
 static bool prepare(struct executor *ex, uint32_t id, unsigned jobs)

@@ -10,9 +10,11 @@
 #include "sched/sched.h"
 #include "util/alloc.h"
 #include "util/error.h"
+#include "util/strvec.h"
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 void executor_stop(struct executor *ex, enum orch_stop how, const char *why)
 {
@@ -37,18 +39,21 @@ void executor_stop(struct executor *ex, enum orch_stop how, const char *why)
 			if (ex->running[s] && !(ex->failed_itself && attempt_outlives_us(ex->running[s])))
 				attempt_end(ex->running[s], ORCH_OUTCOME_STOPPED, how == ORCH_STOP_KILL);
 		}
+		for (size_t i = 0; i < ex->outside.count; i++) {
+			if (!(ex->failed_itself && attempt_outlives_us(ex->outside.items[i])))
+				attempt_end(ex->outside.items[i], ORCH_OUTCOME_STOPPED, how == ORCH_STOP_KILL);
+		}
 	}
 	loop_idle_arm(ex->settle);
 }
 
 /* --- by name --- */
 
-static bool is_under_way(const struct executor *ex, struct orch_error *err)
+int executor_is_under_way(const struct executor *ex, struct orch_error *err)
 {
 	if (ex->run && !ex->finishing)
-		return true;
-	error_code(err, ORCH_EUSAGE, ex->run ? "the run is over" : "the run has not begun yet");
-	return false;
+		return 0;
+	return error_code(err, ORCH_EUSAGE, ex->run ? "the run is over" : "the run has not begun yet");
 }
 
 /* what the targets name, each behind its dependencies; groups stand for what they depend on. The caller frees */
@@ -113,16 +118,44 @@ static int refuse(const struct executor *ex, const uint32_t *streams, size_t cou
 		orch_task_state_name((enum orch_task_state)task->state), what);
 }
 
+/* under way, and of a stream that is in the run no more; or NULL */
+static struct attempt *find_outside(const struct executor *ex, const char *name)
+{
+	for (size_t i = 0; i < ex->outside.count; i++) {
+		if (!ex->outside.items[i]->done && strcmp(ex->outside.items[i]->stream->name, name) == 0)
+			return ex->outside.items[i];
+	}
+	return NULL;
+}
+
 int executor_stop_streams(struct executor *ex, const char *const *targets, bool now, const char *why, size_t *count,
 	struct orch_error *err)
 {
-	uint32_t *streams;
-	size_t found, stopped = 0;
+	uint32_t *streams = NULL;
+	size_t found = 0, stopped = 0;
+	struct strvec rest = {0};
 	int result = 0;
 
-	if (!is_under_way(ex, err) || find_targets(ex, targets, &streams, &found, err) < 0)
+	if (executor_is_under_way(ex, err) < 0)
+		return -1;
+	for (const char *const *target = targets; *target; target++) {
+		if (!find_outside(ex, *target))
+			strvec_push(&rest, *target);
+	}
+	if (rest.count > 0)
+		result = find_targets(ex, (const char *const *)rest.items, &streams, &found, err);
+	strvec_release(&rest);
+	if (result < 0)
 		return -1;
 	executor_withdraw(ex);
+	for (; *targets; targets++) {
+		struct attempt *attempt = find_outside(ex, *targets);
+
+		if (attempt) {
+			attempt_end(attempt, ORCH_OUTCOME_STOPPED, now);
+			stopped++;
+		}
+	}
 	for (size_t i = 0; i < found; i++) {
 		if (ex->running[streams[i]] && !ex->running[streams[i]]->done) {
 			attempt_end(ex->running[streams[i]], ORCH_OUTCOME_STOPPED, now);
@@ -146,7 +179,7 @@ int executor_retry(
 	size_t found, retried = 0;
 	int result = 0;
 
-	if (!is_under_way(ex, err) || find_targets(ex, targets, &streams, &found, err) < 0)
+	if (executor_is_under_way(ex, err) < 0 || find_targets(ex, targets, &streams, &found, err) < 0)
 		return -1;
 	executor_withdraw(ex);
 	for (size_t i = 0; i < found; i++)
@@ -164,7 +197,7 @@ int executor_pause(struct executor *ex, bool paused, const char *why, struct orc
 {
 	struct orch_event event;
 
-	if (!is_under_way(ex, err))
+	if (executor_is_under_way(ex, err) < 0)
 		return -1;
 	if (sched_is_paused(ex->run) == paused)
 		return 0;
@@ -183,7 +216,7 @@ int executor_set_jobs(struct executor *ex, unsigned jobs, const char *why, struc
 {
 	struct orch_event event;
 
-	if (!is_under_way(ex, err))
+	if (executor_is_under_way(ex, err) < 0)
 		return -1;
 	if (jobs < 1)
 		return error_code(err, ORCH_EUSAGE, "a run needs at least one slot");

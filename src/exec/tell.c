@@ -103,7 +103,7 @@ void tell_change(void *data, uint32_t stream, enum orch_task_state from, enum or
 	}
 	tell(ex, &event);
 	/* for hooks: a task has no log, its attempts have */
-	if (ex->settled && ex->settled->id == stream)
+	if (ex->settled && ex->settled->task == stream)
 		event.log = ex->settled->log;
 	if (to == ORCH_TASK_FAILED)
 		hooks_fire(ex->hooks, HOOK_STREAM_FAILURE, &event);

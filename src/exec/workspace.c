@@ -3,6 +3,7 @@
 #include "exec/workspace.h"
 
 #include "exec/attempt.h"
+#include "exec/context.h"
 #include "graph/graph.h"
 #include "graph/project.h"
 #include "os/fs.h"
@@ -28,14 +29,13 @@ enum { SHOWN_MAX = 5 }; /* files named in a message */
 
 struct workspaces {
 	struct git *git;
-	const struct project *project;
-	const struct graph *graph;
+	char *dir; /* the repository, or below it where the project is */
 	struct stamp_store *store;
 	struct workspaces_calls calls;
 	struct repo *repo;
 	bool opening, opened;
 	struct orch_error refusal; /* why there is no repository to work in, once opened */
-	char *base_name;
+	char *base_name; /* NULL until it is known, unless `project: base` says it */
 	char *into; /* the branch that base is, where work comes home to; NULL: it is none */
 	char base[GIT_OID_MAX];
 	workspaces_opened *asked; /* who waits for it besides; NULL: nobody */
@@ -207,8 +207,7 @@ static void on_opened(void *data, const struct vcs_end *end, struct repo *repo)
 		start_waiting(all);
 		return;
 	}
-	if (all->project->set.base) {
-		all->base_name = xstrdup(all->project->set.base);
+	if (all->base_name) {
 		ref_resolve(repo, all->base_name, on_base, all);
 		return;
 	}
@@ -236,10 +235,7 @@ static void on_version(void *data, const struct vcs_end *end, const struct git_v
 
 	(void)version;
 	if (end->status == VCS_OK) {
-		char *dir = project_repository(all->project);
-
-		repo_open(all->git, dir, on_opened, all);
-		free(dir);
+		repo_open(all->git, all->dir, on_opened, all);
 		return;
 	}
 	all->refusal = end->err;
@@ -295,18 +291,20 @@ const char *workspace_stamped(const struct stamp_detail *detail, const char *wha
 static int find_sides(struct task *task, struct orch_error *err)
 {
 	struct workspaces *all = task->all;
+	const struct project *project = task->attempt->context->project;
+	const struct graph *graph = task->attempt->context->graph;
 	ARRAY(uint32_t) stack = {0};
-	bool *seen = xcalloc(all->project->stream_count, sizeof *seen);
+	bool *seen = xcalloc(project->stream_count, sizeof *seen);
 	int result = 0;
 
 	*ARRAY_PUSH(&stack) = task->attempt->id;
 	for (size_t next = 0; next < stack.count && result == 0; next++) {
 		uint32_t id = stack.items[next];
-		const edge *deps = graph_deps(all->graph, id);
+		const edge *deps = graph_deps(graph, id);
 
-		for (uint32_t i = 0; i < graph_dep_count(all->graph, id) && result == 0; i++) {
+		for (uint32_t i = 0; i < graph_dep_count(graph, id) && result == 0; i++) {
 			uint32_t dep = EDGE_STREAM(deps[i]);
-			const struct stream *stream = &all->project->streams[dep];
+			const struct stream *stream = &project->streams[dep];
 			struct stamp_detail detail = {0};
 
 			if (EDGE_ORDER_ONLY(deps[i]) || seen[dep])
@@ -412,14 +410,11 @@ static void merge_next(struct task *task)
 static char *place_in(const struct workspaces *all, const char *dir)
 {
 	size_t len = strlen(all->repo->top);
-	char *below = project_repository(all->project), *place;
+	const char *below = all->dir;
 
 	if (strncmp(below, all->repo->top, len) == 0 && below[len] == '/')
-		place = path_join(dir, below + len + 1);
-	else
-		place = xstrdup(dir);
-	free(below);
-	return place;
+		return path_join(dir, below + len + 1);
+	return xstrdup(dir);
 }
 
 /* What it was cut from is noted with it, and counts as long as it is gone on with: the branch that the run began on may
@@ -668,7 +663,7 @@ static void prepare(struct task *task)
 		free(message);
 		return;
 	}
-	workspace->dir = workspace_path(all->project, stream->name);
+	workspace->dir = workspace_path(task->attempt->context->project, stream->name);
 	workspace->branch = workspace_branch(stream);
 	workspace->into = all->into ? xstrdup(all->into) : NULL;
 	if (stream->set->base) {
@@ -902,14 +897,14 @@ static void on_git_idle(void *data)
 }
 
 struct workspaces *workspaces_new(struct loop *loop, struct children *children, const struct project *project,
-	const struct graph *graph, struct stamp_store *store, const struct workspaces_calls *calls)
+	struct stamp_store *store, const struct workspaces_calls *calls)
 {
 	struct workspaces *all = xcalloc(1, sizeof *all);
 
 	all->git = git_new(loop, children, 0);
 	git_on_idle(all->git, on_git_idle, all);
-	all->project = project;
-	all->graph = graph;
+	all->dir = project_repository(project);
+	all->base_name = project->set.base ? xstrdup(project->set.base) : NULL;
 	all->store = store;
 	all->calls = *calls;
 	return all;
@@ -933,5 +928,6 @@ void workspaces_free(struct workspaces *all)
 	repo_free(all->repo);
 	free(all->base_name);
 	free(all->into);
+	free(all->dir);
 	free(all);
 }

@@ -12,7 +12,6 @@
 
 struct attempt;
 struct children;
-struct graph;
 struct loop;
 struct project;
 struct stamp_store;
@@ -39,9 +38,10 @@ struct workspaces_calls {
 	void *data;
 };
 
-/* Borrows everything. Nothing is looked at before the first isolated stream */
+/* Borrows all but the project, whose `base` and `repository` hold for all of the run; what streams are comes from their
+ * attempts. Nothing is looked at before the first isolated stream */
 struct workspaces *workspaces_new(struct loop *loop, struct children *children, const struct project *project,
-	const struct graph *graph, struct stamp_store *store, const struct workspaces_calls *calls);
+	struct stamp_store *store, const struct workspaces_calls *calls);
 /* after it is idle, or after children_free(). NULL is fine */
 void workspaces_free(struct workspaces *all);
 /* Calls back with the repository, or with NULL and why there is none; from the loop, or at once where it has been

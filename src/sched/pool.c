@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* which pool each stream is in. Names come from shared settings, so the name of the stream before is often the same
  * pointer */
@@ -88,12 +89,15 @@ unsigned pool_weight(const struct run *run, uint32_t stream)
 	return (unsigned)weight > run->jobs ? run->jobs : (unsigned)weight;
 }
 
-void pool_unblock(struct run *run, uint32_t stream)
+static void unblock(struct run *run, struct run_pool *pool)
 {
-	struct run_pool *pool = pool_of(run, stream);
-
 	if (pool && pool->blocked.count > 0)
 		queue_push(&run->ready, queue_pop(&pool->blocked));
+}
+
+void pool_unblock(struct run *run, uint32_t stream)
+{
+	unblock(run, pool_of(run, stream));
 }
 
 void pool_block(struct run *run, struct queue_item item)
@@ -101,17 +105,46 @@ void pool_block(struct run *run, struct queue_item item)
 	queue_push(&pool_of(run, item.stream)->blocked, item);
 }
 
-static void take_slot(struct run *run, uint32_t stream, uint32_t slot)
+static void grow_slots(struct run *run, uint32_t count)
 {
-	struct run_pool *pool = pool_of(run, stream);
+	if (count <= run->slot_count)
+		return;
+	run->slots = xreallocarray(run->slots, count, sizeof *run->slots);
+	for (; run->slot_count < count; run->slot_count++)
+		run->slots[run->slot_count] = (struct run_slot){.stream = NO_STREAM};
+}
 
-	run->slots[slot] = (struct run_slot){.stream = stream, .weight = pool_weight(run, stream)};
-	run->slot_of[stream] = slot;
+static void fill_slot(struct run *run, uint32_t slot, struct run_slot what)
+{
+	run->slots[slot] = what;
+	if (what.stream != OUTSIDE)
+		run->slot_of[what.stream] = slot;
 	if (slot == run->first_free)
 		run->first_free = slot + 1;
-	run->used += run->slots[slot].weight;
-	if (pool)
-		pool->used++;
+	run->used += what.weight;
+	if (what.pool != NO_POOL)
+		run->pools[what.pool].used++;
+}
+
+static void take_slot(struct run *run, uint32_t stream, uint32_t slot)
+{
+	fill_slot(run, slot,
+		(struct run_slot){.stream = stream,
+			.weight = pool_weight(run, stream),
+			.pool = run->pool_of ? run->pool_of[stream] : NO_POOL});
+}
+
+void pool_carry(struct run *run, uint32_t stream, uint32_t slot, unsigned weight, const char *pool)
+{
+	const struct project *project = run->plan->project;
+	struct run_slot what = {.stream = stream, .weight = weight, .pool = NO_POOL};
+
+	for (uint32_t p = 0; pool && run->pools && p < project->pool_count; p++) {
+		if (strcmp(project->pools[p].name, pool) == 0)
+			what.pool = p;
+	}
+	grow_slots(run, slot + 1);
+	fill_slot(run, slot, what);
 }
 
 void pool_take(struct run *run, uint32_t stream)
@@ -120,13 +153,8 @@ void pool_take(struct run *run, uint32_t stream)
 
 	while (slot < run->slot_count && run->slots[slot].stream != NO_STREAM)
 		slot++;
-	if (slot == run->slot_count) {
-		uint32_t more = run->slot_count ? 2 * run->slot_count : 16;
-
-		run->slots = xreallocarray(run->slots, more, sizeof *run->slots);
-		for (; run->slot_count < more; run->slot_count++)
-			run->slots[run->slot_count] = (struct run_slot){.stream = NO_STREAM};
-	}
+	if (slot == run->slot_count)
+		grow_slots(run, run->slot_count ? 2 * run->slot_count : 16);
 	run->first_free = slot;
 	take_slot(run, stream, slot);
 }
@@ -139,21 +167,27 @@ void pool_hand_over(struct run *run, uint32_t stream, unsigned slot)
 	take_slot(run, stream, slot);
 }
 
-void pool_give_back(struct run *run, uint32_t stream)
+void pool_give_back_slot(struct run *run, uint32_t slot)
 {
-	struct run_pool *pool = pool_of(run, stream);
-	uint32_t slot = run->slot_of[stream];
+	struct run_pool *pool = run->slots[slot].pool == NO_POOL ? NULL : &run->pools[run->slots[slot].pool];
 
-	if (slot == NO_SLOT)
-		return; /* it was given back before */
-	run->slot_of[stream] = NO_SLOT;
 	run->used -= run->slots[slot].weight;
 	run->slots[slot].stream = NO_STREAM;
 	if (slot < run->first_free)
 		run->first_free = slot;
 	if (pool)
 		pool->used--;
-	pool_unblock(run, stream);
+	unblock(run, pool);
+}
+
+void pool_give_back(struct run *run, uint32_t stream)
+{
+	uint32_t slot = run->slot_of[stream];
+
+	if (slot == NO_SLOT)
+		return; /* it was given back before */
+	run->slot_of[stream] = NO_SLOT;
+	pool_give_back_slot(run, slot);
 }
 
 size_t pool_startable(const struct run *run)

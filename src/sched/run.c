@@ -16,8 +16,8 @@ __attribute__((unused)) static const unsigned legal_next[ORCH_TASK_STATES] = {
 	[ORCH_TASK_WAITING] = BIT(READY) | BIT(SKIPPED) | BIT(CANCELLED) | BIT(HELD) | BIT(COMPLETED),
 	[ORCH_TASK_HELD] = BIT(READY) | BIT(CANCELLED) | BIT(SKIPPED),
 	[ORCH_TASK_READY] = BIT(RUNNING) | BIT(CANCELLED) | BIT(SKIPPED) | BIT(WAITING),
-	[ORCH_TASK_RUNNING] = BIT(COMPLETED) | BIT(FAILED) | BIT(BACKOFF) | BIT(CANCELLED) | BIT(READY),
-	[ORCH_TASK_BACKOFF] = BIT(READY) | BIT(CANCELLED) | BIT(FAILED) | BIT(WAITING),
+	[ORCH_TASK_RUNNING] = BIT(COMPLETED) | BIT(FAILED) | BIT(BACKOFF) | BIT(CANCELLED) | BIT(READY) | BIT(WAITING),
+	[ORCH_TASK_BACKOFF] = BIT(READY) | BIT(CANCELLED) | BIT(FAILED) | BIT(WAITING) | BIT(SKIPPED),
 	[ORCH_TASK_COMPLETED] = 0,
 	[ORCH_TASK_FAILED] = BIT(WAITING),
 	[ORCH_TASK_SKIPPED] = BIT(WAITING),
@@ -52,6 +52,8 @@ void run_set_state(struct run *run, uint32_t stream, enum orch_task_state to, co
 		pool_count_ready(run, stream, 1);
 	if (from == ORCH_TASK_RUNNING)
 		standby_count_running(run, stream, -1);
+	if (from == ORCH_TASK_RUNNING)
+		task->carried = 0;
 	if (to == ORCH_TASK_RUNNING)
 		standby_count_running(run, stream, 1);
 	task->state = (uint8_t)to;
@@ -64,6 +66,26 @@ static bool was_needless(const struct run *run, uint32_t stream)
 	const struct task *task = &run->tasks[stream];
 
 	return task->state == ORCH_TASK_SKIPPED && !task->dep_failed && run_settings(run, stream)->when == WHEN_FAILURE;
+}
+
+bool run_is_bad(const struct run *run, uint32_t stream)
+{
+	const struct task *task = &run->tasks[stream];
+
+	if (!task->in_run || !is_final(task->state))
+		return false;
+	return task->state != ORCH_TASK_COMPLETED && !was_needless(run, stream);
+}
+
+uint32_t run_bad_dep(const struct run *run, uint32_t stream)
+{
+	const edge *deps = graph_deps(run->plan->graph, stream);
+
+	for (uint32_t i = 0; i < graph_dep_count(run->plan->graph, stream); i++) {
+		if (run_is_bad(run, EDGE_STREAM(deps[i])))
+			return EDGE_STREAM(deps[i]);
+	}
+	return NO_STREAM;
 }
 
 static void end(struct run *run, uint32_t stream, enum orch_task_state to, const char *reason)
@@ -91,7 +113,7 @@ void run_release(struct run *run, uint32_t stream)
 	}
 }
 
-static void skip(struct run *run, uint32_t stream, uint32_t dep)
+void run_skip(struct run *run, uint32_t stream, uint32_t dep)
 {
 	static const char *const fate[ORCH_TASK_STATES] = {
 		[ORCH_TASK_FAILED] = "failed",
@@ -115,8 +137,10 @@ static void skip_users(struct run *run, uint32_t stream)
 		uint32_t id = EDGE_STREAM(users[i]);
 		const struct task *user = &run->tasks[id];
 
-		if (user->in_run && !is_final(user->state) && !run_is_cleanup(run, id))
-			skip(run, id, stream);
+		/* one that began before it had this dependency goes on */
+		if (user->in_run && !is_final(user->state) && user->state != ORCH_TASK_RUNNING &&
+			!run_is_cleanup(run, id))
+			run_skip(run, id, stream);
 	}
 }
 
@@ -150,7 +174,7 @@ static void release_users(struct run *run, uint32_t stream, bool is_good)
 static void tell_users(struct run *run, uint32_t stream)
 {
 	struct task *task = &run->tasks[stream];
-	bool is_good = task->state == ORCH_TASK_COMPLETED || was_needless(run, stream);
+	bool is_good = !run_is_bad(run, stream);
 
 	if (task->over)
 		return;
@@ -189,11 +213,9 @@ static uint32_t add_task(struct run *run, uint32_t stream)
 	return 1;
 }
 
-static struct run *make(const struct plan *plan, struct plan *results, const struct run_options *options)
+struct run *run_new_empty(const struct plan *plan, struct plan *results, const struct run_options *options)
 {
 	struct run *run = xcalloc(1, sizeof *run);
-	uint32_t count = plan->graph->count;
-	size_t in_run = 0;
 
 	run->plan = plan;
 	run->results = results;
@@ -201,8 +223,17 @@ static struct run *make(const struct plan *plan, struct plan *results, const str
 	run->jobs = options->jobs > 0 ? options->jobs : 1;
 	run->random = options->seed;
 	run->culprit = NO_STREAM;
-	run->tasks = xcalloc((size_t)count + 1, sizeof *run->tasks);
+	run->tasks = xcalloc((size_t)plan->graph->count + 1, sizeof *run->tasks);
 	pool_init(run);
+	return run;
+}
+
+static struct run *make(const struct plan *plan, struct plan *results, const struct run_options *options)
+{
+	struct run *run = run_new_empty(plan, results, options);
+	uint32_t count = plan->graph->count;
+	size_t in_run = 0;
+
 	for (uint32_t s = 0; s < count; s++)
 		in_run += add_task(run, s);
 	run->count[ORCH_TASK_WAITING] = in_run;

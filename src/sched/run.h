@@ -6,7 +6,9 @@
  *   waiting -> ready, skipped, cancelled, held, completed (a group)       held -> ready, cancelled, skipped
  *   ready -> running, cancelled, skipped              running -> completed, failed, backoff, cancelled, ready
  *   backoff -> ready, cancelled, failed               completed, failed, skipped, cancelled: final
- * By a retry (sched_retry) failed, skipped, cancelled -> waiting; what waits for it again: ready, backoff -> waiting
+ * By a retry (sched_retry) failed, skipped, cancelled -> waiting; what waits for it again: ready, backoff -> waiting.
+ * By another plan (reload.h) any of them may begin anew; what it gives a new dependency: running, backoff -> waiting,
+ * backoff -> skipped
  */
 #ifndef SCHED_RUN_H
 #define SCHED_RUN_H
@@ -33,6 +35,7 @@ struct task {
 	uint8_t standby : 1; /* READY, out of the queue, and to start when a slot is free: sched_stand_by() */
 	uint8_t over : 1; /* in a final state, and so is all that it depends on: its users know */
 	uint8_t drained : 1; /* cancelled only because another one failed */
+	uint8_t carried : 1; /* RUNNING what another plan had it be */
 	int64_t wake_ms;  /* of BACKOFF: when it becomes ready */
 };
 

@@ -1,4 +1,4 @@
-/* What run.c, pool.c, retry.c, sched.c and standby.c share; nobody else includes it. */
+/* What run.c, pool.c, reload.c, retry.c, sched.c and standby.c share; nobody else includes it. */
 #ifndef SCHED_RUN_PRIVATE_H
 #define SCHED_RUN_PRIVATE_H
 
@@ -8,6 +8,8 @@
 
 #define NO_POOL UINT32_MAX
 #define NO_SLOT UINT32_MAX
+/* who has a slot: an attempt whose stream has no part in the run any more (reload.h) */
+#define OUTSIDE (UINT32_MAX - 1)
 
 /* a declared pool, in this run */
 struct run_pool {
@@ -20,6 +22,7 @@ struct run_pool {
 struct run_slot {
 	uint32_t stream; /* NO_STREAM: free */
 	unsigned weight; /* slots taken: the stream's weight as it was cut to the jobs at its start */
+	uint32_t pool;   /* in which it has a place, or NO_POOL: as it was at its start */
 };
 
 struct run {
@@ -58,7 +61,15 @@ struct run {
 /* run.c */
 /* as run_new(), but the plan stays as it is: for virtual time, where no result changes */
 struct run *run_new_virtual(const struct plan *plan, const struct run_options *options);
+/* nothing is in it yet: no task has a part */
+struct run *run_new_empty(const struct plan *plan, struct plan *results, const struct run_options *options);
 void run_set_state(struct run *run, uint32_t stream, enum orch_task_state to, const char *reason);
+/* has it ended in a way that keeps those who need it from starting? */
+bool run_is_bad(const struct run *run, uint32_t stream);
+/* the first dependency that is bad, or NO_STREAM */
+uint32_t run_bad_dep(const struct run *run, uint32_t stream);
+/* SKIPPED because of that one; run_work_off() follows */
+void run_skip(struct run *run, uint32_t stream, uint32_t dep);
 static inline const struct settings *run_settings(const struct run *run, uint32_t stream)
 {
 	return run->plan->project->streams[stream].set;
@@ -101,6 +112,11 @@ void pool_take(struct run *run, uint32_t stream);
 void pool_hand_over(struct run *run, uint32_t stream, unsigned slot);
 /* gives slot and place in the pool back */
 void pool_give_back(struct run *run, uint32_t stream);
+/* after another plan: `stream` (or OUTSIDE) has the slot, and the place in the pool of that name (NULL: none), that it
+ * had before */
+void pool_carry(struct run *run, uint32_t stream, uint32_t slot, unsigned weight, const char *pool);
+/* what OUTSIDE has, given back */
+void pool_give_back_slot(struct run *run, uint32_t slot);
 /* READY tasks whose pool has room */
 size_t pool_startable(const struct run *run);
 
@@ -116,6 +132,12 @@ int64_t retry_delay_ms(struct run *run, uint32_t stream);
 /* one attempt more, in the slot that has been taken for it: RUNNING */
 void run_begin(struct run *run, uint32_t stream, const char *reason);
 void sched_enqueue(struct run *run, uint32_t stream);
+/* after a failure, when the last running task has ended: what was not started never will be. Clean-up streams behind it
+ * are let start */
+void sched_drain(struct run *run);
+/* of a task that ran, or waited for its next attempt: READY again; WAITING, where another plan has given it something
+ * to wait for meanwhile; SKIPPED, where that failed */
+void sched_ready_again(struct run *run, uint32_t stream, const char *reason);
 
 /* standby.c */
 /* one more (+1) or one fewer (-1) task is RUNNING: this one */

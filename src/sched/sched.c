@@ -39,16 +39,31 @@ static bool is_waiting(const struct run *run, const struct queue_item *item)
 	return task->state == ORCH_TASK_BACKOFF && task->wake_ms == -item->rank;
 }
 
+void sched_ready_again(struct run *run, uint32_t stream, const char *reason)
+{
+	bool is_cleanup = run_is_cleanup(run, stream);
+	uint32_t bad = is_cleanup ? NO_STREAM : run_bad_dep(run, stream);
+
+	if (bad == NO_STREAM && run->tasks[stream].blockers == 0) {
+		run_set_state(run, stream, ORCH_TASK_READY, reason);
+		sched_enqueue(run, stream);
+		return;
+	}
+	run_set_state(run, stream, ORCH_TASK_WAITING, reason);
+	if (bad != NO_STREAM) {
+		run_skip(run, stream, bad);
+		run_work_off(run);
+	}
+}
+
 /* tasks whose backoff is over are ready */
 static void wake(struct run *run, int64_t now_ms)
 {
 	while (run->backoff.count > 0 && -run->backoff.items[0].rank <= now_ms) {
 		struct queue_item item = queue_pop(&run->backoff);
 
-		if (!is_waiting(run, &item))
-			continue;
-		run_set_state(run, item.stream, ORCH_TASK_READY, NULL);
-		sched_enqueue(run, item.stream);
+		if (is_waiting(run, &item))
+			sched_ready_again(run, item.stream, NULL);
 	}
 }
 
@@ -64,6 +79,11 @@ void run_begin(struct run *run, uint32_t stream, const char *reason)
 void sched_set_attempts(struct run *run, uint32_t stream, unsigned attempts)
 {
 	run->tasks[stream].attempts = attempts < UINT16_MAX ? (uint16_t)attempts : UINT16_MAX;
+}
+
+void sched_forgive(struct run *run, uint32_t stream)
+{
+	run->tasks[stream].forgiven = run->tasks[stream].attempts;
 }
 
 void sched_begin(struct run *run, uint32_t stream, const char *reason)
@@ -109,9 +129,7 @@ unsigned sched_slot(const struct run *run, uint32_t stream)
 	return run->slot_of[stream];
 }
 
-/* after a failure, when the last running task has ended: what was not started never will be. Clean-up streams behind it
- * are let start */
-static void drain(struct run *run)
+void sched_drain(struct run *run)
 {
 	uint32_t *cancelled;
 	size_t count = 0;
@@ -214,7 +232,7 @@ void sched_finish(struct run *run, uint32_t stream, enum orch_outcome outcome, c
 		fail(run, stream, reason, now_ms);
 		break;
 	}
-	drain(run);
+	sched_drain(run);
 }
 
 void sched_put_back(struct run *run, uint32_t stream)
@@ -225,9 +243,8 @@ void sched_put_back(struct run *run, uint32_t stream)
 		run_set_state(run, stream, ORCH_TASK_CANCELLED, "not started: the run was stopped");
 		return;
 	}
-	run_set_state(run, stream, ORCH_TASK_READY, NULL);
-	sched_enqueue(run, stream);
-	drain(run);
+	sched_ready_again(run, stream, NULL);
+	sched_drain(run);
 }
 
 int64_t sched_next_wake(const struct run *run)
@@ -252,6 +269,11 @@ void sched_stop(struct run *run, const char *reason)
 bool sched_is_stopping(const struct run *run)
 {
 	return run->stopping;
+}
+
+bool sched_is_stopped(const struct run *run)
+{
+	return run->stopped;
 }
 
 void sched_set_jobs(struct run *run, unsigned jobs)

@@ -14,6 +14,8 @@
 bool sched_next(struct run *run, int64_t now_ms, uint32_t *stream);
 /* `stream` has been tried so often before this run */
 void sched_set_attempts(struct run *run, uint32_t stream, unsigned attempts);
+/* what it has been tried so far counts against nothing: it was something else then */
+void sched_forgive(struct run *run, uint32_t stream);
 /* A READY task whose attempt is under way already, started by somebody who is gone: RUNNING, as with sched_next(), over
  * the limits if need be; `reason` goes to on_change */
 void sched_begin(struct run *run, uint32_t stream, const char *reason);
@@ -64,6 +66,8 @@ bool sched_retry(struct run *run, uint32_t stream, const char *reason);
 
 /* true once a failure (without keep_going) or sched_stop() keeps new tasks from starting */
 bool sched_is_stopping(const struct run *run);
+/* true once sched_stop() does */
+bool sched_is_stopped(const struct run *run);
 void sched_set_jobs(struct run *run, unsigned jobs);
 unsigned sched_jobs(const struct run *run);
 /* tasks that could start if there were slots: for showing why */

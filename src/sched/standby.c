@@ -33,7 +33,7 @@ static bool may_stand_by(const struct run *run, uint32_t stream)
 
 void standby_count_running(struct run *run, uint32_t stream, int change)
 {
-	if (!is_plain(run, stream))
+	if (run->tasks[stream].carried || !is_plain(run, stream))
 		run->running_not_plain += (size_t)change;
 }
 

@@ -112,8 +112,7 @@ bool sched_retry(struct run *run, uint32_t stream, const char *reason)
 	if (run->stopped || !task->in_run)
 		return false;
 	if (task->state == ORCH_TASK_BACKOFF) {
-		run_set_state(run, stream, ORCH_TASK_READY, reason);
-		sched_enqueue(run, stream);
+		sched_ready_again(run, stream, reason);
 		return true;
 	}
 	if (task->state != ORCH_TASK_FAILED && task->state != ORCH_TASK_CANCELLED)

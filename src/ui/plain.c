@@ -372,6 +372,13 @@ void plain_event(
 		if (plain->verbosity >= 0)
 			steered(plain, out, event);
 		break;
+	case ORCH_EVENT_RELOADED:
+		if (plain->verbosity >= 0) {
+			add_tag(plain, out, "reload", TERM_RESET);
+			add_reason(plain->term, out, "", event->message);
+			strbuf_addch(out, '\n');
+		}
+		break;
 	case ORCH_EVENT_OUTPUT:
 	case ORCH_EVENT_ATTEMPT_FINISHED:
 	case ORCH_EVENT_STAMPED:

@@ -8,6 +8,7 @@
 
 #include "sim.h"
 
+#include "sched/reload.h"
 #include "util/alloc.h"
 
 #include <stdio.h>
@@ -29,6 +30,8 @@ static void read_attribute(
 		fail_msg("attribute '%s'", word);
 	else if (strcmp(word, "ms") == 0)
 		more->ms = atol(value);
+	else if (strcmp(word, "recipe") == 0)
+		more->recipe = (uint64_t)atoi(value);
 	else if (strcmp(word, "fail") == 0)
 		more->fail = (unsigned)atoi(value);
 	else if (strcmp(word, "pool") == 0)
@@ -120,6 +123,8 @@ int sim_build(struct sim *sim, const char *text)
 	free(copy);
 	status = graph_build(&sim->graph, project, NULL, &sim->diags);
 	sim->facts = xcalloc(project->stream_count + 1u, sizeof *sim->facts);
+	for (uint32_t s = 0; s < project->stream_count; s++)
+		sim->facts[s].recipe = sim->streams[s].recipe;
 	sim->pool_used = xcalloc(project->pool_count + 1u, sizeof *sim->pool_used);
 	return status;
 }
@@ -222,8 +227,11 @@ static void on_change(
 	void *data, uint32_t stream, enum orch_task_state from, enum orch_task_state to, const char *reason)
 {
 	struct sim *sim = data;
-	const struct settings *set = sim->project.streams[stream].set;
+	const struct settings *set;
 
+	while (sim->next)
+		sim = sim->next;
+	set = sim->project.streams[stream].set;
 	sim->changes++;
 	if (reason)
 		snprintf(sim->streams[stream].reason, sizeof sim->streams[stream].reason, "%s", reason);
@@ -304,6 +312,7 @@ void sim_run(struct sim *sim)
 {
 	size_t total = 0;
 
+	sim_end_outside(sim);
 	while (sim_step(sim))
 		;
 	assert_true(run_is_done(sim->run));
@@ -314,6 +323,54 @@ void sim_run(struct sim *sim)
 	for (uint32_t s = 0; s < sim->graph.count; s++)
 		total -= run_task(sim->run, s)->in_run;
 	assert_int_equal(total, 0);
+}
+
+static void carry_end(struct sim *to, const struct sim *from, struct queue_item end)
+{
+	uint32_t id = project_find(&to->project, from->project.streams[end.stream].name);
+	const struct settings *set;
+
+	if (id == NO_STREAM || !run_task(to->run, id)->in_run) {
+		to->outside_slots = xreallocarray(to->outside_slots, to->outside + 1, sizeof *to->outside_slots);
+		to->outside_slots[to->outside++] = sched_slot(from->run, end.stream);
+		return;
+	}
+	assert_int_equal(run_task(to->run, id)->state, ORCH_TASK_RUNNING);
+	assert_int_equal(sched_slot(to->run, id), sched_slot(from->run, end.stream));
+	set = to->project.streams[id].set;
+	end.stream = id;
+	queue_push(&to->ends, end);
+	to->weight += weight_of(to, id);
+	if (set->pool)
+		to->pool_used[project_pool(&to->project, set->pool) - to->project.pools]++;
+}
+
+void sim_reload(struct sim *to, struct sim *from, const char *text, const char *targets)
+{
+	uint32_t *before;
+
+	sim_init(to, text);
+	before = reload_map(&to->project, &from->project);
+	for (uint32_t s = 0; s < to->graph.count; s++) {
+		if (before[s] != NO_STREAM)
+			to->facts[s].stamp = from->plan.facts[before[s]].stamp;
+	}
+	reload_facts(to->facts, &to->project, from->run, before);
+	free(before);
+	sim_plan(to, targets, false);
+	to->options = from->options;
+	to->now = from->now;
+	strbuf_addstr(&to->order, strbuf_cstr(&from->order));
+	from->next = to;
+	to->run = reload_run(from->run, &to->plan, NULL, 0);
+	for (size_t i = 0; i < from->ends.count; i++)
+		carry_end(to, from, from->ends.items[i]);
+}
+
+void sim_end_outside(struct sim *sim)
+{
+	while (sim->outside > 0)
+		reload_give_back(sim->run, sim->outside_slots[--sim->outside]);
 }
 
 enum orch_task_state sim_state(const struct sim *sim, const char *name)
@@ -361,6 +418,7 @@ void sim_release(struct sim *sim)
 	strbuf_release(&sim->order);
 	free(sim->streams);
 	free(sim->pool_used);
+	free(sim->outside_slots);
 	sim->project.pool_count = 0;
 	free(sim->project.pools);
 	sim->project.pools = NULL;

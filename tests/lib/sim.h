@@ -2,7 +2,7 @@
  * Projects from a few lines of text, and runs of them in virtual time. For tests: what is wrong fails the running
  * cmocka test.
  *
- *   a [ms=5 pool=p weight=2 priority=1 retries=2 fail=1 when=always keep group]: b c | d
+ *   a [ms=5 pool=p weight=2 priority=1 retries=2 fail=1 when=always recipe=1 keep group]: b c | d
  *
  * One stream a line; `pool NAME N` declares a pool. fail=N: the first N attempts fail; `keep`: running it does not
  * change its result; `group`: no work of its own.
@@ -21,6 +21,7 @@ struct sim_stream {
 	int64_t ms;
 	unsigned fail;
 	bool keep;
+	uint64_t recipe;
 	char reason[160]; /* of the last change that had one */
 };
 
@@ -39,6 +40,9 @@ struct sim {
 	unsigned weight, most_weight, most_running;
 	unsigned *pool_used;
 	size_t changes;
+	struct sim *next; /* that goes on in its place: sim_reload() */
+	size_t outside;   /* slots of attempts whose stream it does not have */
+	unsigned *outside_slots;
 };
 
 /* the project and its graph; 0, or -1 with diags */
@@ -56,6 +60,10 @@ void sim_start(struct sim *sim);
  * more */
 bool sim_step(struct sim *sim);
 void sim_run(struct sim *sim);
+/* the run of `from` goes on in `to`, another text; stamps are kept by name. Both are released, `from` last */
+void sim_reload(struct sim *to, struct sim *from, const char *text, const char *targets);
+/* the attempts that went on without a stream end */
+void sim_end_outside(struct sim *sim);
 enum orch_task_state sim_state(const struct sim *sim, const char *name);
 const char *sim_reason(const struct sim *sim, const char *name);
 /* "a:run(never completed) b:complete c:perhaps(a)": wanted streams */
