@@ -380,7 +380,9 @@ static void decide_worktree(struct clean *clean, struct item *item)
 		keep(item,
 			xasprintf("%s; 'orch reset %s' saves it and removes the worktree", item->said, item->stream));
 	else if (!item->removable)
-		keep(item, xasprintf("%s; no stream has its name any more", item->said));
+		keep(item,
+			xasprintf("%s; no stream has its name any more: commit that, or 'git worktree remove -f -f' it",
+				item->said));
 	else if (is_unfinished(clean, item->stream) && branch && !branch->home)
 		keep(item, xasprintf("'%s' has not completed: the next run goes on in it", item->stream));
 	else
@@ -421,8 +423,10 @@ static void decide_branch(struct clean *clean, struct item *item)
 				item->stream));
 	else if (!stream_of(clean, item->stream))
 		keep(item,
-			xasprintf("%zu commit%s that '%s' has not, and no stream has its name any more", item->commits,
-				item->commits == 1 ? "" : "s", base));
+			xasprintf(
+				"%zu commit%s that '%s' has not, and no stream has its name any more: 'git branch -D %s' removes "
+				"it for good",
+				item->commits, item->commits == 1 ? "" : "s", base, item->name));
 	else if (is_unfinished(clean, item->stream))
 		keep(item,
 			xasprintf("%zu commit%s that '%s' has not: the next run goes on with them", item->commits,
