@@ -9,6 +9,10 @@ setup() {
 	repository
 }
 
+teardown() {
+	git_teardown
+}
+
 @test "clean: what the base has goes, what nothing else has stays, each with the reason" {
 	orchfile <<-'E'
 	defaults:
@@ -253,7 +257,8 @@ setup() {
 	"$ORCH" -j4 a c d b >out 2>&1 &
 	orch=$!
 	until_there waits
-	until git rev-parse -q --verify orch/c >/dev/null && [ -n "$(git log --format=%s main..orch/c 2>/dev/null | grep -x c)" ]; do sleep 0.02; done
+	until_true grep -q 'done   c ' out
+	until_true grep -q 'done   d ' out
 	before=$(git for-each-ref)
 	expect 1 conflicts
 	[[ "$output" == *'a and b: shared'* ]]

@@ -67,6 +67,10 @@ nothing_lost() {
 	[ "$(wc -l <"$OUTSIDE/ledger")" -gt "${least:-0}" ] || { echo 'nothing was written'; return 1; }
 }
 
+teardown() {
+	git_teardown
+}
+
 @test "retries, -B, --fresh, keep, touch, reset, merge, clean, prune: nothing that a stream wrote is lost" {
 	orchfile <<-'E'
 	defaults:
@@ -149,12 +153,12 @@ nothing_lost() {
 	orch=$!
 	until_there "$OUTSIDE/slow"
 	until_there "$OUTSIDE/stopped"
-	until grep -q 'FAILED asked' out; do sleep 0.02; done
+	until_true grep -q 'FAILED asked' out
 	touch "$OUTSIDE/good"
 	expect 0 retry asked
 	expect 0 stop --now stopped
-	until grep -q 'done   asked' out; do sleep 0.02; done
-	until grep -q 'FAILED timed' out; do sleep 0.02; done
+	until_true grep -q 'done   asked' out
+	until_true grep -q 'FAILED timed' out
 	expect 0 stop
 	wait "$orch" || true
 	least=40 nothing_lost retry, stop, a timeout

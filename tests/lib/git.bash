@@ -33,14 +33,17 @@ expect() {
 	[ "$status" -eq "$want" ]
 }
 
-# waits until a file is there
-until_there() {
-	local end=$((SECONDS + 30))
-	until [ -e "$1" ]; do
-		[ "$SECONDS" -lt "$end" ] || { echo "never there: $1"; return 1; }
+# waits until a command succeeds, for a minute at most
+until_true() {
+	local end=$((SECONDS + 60))
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$end" ] || { echo "never came true: $*"; return 1; }
 		sleep 0.02
 	done
 }
+
+# waits until a file is there
+until_there() { until_true test -e "$1"; }
 
 # lines of what `orch clean` said, of which each is given as a pattern
 says() {
@@ -48,4 +51,15 @@ says() {
 	for pattern; do
 		grep -qE -- "$pattern" <<<"$output" || { echo "not said: $pattern"; return 1; }
 	done
+}
+
+# lets go on what a test that failed has left waiting, and ends the orch that it started
+git_teardown() {
+	touch "$BATS_TEST_TMPDIR/go" "$BATS_TEST_TMPDIR/project/go"
+	# what has been waited for may be another process by now
+	if [ -n "${orch:-}" ] && jobs -p | grep -qx "$orch"; then
+		kill -TERM "$orch" 2>/dev/null || true
+		wait "$orch" 2>/dev/null || true
+	fi
+	return 0
 }
