@@ -274,8 +274,41 @@ def one_gigabyte(graphs):
                "gigabyte: mv .orch .orch.old; orch -s; sh -c '%s > out'" % command)
 
 
+WORKTREES, FILES = 100, 5000
+
+
+def worktrees(graphs):
+    """Each side once, in a repository of its own: half a million files are made by each."""
+    path = os.path.join(graphs.top, "worktrees")
+    git = "git -c user.name=bench -c user.email=bench@localhost"
+    for side in ("orch", "git"):
+        top = "%s/%s/r" % (path, side)
+        for number in range(FILES):
+            directory = "%s/d%d" % (top, number // 100)
+            os.makedirs(directory, exist_ok=True)
+            with open("%s/f%d" % (directory, number), "w") as out:
+                out.write("%d\n%s" % (number, "x" * 2000))
+        subprocess.run("git init -q -b main && git add . && %s commit -qm first" % git, shell=True, cwd=top, check=True)
+        # nothing of the repository itself is to be read from or written to the disk meanwhile
+        subprocess.run(["git", "gc", "-q"], cwd=top, check=True)
+    with open(path + "/orch/r/Orchfile", "w") as out:
+        out.write("project:\n\tworktrees = ../worktrees\n\ndefaults:\n\tisolate = worktree\n\tkeep = always\n\n")
+        out.write("for n in %s:\n\ts{{n}}:\n\t\t:\n" % " ".join(str(n) for n in range(WORKTREES)))
+    add = "i=0; while [ $i -lt %d ]; do git worktree add -q -b orch/s$i ../worktrees/s$i 2>/dev/null || exit; i=$((i + 1)); done" % WORKTREES
+    os.sync()
+    by_git, _ = measure(["sh", "-c", add], path + "/git/r")
+    os.sync()
+    orch, peak = measure([ORCH, "-j16", "-s"], path + "/orch/r")
+    made = len(os.listdir(path + "/orch/worktrees"))
+    if made != WORKTREES or len(os.listdir(path + "/git/worktrees")) != WORKTREES:
+        sys.exit("bench: %d worktrees instead of %d" % (made, WORKTREES))
+    yield Line("%d worktrees of a repository with %d files, against `git worktree add` one after the other" % (WORKTREES, FILES),
+               "%s : %s = **%.2f** (peak of orch: %.1f MB; load %.1f)" % (ms(orch), ms(by_git), orch / by_git, peak / 1024, os.getloadavg()[0]),
+               "at most 1.00 of git", orch <= by_git, "worktrees/orch/r: orch -j16 -s; ../../git/r: %s" % add)
+
+
 # what makes many files comes first: see forget()
-PARTS = (independent, start_up, nothing_to_do, dry_run, sleeping, one_gigabyte)
+PARTS = (independent, start_up, nothing_to_do, dry_run, sleeping, one_gigabyte, worktrees)
 
 
 # --- the table ---------------------------------------------------------------------------------------------------------------------
