@@ -25,8 +25,10 @@ enum {
 	ATTEMPTS_MAX = 24,    /* of a stream: the last ones */
 	LINE_BYTES = 4096,    /* of the end of a log, to find its last line */
 	LINE_MAX_BYTES = 300, /* of a last line */
-	NONE = UINT32_MAX,
 };
+
+/* no stream */
+#define NONE UINT32_MAX
 
 struct attempt {
 	int64_t number, slot, started_ms, ended_ms; /* ended: 0 while it runs */
