@@ -41,6 +41,7 @@ until_true() {
 }
 
 serve() {
+	rm -f "$BATS_TEST_TMPDIR/address"
 	"$ORCH" serve --port 0 "$@" >"$BATS_TEST_TMPDIR/address" 2>"$BATS_TEST_TMPDIR/said" 3>&- &
 	server=$!
 	until_true test -s "$BATS_TEST_TMPDIR/address"
