@@ -344,17 +344,9 @@ static int run_session(
 
 	if (loop_new(&session->loop, &err) < 0)
 		return say_error(&err);
-	make_ui(session);
-	if (ui_is_live(session->ui)) {
-		int64_t serial, at_jobs, critical;
-		size_t known;
-
-		orch_plan_times(plan, &serial, &at_jobs, &critical, &known);
-		if (known)
-			ui_set_end(session->ui, clock_wall_ms() + at_jobs);
-	}
-	options = run_options(session);
 	log_set_sink(on_log, session, session->options->verbose ? LOG_INFO : LOG_WARN);
+	make_ui(session);
+	options = run_options(session);
 	if (orch_run_new(&session->run, orch, plan, &options, &err) < 0)
 		return say_error(&err);
 	orch_run_listen(session->run, ui_listener(session->ui));

@@ -9,10 +9,13 @@
 #include <unistd.h>
 
 #include "os/clock.h"
+#include "os/fs.h"
 #include "os/loop.h"
+#include "ui/announce.h"
 #include "ui/ci.h"
 #include "ui/plain.h"
 #include "ui/screen.h"
+#include "ui/statusline.h"
 #include "ui/term.h"
 #include "ui/words.h"
 #include "util/alloc.h"
@@ -24,8 +27,15 @@
 enum {
 	FRAME_MS = 67,
 	TICK_MS = 1000,
-	NAME_COLUMNS = 32,    /* at most, and a third of the screen */
+	NAME_COLUMNS = 32, /* at most, and a third of the screen */
+	HELD_LINES = 4,
+	LEFT_EVERY_MS = 1000, /* it takes a look at every stream */
 	ABOVE_MAX = 64 << 10, /* what waits to be printed above, before a frame is drawn early */
+};
+
+/* in status->streams */
+struct positions {
+	size_t *items, count, capacity;
 };
 
 struct live {
@@ -34,11 +44,13 @@ struct live {
 	struct ci no_ci;
 	struct loop_timer *timer;
 	struct loop_signal *resized, *suspended, *continued;
-	ARRAY(size_t) running;   /* positions in status->streams, in order of start */
-	int64_t last_frame_ms;   /* of the loop's clock */
-	int64_t due_ms;          /* when the timer comes; 0: not armed */
-	int64_t clock_offset_ms; /* wall minus monotonic at the start, so that elapsed times never jump */
-	int64_t end_ms;
+	struct positions running, held; /* in order of their start */
+	struct announce announce;
+	const char *format;          /* of the line of the whole; NULL: our own */
+	int64_t last_frame_ms;       /* of the loop's clock */
+	int64_t due_ms;              /* when the timer comes; 0: not armed */
+	int64_t clock_offset_ms;     /* wall minus monotonic at the start, so that elapsed times never jump */
+	int64_t left_ms, left_at_ms; /* until the end, -1: not known; as of when */
 	size_t above;
 	unsigned paused;
 	bool finished, dead;
@@ -97,23 +109,17 @@ static void line_show(struct line *line, struct screen *screen)
 	strbuf_release(&line->text);
 }
 
-static const struct orch_stream_status *running_stream(const struct live *live, size_t i)
+static const struct orch_stream_status *stream_at(const struct live *live, const struct positions *positions, size_t i)
 {
-	return &live->options.status->streams[live->running.items[i]];
+	return &live->options.status->streams[positions->items[i]];
 }
 
-/* whole seconds, so that a line changes once a second at most: "7s", "1m05s", "2h07m" */
 static void line_elapsed(struct line *line, int64_t ms, unsigned columns)
 {
 	char text[UNITS_TEXT_MAX];
 	size_t len;
 
-	if (ms < 0)
-		ms = 0;
-	if (ms < 60000)
-		snprintf(text, sizeof text, "%ds", (int)(ms / 1000));
-	else
-		units_duration(text, ms / 1000 * 1000);
+	statusline_elapsed(text, sizeof text, ms);
 	len = strlen(text);
 	if (len < columns)
 		line_pad(line, columns - (unsigned)len);
@@ -157,6 +163,51 @@ static void draw_stream(struct live *live, const struct orch_stream_status *stre
 	line_show(&line, live->screen);
 }
 
+/* one that waits for a person or a usage limit: until when is said by its reason */
+static void draw_held(struct live *live, const struct orch_stream_status *stream, unsigned columns, unsigned names)
+{
+	const struct term *term = live->options.term;
+	struct line line = {.term = term, .left = columns - 1};
+	struct strbuf name = {0};
+	unsigned width = term_line(&name, stream->name, strlen(stream->name), names, term->unicode);
+
+	line_style(&line, TERM_WARN);
+	line_add(&line, term->unicode ? "\xe2\x80\x96" : "=");
+	line_style(&line, TERM_RESET);
+	line_pad(&line, 1);
+	line_add(&line, strbuf_cstr(&name));
+	strbuf_release(&name);
+	line_pad(&line, names - width + 3);
+	line_style(&line, TERM_WARN);
+	line_add(&line, "held");
+	line_style(&line, TERM_RESET);
+	if (stream->reason != NULL) {
+		line_pad(&line, 2);
+		line_add(&line, stream->reason);
+	}
+	line_show(&line, live->screen);
+}
+
+static void draw_more(struct live *live, size_t count, const char *what, unsigned columns)
+{
+	struct line line = {.term = live->options.term, .left = columns - 1};
+
+	line_pad(&line, 2);
+	line_addf(&line, "... and %zu more%s", count, what);
+	line_show(&line, live->screen);
+}
+
+static void draw_formatted(struct live *live, unsigned columns, int64_t now)
+{
+	struct line line = {.term = live->options.term, .left = columns - 1};
+	struct strbuf text = {0};
+
+	statusline_format(&text, live->format, live->options.status, now, live->left_ms);
+	line_add(&line, strbuf_cstr(&text));
+	strbuf_release(&text);
+	line_show(&line, live->screen);
+}
+
 static void draw_whole(struct live *live, unsigned columns, int64_t now)
 {
 	const struct orch_status *status = live->options.status;
@@ -192,10 +243,10 @@ static void draw_whole(struct live *live, unsigned columns, int64_t now)
 	}
 	line_pad(&line, 2);
 	line_elapsed(&line, now - status->started_ms, 0);
-	if (live->end_ms > now && status->stopping == NULL) {
+	if (live->left_ms > 0 && status->stopping == NULL && status->paused == NULL) {
 		line_add(&line, ", about");
 		line_pad(&line, 1);
-		line_elapsed(&line, live->end_ms - now + 999, 0);
+		line_elapsed(&line, live->left_ms + 999, 0);
 		line_pad(&line, 1);
 		line_add(&line, "left");
 	}
@@ -211,20 +262,32 @@ static void draw_whole(struct live *live, unsigned columns, int64_t now)
 	line_show(&line, live->screen);
 }
 
-static unsigned name_column(const struct live *live, size_t shown, unsigned columns)
+static unsigned widest(const struct live *live, const struct positions *positions, size_t shown, unsigned most)
 {
-	unsigned most = columns / 3 < NAME_COLUMNS ? columns / 3 : NAME_COLUMNS, widest = 4;
 	struct strbuf name = {0};
+	unsigned result = 0;
 
 	for (size_t i = 0; i < shown; i++) {
-		const char *text = running_stream(live, i)->name;
+		const char *text = stream_at(live, positions, i)->name;
 		unsigned width = term_line(&name, text, strlen(text), most, live->options.term->unicode);
+
 		strbuf_truncate(&name, 0);
-		if (width > widest)
-			widest = width;
+		if (width > result)
+			result = width;
 	}
 	strbuf_release(&name);
-	return widest < most || most < 4 ? widest : most;
+	return result;
+}
+
+static unsigned name_column(const struct live *live, size_t shown, size_t held, unsigned columns)
+{
+	unsigned most = columns / 3 < NAME_COLUMNS ? columns / 3 : NAME_COLUMNS, least = 4;
+	unsigned running = widest(live, &live->running, shown, most), other = widest(live, &live->held, held, most);
+	unsigned width = running > other ? running : other;
+
+	if (width < least)
+		width = least;
+	return width < most || most < least ? width : most;
 }
 
 static void died(struct live *live)
@@ -234,28 +297,64 @@ static void died(struct live *live)
 	live->dead = true;
 }
 
+/* how many of `count` lines fit into *room, with one that says how many more there are; takes them from it */
+static size_t take_room(size_t count, size_t *room)
+{
+	size_t shown = count <= *room ? count : *room > 0 ? *room - 1 : 0;
+
+	*room -= count <= *room ? count : *room;
+	return shown;
+}
+
+static void draw_streams(struct live *live, unsigned columns, size_t room, int64_t now)
+{
+	size_t all = room, held_room, shown, held, running = live->running.count;
+	unsigned names;
+
+	/* those that are held get what is left, and a line at least */
+	if (live->held.count > 0 && room > 2)
+		room--;
+	shown = take_room(running, &room);
+	held_room = live->held.count > 0 && all > 2 ? room + 1 : 0;
+	if (held_room > HELD_LINES)
+		held_room = HELD_LINES;
+	held = take_room(live->held.count, &held_room);
+	names = name_column(live, shown, held, columns);
+	for (size_t i = 0; i < shown; i++)
+		draw_stream(live, stream_at(live, &live->running, i), columns, names, now);
+	if (shown < running && all > 0)
+		draw_more(live, running - shown, "", columns);
+	for (size_t i = 0; i < held; i++)
+		draw_held(live, stream_at(live, &live->held, i), columns, names);
+	if (held < live->held.count && all > 2)
+		draw_more(live, live->held.count - held, " held", columns);
+}
+
 static void draw(struct live *live)
 {
-	unsigned columns, rows, names;
-	size_t room, shown = live->running.count;
+	unsigned columns, rows;
 	int64_t now = now_ms(live);
 
 	if (live->paused > 0 || live->finished || live->dead)
 		return;
 	screen_size(live->screen, &columns, &rows);
-	room = rows > 2 ? rows - 2 : 0; /* the line of the whole, and one above that can be scrolled */
-	if (shown > room)
-		shown = room > 0 ? room - 1 : 0;
-	names = name_column(live, shown, columns);
-	for (size_t i = 0; i < shown; i++)
-		draw_stream(live, running_stream(live, i), columns, names, now);
-	if (shown < live->running.count && room > 0) {
-		struct line line = {.term = live->options.term, .left = columns - 1};
-		line_pad(&line, 2);
-		line_addf(&line, "... and %zu more", live->running.count - shown);
-		line_show(&line, live->screen);
+	if (live->left_at_ms == 0 || now - live->left_at_ms >= LEFT_EVERY_MS) {
+		live->left_ms = orch_status_left_ms(live->options.status, now);
+		live->left_at_ms = now;
 	}
-	draw_whole(live, columns, now);
+	/* the line of the whole, and one above that can be scrolled */
+	draw_streams(live, columns, rows > 2 ? rows - 2 : 0, now);
+	if (live->format != NULL)
+		draw_formatted(live, columns, now);
+	else
+		draw_whole(live, columns, now);
+	if (live->announce.title) {
+		struct strbuf title = {0};
+
+		announce_title(&title, live->options.status);
+		screen_title(live->screen, strbuf_cstr(&title));
+		strbuf_release(&title);
+	}
 	if (screen_show(live->screen) != 0)
 		died(live);
 	live->above = 0;
@@ -326,22 +425,22 @@ static bool is_ignored(int signo)
 
 /* ---- events ---- */
 
-static void running_add(struct live *live, size_t position)
+static void positions_add(struct positions *positions, size_t position)
 {
-	for (size_t i = 0; i < live->running.count; i++)
-		if (live->running.items[i] == position)
+	for (size_t i = 0; i < positions->count; i++)
+		if (positions->items[i] == position)
 			return;
-	*ARRAY_PUSH(&live->running) = position;
+	*ARRAY_PUSH(positions) = position;
 }
 
 /* was it there? */
-static bool running_remove(struct live *live, size_t position)
+static bool positions_remove(struct positions *positions, size_t position)
 {
-	for (size_t i = 0; i < live->running.count; i++) {
-		if (live->running.items[i] == position) {
-			live->running.count--;
-			memmove(&live->running.items[i], &live->running.items[i + 1],
-				(live->running.count - i) * sizeof *live->running.items);
+	for (size_t i = 0; i < positions->count; i++) {
+		if (positions->items[i] == position) {
+			positions->count--;
+			memmove(&positions->items[i], &positions->items[i + 1],
+				(positions->count - i) * sizeof *positions->items);
 			return true;
 		}
 	}
@@ -431,9 +530,13 @@ static void task_changed(struct live *live, const struct orch_event *event)
 		return;
 	position = (size_t)(stream - live->options.status->streams);
 	if (event->state == ORCH_TASK_RUNNING)
-		running_add(live, position);
+		positions_add(&live->running, position);
 	else
-		was_running = running_remove(live, position);
+		was_running = positions_remove(&live->running, position);
+	if (event->state == ORCH_TASK_HELD)
+		positions_add(&live->held, position);
+	else
+		positions_remove(&live->held, position);
 	if (event->state == ORCH_TASK_COMPLETED || event->state == ORCH_TASK_FAILED)
 		print_ended(live, event, stream);
 	else if (was_running && plain_is_retry(event, stream))
@@ -471,12 +574,6 @@ void live_print(struct live *live, const char *text)
 	}
 }
 
-void live_set_end(struct live *live, int64_t end_ms)
-{
-	live->end_ms = end_ms;
-	wake(live);
-}
-
 void live_pause(struct live *live)
 {
 	if (live->paused++ > 0 || live->finished)
@@ -493,6 +590,17 @@ void live_resume(struct live *live)
 		wake(live);
 }
 
+static void announce(struct live *live)
+{
+	struct strbuf text = {0};
+
+	announce_end(&live->announce, &text, live->options.status);
+	/* a terminal that is gone hears nothing */
+	if (text.len > 0 && !live->dead)
+		(void)!fs_write_all(live->options.term->fd, strbuf_cstr(&text), text.len);
+	strbuf_release(&text);
+}
+
 void live_finish(struct live *live)
 {
 	if (live->finished)
@@ -504,6 +612,7 @@ void live_finish(struct live *live)
 	loop_signal_free(live->continued);
 	if (screen_clear(live->screen) != 0)
 		died(live);
+	announce(live);
 }
 
 struct live *live_new(const struct live_options *options)
@@ -511,6 +620,10 @@ struct live *live_new(const struct live_options *options)
 	struct live *live = xcalloc(1, sizeof *live);
 
 	live->options = *options;
+	live->left_ms = -1;
+	live->format = getenv("ORCH_STATUS");
+	if (!announce_init(&live->announce, options->term))
+		log_warn("ORCH_NOTIFY is not auto, none, bell, osc9 or osc777, with ',10m' or another time behind it");
 	live->screen = screen_new(options->term->fd, options->term->reflows);
 	live->clock_offset_ms = clock_wall_ms() - clock_mono_ms();
 	live->last_frame_ms = loop_now(options->loop) - FRAME_MS;
@@ -528,6 +641,7 @@ void live_free(struct live *live)
 		return;
 	live_finish(live);
 	ARRAY_RELEASE(&live->running);
+	ARRAY_RELEASE(&live->held);
 	screen_free(live->screen);
 	free(live);
 }

@@ -1,5 +1,6 @@
 /*
- * A run at the bottom of a terminal: one line per running stream, one for the whole; what ended is printed above for
+ * A run at the bottom of a terminal: one line per running stream, some for those that are held, one for the whole (or
+ * $ORCH_STATUS, see statusline.h); what ended is printed above for
  * good. Draws on the loop: a moment after an event (at most 15 times a second), and once a second while something runs.
  */
 #ifndef UI_LIVE_H
@@ -28,8 +29,6 @@ struct live *live_new(const struct live_options *options);
 void live_event(struct live *live, const struct orch_event *event);
 /* lines of text for above the view, each with its newline */
 void live_print(struct live *live, const char *text);
-/* the run as a whole is expected to end at that time (ms since 1970); 0: not known */
-void live_set_end(struct live *live, int64_t end_ms);
 /* takes the view away so that others can print, and puts it back. Calls may nest */
 void live_pause(struct live *live);
 void live_resume(struct live *live);

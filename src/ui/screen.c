@@ -31,6 +31,8 @@ struct screen {
 	unsigned shown_columns; /* as of the last frame */
 	ARRAY(struct row) shown, frame;
 	struct strbuf above;
+	char *title;
+	bool titled, new_title; /* the terminal has one of ours; it has to be told of another one */
 };
 
 struct screen *screen_new(int fd, bool reflows)
@@ -77,6 +79,27 @@ void screen_add(struct screen *screen, const char *text, size_t len, unsigned wi
 	row->text = xstrndup(text, len);
 	row->len = len;
 	row->width = width;
+}
+
+void screen_title(struct screen *screen, const char *title)
+{
+	if (title == NULL || (screen->title != NULL && strcmp(title, screen->title) == 0))
+		return;
+	free(screen->title);
+	screen->title = xstrdup(title);
+	screen->new_title = true;
+}
+
+/* the terminal keeps the title from before for us */
+static void add_title(struct screen *screen, struct strbuf *out)
+{
+	if (screen->title == NULL || (screen->titled && !screen->new_title))
+		return;
+	if (!screen->titled)
+		strbuf_addstr(out, "\033[22;0t");
+	strbuf_addf(out, "\033]2;%s\a", screen->title);
+	screen->titled = true;
+	screen->new_title = false;
 }
 
 static void rows_clear(struct row *rows, size_t *count)
@@ -136,7 +159,7 @@ int screen_show(struct screen *screen)
 {
 	struct strbuf out = {0};
 	bool anew = screen->above.len > 0 || screen->shown.count == 0 || screen->columns != screen->shown_columns;
-	bool changed = anew || screen->shown.count != screen->frame.count;
+	bool changed = anew || screen->shown.count != screen->frame.count || screen->new_title;
 
 	if (screen->frame.count == 0)
 		return screen_clear(screen);
@@ -146,6 +169,7 @@ int screen_show(struct screen *screen)
 		if (!screen->visible)
 			term_hidden(screen->fd);
 		strbuf_addstr(&out, FRAME_BEGIN);
+		add_title(screen, &out);
 		add_home(screen, &out);
 		if (anew) {
 			strbuf_addstr(&out, "\033[J\033[?7h");
@@ -180,6 +204,9 @@ int screen_clear(struct screen *screen)
 	strbuf_truncate(&screen->above, 0);
 	if (screen->visible)
 		strbuf_addstr(&out, "\033[?25h");
+	if (screen->titled)
+		strbuf_addstr(&out, "\033[23;0t");
+	screen->titled = false;
 	screen_forget(screen);
 	return put(screen, &out);
 }
@@ -200,5 +227,6 @@ void screen_free(struct screen *screen)
 	ARRAY_RELEASE(&screen->frame);
 	ARRAY_RELEASE(&screen->shown);
 	strbuf_release(&screen->above);
+	free(screen->title);
 	free(screen);
 }

@@ -20,6 +20,9 @@ void screen_size(struct screen *screen, unsigned *columns, unsigned *rows);
 void screen_print(struct screen *screen, const char *text, size_t len);
 /* the next line of the frame; `width` in columns */
 void screen_add(struct screen *screen, const char *text, size_t len, unsigned width);
+/* the title of the window, from the next frame on until the block is taken away; the one before comes back then. Clean
+ * text; NULL: left alone */
+void screen_title(struct screen *screen, const char *title);
 /* shows the frame made of the lines added since the last one; hides the cursor. -1 with errno: the terminal is gone,
  * and nothing is written any more */
 int screen_show(struct screen *screen);

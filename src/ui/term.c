@@ -390,7 +390,7 @@ static void set_echo(int fd, bool on)
 
 void term_restore(void)
 {
-	static const char text[] = "\033[?2026l\033[?7h\033[?25h\033[0m\r\n";
+	static const char text[] = "\033[?2026l\033[?7h\033[?25h\033[0m\033[23;0t\r\n";
 	int saved = errno, fd = (int)hidden_fd;
 
 	if (fd < 0)

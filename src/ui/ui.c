@@ -258,12 +258,6 @@ bool ui_shows_logs(const struct ui *ui)
 	return ui->mode != OUTPUT_NONE;
 }
 
-void ui_set_end(struct ui *ui, int64_t end_ms)
-{
-	if (ui->live != NULL)
-		live_set_end(ui->live, end_ms);
-}
-
 void ui_message(struct ui *ui, const char *text)
 {
 	struct strbuf line = {0};

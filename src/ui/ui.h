@@ -52,8 +52,6 @@ bool ui_is_live(const struct ui *ui);
 bool ui_wants_output(const struct ui *ui);
 /* are failed streams' logs on the screen already, so that a summary need not show them again? */
 bool ui_shows_logs(const struct ui *ui);
-/* when the run will probably end, ms since 1970; 0: not known */
-void ui_set_end(struct ui *ui, int64_t end_ms);
 /* a line of the program's own, without newline, on err_fd above the view */
 void ui_message(struct ui *ui, const char *text);
 /* for printing by other means: takes the view away, puts it back */

@@ -4,7 +4,7 @@
  *
  *   run WANTED STALE          task STREAM STATE [REASON]      start STREAM ATTEMPT [LOG]    output STREAM TEXT finish
  * STREAM OUTCOME CODE MS warn TEXT                 stop WHY                        end                           clock
- * MS (time goes on by that much) many N                    (so many streams, all running)  message TEXT expect MS
+ * MS (time goes on by that much) many N                    (so many streams, all running)  message TEXT expect STREAM STATE MS
  * pause, resume wait                      (until SIGUSR1; the screen stands still and can be looked at)   die SIGNAL
  * (by term_restore() and that signal)
  *
@@ -171,7 +171,11 @@ static bool command(char *line)
 	} else if (strcmp(verb, "clock") == 0) {
 		now += atol(word(&rest));
 	} else if (strcmp(verb, "expect") == 0) {
-		ui_set_end(ui, now + atol(word(&rest)));
+		orch_event_init(&event, ORCH_EVENT_TASK);
+		event.stream = word(&rest);
+		event.state = state_of(word(&rest));
+		event.expected_ms = atol(word(&rest));
+		tell(&event);
 	} else if (strcmp(verb, "many") == 0) {
 		many(atol(word(&rest)));
 	} else if (strcmp(verb, "message") == 0) {

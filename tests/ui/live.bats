@@ -20,7 +20,7 @@ play() {
 	cat >"$dir/script"
 	printf '%s\n' "echo before" "'$UI_DEMO' '$dir/script' & echo \$! >'$dir/pid'; wait \$!" \
 		'echo "end $?"' "exec sleep 1000" >"$dir/sh"
-	LC_ALL=C.UTF-8 env -u CI -u NO_COLOR -u TMUX -u CLICOLOR_FORCE -u XTERM_VERSION \
+	LC_ALL=C.UTF-8 env -u CI -u NO_COLOR -u TMUX -u CLICOLOR_FORCE -u XTERM_VERSION -u ORCH_STATUS -u ORCH_NOTIFY -u ORCH_TITLE \
 		tmux -f /dev/null -L "$socket" new-session -d -x "${1:-80}" -y "${2:-24}" "sh '$dir/sh'"
 }
 
@@ -65,7 +65,11 @@ go_on() {
 		start lint 2 $dir/log
 		output build Compiling main.c
 		clock 65000
-		expect 30000
+		expect build running 95000
+		expect lint running 65000
+		expect test waiting 0
+		expect doc waiting 0
+		expect pack waiting 0
 		wait
 		finish build success 0 65000
 		task build completed
@@ -247,4 +251,92 @@ go_on() {
 		[ "${lines[1]%$'\r'}" = "orch: start  a (1/2): x" ]
 			[[ "$output" != *$'\033['* ]]
 	done
+}
+
+@test "held streams have their reasons; the title of the window counts" {
+	play <<-'END'
+		run 9 6
+		start build 1
+		task review held usage limit of claude until 14:05
+		task ship held approval: 'orch approve ship'
+		wait
+		task review ready
+		finish build success 0 1000
+		task build completed
+		wait
+		end
+	END
+	shows '[0/6] 1 running, 2 held  0s'
+	is <<-'END'
+		before
+		▸ build      0s
+		‖ review   held  usage limit of claude until 14:05
+		‖ ship     held  approval: 'orch approve ship'
+		[0/6] 1 running, 2 held  0s
+	END
+	[ "$(tmux -L "$socket" display -p '#{pane_title}')" = 'orch 0/6' ]
+	go_on
+	shows '[1/6] 1 waiting, 1 held  0s'
+	is <<-'END'
+		before
+		✓ build  1.00s
+		‖ ship   held  approval: 'orch approve ship'
+		[1/6] 1 waiting, 1 held  0s
+	END
+	[ "$(tmux -L "$socket" display -p '#{pane_title}')" = 'orch 1/6' ]
+	go_on
+	shows 'end 0'
+	[ "$(tmux -L "$socket" display -p '#{pane_title}')" = "$(tmux -L "$socket" display -p '#{host}')" ]
+}
+
+@test "many held streams leave room for those that run" {
+	{
+		printf 'run 50 50\n'
+		for i in $(seq 20); do echo "task wait-$i held approval"; done
+		printf 'many 20\nwait\n'
+	} >"$dir/lines"
+	play 80 16 <"$dir/lines"
+	shows '[0/50] 20 running, 20 held  0s'
+	[ "$(screen | grep -c '^▸ stream-')" = 12 ]
+	shows '  ... and 8 more'
+	shows '  ... and 20 more held'
+	go_on
+	shows 'end 0'
+}
+
+@test "ORCH_STATUS is the line of the whole, ORCH_NOTIFY tells of the end of a long run" {
+	printf '%s\n' 'run 9 4' 'start a 1' 'expect a running 90000' 'task b failed x' 'clock 30000' wait 'finish a success 0 30000' \
+		'task a completed' end >"$dir/script"
+	# notify VALUE: all that goes to the terminal, in the file typed
+	notify() {
+		local i
+		rm -f "$dir/typed" "$dir/pid"
+		printf '%s\n' "tmux -L '$socket' pipe-pane -t : 'cat >\"$dir/typed\"'" "'$UI_DEMO' '$dir/script' & echo \$! >'$dir/pid'; wait \$!" \
+			'echo "end $?"' "exec sleep 1000" >"$dir/sh"
+		LC_ALL=C.UTF-8 ORCH_STATUS='%d/%t %p%% %r+%w %f! %e %l %%%q' ORCH_NOTIFY="$1" \
+			env -u CI -u NO_COLOR -u TMUX -u TERM_PROGRAM -u VTE_VERSION \
+			tmux -f /dev/null -L "$socket" new-session -d -x 80 -y 24 "sh '$dir/sh'"
+		shows '1/4 25% 1+0 1! 30s 1m00s %%q' || return 1
+		go_on
+		shows 'end 0' || return 1
+		for i in $(seq 100); do
+			grep -qa 'end 0' "$dir/typed" && break
+			sleep 0.1
+		done
+		tmux -L "$socket" kill-server
+	}
+	notify bell,30s
+	grep -qaF $'\aend 0' "$dir/typed"
+	notify osc9,30s
+	grep -qaF $'\033]9;orch: 1 failed, after 30.0s\a' "$dir/typed"
+	notify osc777,30s
+	grep -qaF $'\033]777;notify;orch;1 failed, after 30.0s\a' "$dir/typed"
+	notify osc9,31s
+	! grep -qaF $'\033]9;' "$dir/typed"
+	notify none,1s
+	! grep -qa $'\033]9;\|\033]777;' "$dir/typed"
+	printf 'a:\n\ttrue\n' >"$dir/Orchfile"
+	run script -qec "env -u CI TERM=xterm ORCH_NOTIFY=loud '${ORCH:-$BATS_TEST_DIRNAME/../../orch}' -C '$dir'" /dev/null </dev/null
+	[ "$status" = 0 ]
+	[[ "$output" == *'ORCH_NOTIFY is not auto'* ]]
 }

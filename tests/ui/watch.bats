@@ -21,8 +21,7 @@ teardown() {
 watch() {
 	local columns=$1 rows=$2
 	shift 2
-	printf '%s\n' "echo before" "sh -c 'echo \$\$ >pid; exec \"$ORCH\" watch $*'" 'echo "end $?"' \
-		'stty -a | grep -o -e "-icanon" -e "-echo "' 'exec sleep 1000' >sh
+	printf '%s\n' "echo before" "sh -c 'echo \$\$ >pid; exec \"$ORCH\" watch $*'" 'echo "end $?"' 'exec sleep 1000' >sh
 	LC_ALL=C.UTF-8 env -u CI -u NO_COLOR -u TMUX -u CLICOLOR_FORCE \
 		tmux -f /dev/null -L "$socket" new-session -d -x "$columns" -y "$rows" "sh ./sh"
 }
@@ -72,10 +71,17 @@ is() {
 	return 1
 }
 
-# the terminal is as it was before: cursor, screen, mouse, wrapping, and the modes that stty would tell of
+# the terminal is as it was before: cursor, screen, mouse, wrapping and modes; before too long, since whoever gives it back is not waited for
 is_restored() {
-	[ "$(tmux -L "$socket" display -p '#{cursor_flag} #{alternate_on} #{mouse_any_flag} #{wrap_flag} #{keypad_cursor_flag}')" = '1 0 0 1 0' ]
-	! screen | grep -q -e '^-icanon' -e '^-echo'
+	local i flags modes
+	for i in $(seq 100); do
+		flags=$(tmux -L "$socket" display -p '#{cursor_flag} #{alternate_on} #{mouse_any_flag} #{wrap_flag} #{keypad_cursor_flag}')
+		modes=$(stty -F "$(tmux -L "$socket" display -p '#{pane_tty}')" -a | grep -o -e '-icanon' -e '-echo\>' || true)
+		[ "$flags $modes" = '1 0 0 1 0 ' ] && return
+		sleep 0.1
+	done
+	echo "flags $flags, modes $modes"
+	return 1
 }
 
 # job: two that wait for the file go, one that fails, one that needs it
@@ -318,16 +324,9 @@ settled() {
 		pid=$(cat pid)
 		[ "$2" = parent ] || pid=$(ps -o pid= --ppid "$pid" | tr -d ' ')
 		kill -"$1" "$pid"
-		if [ "$how" = 'KILL parent 137' ]; then
-			# the shell went on before the screen was given back: only that is looked at
-			for i in $(seq 100); do
-				[ "$(tmux -L "$socket" display -p '#{alternate_on}')" = 0 ] && break
-				sleep 0.1
-			done
-		else
-			shows "^end $3"
-		fi
-		is_restored || { echo "after $how:"; tmux -L "$socket" display -p '#{cursor_flag} #{alternate_on} #{mouse_any_flag} #{wrap_flag} #{keypad_cursor_flag}'; screen; return 1; }
+		# where who waited is killed, the shell goes on before the screen is given back
+		[ "$how" = 'KILL parent 137' ] || shows "^end $3"
+		is_restored || { echo "after $how:"; screen; return 1; }
 		tmux -L "$socket" kill-server
 	done
 	"$ORCH" status --json | grep -q '"running": 2'
