@@ -2,7 +2,6 @@
 
 #include "cli/forge.h"
 
-#include "cli/probe.h"
 #include "os/child.h"
 #include "os/fs.h"
 #include "os/loop.h"
@@ -22,7 +21,7 @@ static const char *const programs[] = {"gh", "glab"};
 
 static bool is_installed(const char *program)
 {
-	char *path = probe_find(program);
+	char *path = fs_find_program(program);
 	bool found = path != NULL;
 
 	free(path);

@@ -7,14 +7,12 @@
 #include "os/loop.h"
 #include "util/alloc.h"
 #include "util/error.h"
-#include "util/path.h"
 #include "util/strbuf.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { AT_ONCE = 3, PATIENCE_MS = 10000, OUTPUT_MAX = 1 << 20, VERSION_MAX = 60 };
@@ -95,26 +93,6 @@ void probe_words(const char *script, struct strvec *out)
 }
 
 /* --- programs --- */
-
-char *probe_find(const char *program)
-{
-	const char *path = getenv("PATH");
-	struct stat st;
-
-	if (strchr(program, '/'))
-		return access(program, X_OK) == 0 ? xstrdup(program) : NULL;
-	while (path && *path) {
-		size_t len = strcspn(path, ":");
-		char *dir = len ? xstrndup(path, len) : xstrdup("."), *candidate = path_join(dir, program);
-
-		free(dir);
-		if (access(candidate, X_OK) == 0 && stat(candidate, &st) == 0 && S_ISREG(st.st_mode))
-			return candidate;
-		free(candidate);
-		path += len + (path[len] == ':');
-	}
-	return NULL;
-}
 
 enum question { ASK_VERSION, ASK_RUN, ASK_RESUME, QUESTIONS };
 
@@ -306,7 +284,7 @@ static void prepare(struct inquest *all, const struct probe_request *request)
 	probe_words(request->run, &words);
 	if (words.count && !strpbrk(words.items[0], "$`\"'{*?")) {
 		request->result->program = xstrdup(words.items[0]);
-		request->result->path = probe_find(words.items[0]);
+		request->result->path = fs_find_program(words.items[0]);
 	}
 	/* a shell has neither a version nor flags that anyone would ask it for */
 	if (request->result->path && strcmp(words.items[0], "sh") != 0) {

@@ -23,8 +23,6 @@ struct probe_request {
 	struct probe_result *result; /* zeroed by the caller, who releases it */
 };
 
-/* where it is in PATH; NULL: it is not. The caller frees */
-char *probe_find(const char *program);
 int probe_programs(const struct probe_request *requests, size_t count, struct orch_error *err);
 void probe_result_release(struct probe_result *result);
 

@@ -3,6 +3,7 @@
 #include "exec/attempt.h"
 
 #include "exec/checkin.h"
+#include "exec/confine.h"
 #include "exec/context.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
@@ -122,6 +123,7 @@ static void finish(struct attempt *attempt, enum orch_outcome outcome, char *mes
 	if (attempt->output && attempt->log_fd >= 0 && attempt->watch)
 		tell_output(attempt);
 	disarm(attempt);
+	confine_end(attempt);
 	attempt->done = true;
 	attempt->outcome = outcome;
 	attempt->message = message;
@@ -302,9 +304,15 @@ static void after_job(struct attempt *attempt)
 {
 	const struct job_exit *how = &attempt->last;
 	struct orch_error err = {0};
+	char *tampering = confine_tampering(attempt), *problem;
 
-	if (attempt->ending) {
+	if (tampering) {
+		fail(attempt, ORCH_OUTCOME_CHANGES, tampering);
+	} else if (attempt->ending) {
 		fail(attempt, attempt->ended_by, NULL);
+	} else if ((problem = confine_problem(
+			    attempt, attempt_phase_name(attempt->phase), !how->signalled && how->code != 0))) {
+		fail(attempt, ORCH_OUTCOME_SPAWN, problem);
 	} else if ((how->signalled || how->code != 0) && how->oom_kills) {
 		fail(attempt, ORCH_OUTCOME_MEMORY, describe_memory(attempt, how));
 	} else if (how->signalled || how->code != 0) {
@@ -459,6 +467,8 @@ bool attempt_leave(struct attempt *attempt)
 	if (!attempt_outlives_us(attempt) || attempt->done || attempt->ending || !attempt->job)
 		return false;
 	disarm(attempt);
+	if (attempt->may_write)
+		workspaces_note_others(attempt->workspaces, -1);
 	checkins_free(attempt->checkins);
 	attempt->checkins = NULL;
 	attempt->ops->leave(attempt->job);
@@ -513,6 +523,7 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 	const struct context *context = attempt->context;
 	struct strbuf script = {0};
 	struct environment env = {0};
+	struct confinement confinement = {0};
 	const struct supervised_slot slot = {
 		.number = slots ? -1 : (int)attempt->slot,
 		.env = slots ? context_slots(attempt->context, slots) : NULL,
@@ -553,8 +564,11 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 		command.script_path = script_path;
 		command.env = env.items;
 		command.mark = env.mark;
-		status = attempt->ops->start(&attempt->job, attempt->runner, &command, &on, error_number, err);
+		status = confine(&confinement, &command, attempt, attempt_phase_name(attempt->phase), err);
 	}
+	if (status == 0)
+		status = attempt->ops->start(&attempt->job, attempt->runner, &command, &on, error_number, err);
+	confinement_release(&confinement);
 	free(script_path);
 	free(record);
 	free(steps);

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 struct checkins;
+struct confiner;
 struct context;
 struct job;
 struct loop;
@@ -44,6 +45,7 @@ struct attempt {
 	struct runner *runner;
 	const struct runner_ops *ops;
 	struct workspaces *workspaces;
+	struct confiner *confiner;
 	bool follow_output;
 
 	/* of an isolated one; NULL before PHASE_WORKTREE, and of the others */
@@ -56,6 +58,7 @@ struct attempt {
 	bool stood_by;   /* it waits for a slot, or has done */
 	bool watched;    /* its timers are set */
 	bool announced;  /* phase_began was called */
+	bool may_write;  /* into the checkout, as workspaces_note_others() knows */
 	bool outdated;   /* it runs what the stream was then, and is no more */
 
 	char *log; /* path */

@@ -3,6 +3,7 @@
 #include "exec/checkin.h"
 
 #include "exec/attempt.h"
+#include "exec/confine.h"
 #include "exec/context.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
@@ -124,6 +125,7 @@ static int start(struct turn *turn, struct orch_error *err)
 	char *path = log_path(attempt), *script_path, part[32];
 	struct strbuf script = {0};
 	struct environment env = {0};
+	struct confinement confinement = {0};
 	struct command command = {.dir = attempt->workspace ? attempt->workspace->cwd : NULL,
 		.shell = context->project->set.shell,
 		.linger_ms = GRACE_MS,
@@ -144,13 +146,16 @@ static int start(struct turn *turn, struct orch_error *err)
 		command.env = env.items;
 		command.mark = env.mark;
 		command.log = log;
-		result = attempt->ops->start(&turn->job, attempt->runner, &command, &on, NULL, err);
+		result = confine(&confinement, &command, attempt, part, err);
 	}
+	if (result == 0)
+		result = attempt->ops->start(&turn->job, attempt->runner, &command, &on, NULL, err);
 	if (log >= 0)
 		close(log);
 	free(script_path);
 	strbuf_release(&script);
 	environment_release(&env);
+	confinement_release(&confinement);
 	return result;
 }
 

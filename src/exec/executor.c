@@ -5,6 +5,7 @@
 #include "event/bus.h"
 #include "event/event.h"
 #include "exec/attempt.h"
+#include "exec/confine.h"
 #include "exec/context.h"
 #include "exec/hooks.h"
 #include "exec/home.h"
@@ -131,6 +132,7 @@ struct attempt *executor_new_attempt(struct executor *ex, uint32_t id, const cha
 	attempt->context = &ex->generation->context;
 	attempt->runner = &ex->runner;
 	attempt->workspaces = ex->workspaces;
+	attempt->confiner = ex->confiner;
 	attempt->follow_output = ex->options->follow_output;
 	attempt->ops = &runner_process;
 	attempt->own_run = run ? xstrdup(run) : NULL;
@@ -144,6 +146,9 @@ struct attempt *executor_new_attempt(struct executor *ex, uint32_t id, const cha
 	attempt->warn = on_attempt_warning;
 	attempt->output = ex->options->follow_output ? tell_output : NULL;
 	attempt->data = ex;
+	attempt->may_write = !workspace_is_wanted(stream);
+	if (attempt->may_write)
+		workspaces_note_others(ex->workspaces, +1);
 	return attempt;
 }
 
@@ -468,10 +473,17 @@ static void finish_run(struct executor *ex)
 
 /* --- life --- */
 
+static bool do_hooks_run(void *data)
+{
+	const struct executor *ex = data;
+
+	return hooks_running(ex->hooks) > 0;
+}
+
 int executor_new(struct executor **out, const struct executor_options *options, struct orch_error *err)
 {
 	struct executor *ex = xcalloc(1, sizeof *ex);
-	const struct workspaces_calls workspaces = {.warning = tell_warning_to, .idle = on_idle, .data = ex};
+	const struct workspaces_calls workspaces = {.warning = tell_warning_to, .idle = on_idle, .hooks_run = do_hooks_run, .data = ex};
 	char *journal_path;
 	int status;
 
@@ -512,6 +524,7 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 	ex->generation = generation_new(ex, ex->plan, NULL, NULL);
 	ex->bus = bus_new();
 	ex->workspaces = workspaces_new(ex->loop, ex->children, ex->project, ex->store, &workspaces);
+	ex->confiner = confiner_new(ex->workspaces);
 	ex->hooks = hooks_new(ex->project, ex->run_id, ex->loop, ex->supervision, on_hook_warning, on_idle, ex);
 	ex->running = xcalloc(ex->project->stream_count, sizeof(struct attempt *));
 	ex->afresh = xcalloc(ex->project->stream_count + 1, sizeof *ex->afresh);
@@ -574,6 +587,8 @@ int executor_execute(struct executor *ex, struct orch_error *err)
 		event.message = ex->targets;
 	tell(ex, &event);
 	hooks_fire(ex->hooks, HOOK_START, &event);
+	if (hooks_running(ex->hooks) > 0)
+		workspaces_note_others(ex->workspaces, 0);
 	free(message);
 	ex->run = run_new(ex->plan, &sched);
 	resume_begin(ex);
@@ -605,6 +620,7 @@ void executor_free(struct executor *ex)
 	hooks_free(ex->hooks);
 	supervision_free(ex->supervision);
 	children_free(ex->children);
+	confiner_free(ex->confiner);
 	workspaces_free(ex->workspaces);
 	loop_idle_free(ex->settle);
 	syncer_free(ex->syncer);

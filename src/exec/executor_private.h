@@ -14,6 +14,7 @@
 
 struct attempt;
 struct bus;
+struct confiner;
 struct detached;
 struct hooks;
 struct journal;
@@ -55,6 +56,7 @@ struct executor {
 	struct supervision *supervision;
 	struct runner runner;
 	struct workspaces *workspaces;
+	struct confiner *confiner;
 	struct generation *generation; /* the present one */
 	struct bus *bus;
 	struct journal *journal;

@@ -176,6 +176,7 @@ void settle_ended(struct executor *ex)
 		ex->settled = NULL;
 		executor_drop(ex, attempt);
 	}
+	workspaces_others_over(ex->workspaces);
 	ex->settling = was_settling;
 }
 

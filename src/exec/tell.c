@@ -6,6 +6,7 @@
 #include "event/event.h"
 #include "exec/attempt.h"
 #include "exec/hooks.h"
+#include "exec/workspace.h"
 #include "graph/project.h"
 #include "os/clock.h"
 #include "os/loop.h"
@@ -110,6 +111,8 @@ void tell_change(void *data, uint32_t stream, enum orch_task_state from, enum or
 	else if (to == ORCH_TASK_COMPLETED && stream != ex->unchanged &&
 		!stream_is_group(&ex->project->streams[stream]))
 		hooks_fire(ex->hooks, HOOK_STREAM_SUCCESS, &event);
+	if (hooks_running(ex->hooks) > 0)
+		workspaces_note_others(ex->workspaces, 0);
 	free(first);
 }
 

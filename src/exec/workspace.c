@@ -4,6 +4,7 @@
 
 #include "exec/attempt.h"
 #include "exec/context.h"
+#include "exec/escape.h"
 #include "graph/graph.h"
 #include "graph/project.h"
 #include "os/fs.h"
@@ -32,6 +33,9 @@ struct workspaces {
 	char *dir; /* the repository, or below it where the project is */
 	struct stamp_store *store;
 	struct workspaces_calls calls;
+	struct escape *escape;
+	bool distrusts;     /* hooks that streams could change */
+	char *hooks_inside; /* where those are, if they are not left out yet; NULL: there are none */
 	struct repo *repo;
 	bool opening, opened;
 	struct orch_error refusal; /* why there is no repository to work in, once opened */
@@ -48,7 +52,7 @@ struct task {
 	struct workspaces *all;
 	struct attempt *attempt;
 	struct task *next;
-	bool afresh;
+	bool afresh, saved;
 	workspace_done *done;
 	size_t home;                         /* of what the dependencies made: contained in the run's base */
 	struct strvec side_names, side_oids; /* what the dependencies made */
@@ -56,6 +60,8 @@ struct task {
 	char *problem;                       /* what is to be said if all are */
 	size_t checked;                      /* of them: contained in the stream's branch */
 	char tip[GIT_OID_MAX];               /* of that branch */
+	enum orch_outcome outcome;           /* what there is to tell once the checkout has been looked at */
+	char *message;
 	size_t stuck;                        /* which of them does not go together with those before it; 0: none */
 };
 
@@ -96,6 +102,7 @@ void workspace_free(struct workspace *workspace)
 	free(workspace->branch);
 	free(workspace->base_name);
 	free(workspace->into);
+	suspect_free(workspace->suspect);
 	free(workspace);
 }
 
@@ -180,17 +187,88 @@ static void start_waiting(struct workspaces *all)
 	}
 }
 
-static void on_base(void *data, const struct vcs_end *end, const char *oid)
+static void on_checkout_known(void *data)
 {
 	struct workspaces *all = data;
 
 	all->opened = true;
+	start_waiting(all);
+}
+
+static void look_at_checkout(struct workspaces *all)
+{
+	escape_begin(all->escape, all->repo, all->base_name, on_checkout_known, all);
+}
+
+static bool is_below(const char *path, const char *dir)
+{
+	size_t len = dir ? strlen(dir) : 0;
+
+	return dir && strncmp(path, dir, len) == 0 && path[len] == '/';
+}
+
+static void leave_out_hooks(struct workspaces *all)
+{
+	char *message;
+
+	if (!all->distrusts || !all->hooks_inside)
+		return;
+	git_leave_out_hooks(all->git);
+	message = xasprintf("the repository's hooks lie in its work tree (%s), where streams with a 'sandbox' could change "
+			    "them: git runs none of them in this run",
+		all->hooks_inside);
+	all->calls.warning(all->calls.data, NULL, message);
+	free(message);
+	free(all->hooks_inside);
+	all->hooks_inside = NULL;
+}
+
+void workspaces_distrust_hooks(struct workspaces *all)
+{
+	all->distrusts = true;
+	leave_out_hooks(all);
+}
+
+static void on_hooks(void *data, const struct git_result *result)
+{
+	struct workspaces *all = data;
+	char *hooks = xstrndup(result->out ? result->out : "", strcspn(result->out ? result->out : "", "\n"));
+
+	/* those in the git directory nobody can change who is confined */
+	if (result->problem || result->code != 0 ||
+		(is_below(hooks, all->repo->top) && !is_below(hooks, all->repo->common_dir) &&
+			!is_below(hooks, all->repo->git_dir)))
+		all->hooks_inside = xstrdup(hooks);
+	free(hooks);
+	leave_out_hooks(all);
+	look_at_checkout(all);
+}
+
+/* the base is known, or why there is none */
+static void look_around(struct workspaces *all)
+{
+	static const char *const argv[] = {"rev-parse", "--path-format=absolute", "--git-path", "hooks", NULL};
+	struct git_command command = {.argv = argv, .in = -1};
+
+	if (all->refusal.message[0]) {
+		all->opened = true;
+		start_waiting(all);
+		return;
+	}
+	command.dir = all->repo->top;
+	git_start(all->git, &command, on_hooks, all);
+}
+
+static void on_base(void *data, const struct vcs_end *end, const char *oid)
+{
+	struct workspaces *all = data;
+
 	if (end->status != VCS_OK)
 		error_set(&all->refusal, "base '%s': %s", all->base_name, end->err.message);
 	else
 		memcpy(all->base, oid, strlen(oid) + 1);
 	all->into = xstrdup(all->base_name);
-	start_waiting(all);
+	look_around(all);
 }
 
 static void on_opened(void *data, const struct vcs_end *end, struct repo *repo)
@@ -211,7 +289,6 @@ static void on_opened(void *data, const struct vcs_end *end, struct repo *repo)
 		ref_resolve(repo, all->base_name, on_base, all);
 		return;
 	}
-	all->opened = true;
 	all->base_name = xstrdup(repo->branch ? repo->branch : "HEAD");
 	all->into = repo->branch ? xstrdup(repo->branch) : NULL;
 	memcpy(all->base, repo->head, sizeof all->base);
@@ -226,7 +303,7 @@ static void on_opened(void *data, const struct vcs_end *end, struct repo *repo)
 		all->calls.warning(all->calls.data, NULL, message);
 		free(message);
 	}
-	start_waiting(all);
+	look_around(all);
 }
 
 static void on_version(void *data, const struct vcs_end *end, const struct git_version *version)
@@ -397,6 +474,12 @@ static void merge_next(struct task *task)
 	struct merge_side theirs;
 
 	if (task->stuck == 0 || task->stuck >= task->side_oids.count) {
+		struct attempt *attempt = task->attempt;
+		const char *escape = attempt->context->project->set.escape;
+		bool fails = escape && strcmp(escape, "fail") == 0;
+
+		if (attempt->stream->set->sandbox == SANDBOX_OFF && !attempt->workspace->suspect)
+			attempt->workspace->suspect = suspect_new(task->all->escape, attempt->stream->name, fails);
 		task_end(task, ORCH_OUTCOME_SUCCESS, NULL);
 		return;
 	}
@@ -727,6 +810,36 @@ static char *untouched(const struct stream *stream, const struct strvec *paths)
 	return count ? strbuf_detach(&text) : NULL;
 }
 
+static void on_looked(void *data, const char *finding)
+{
+	struct task *task = data;
+	char *message = task->message;
+
+	task->message = NULL;
+	if (finding && task->outcome == ORCH_OUTCOME_SUCCESS && !task->saved)
+		task_end(task, ORCH_OUTCOME_CHANGES, finding);
+	else {
+		/* it has failed for another reason already */
+		if (finding)
+			task->all->calls.warning(task->all->calls.data, task->attempt->stream->name, finding);
+		task_end(task, task->outcome, message);
+	}
+	free(message);
+}
+
+/* that is how it ends, but for what it may have done to the checkout */
+static void end_after_look(struct task *task, enum orch_outcome outcome, const char *message)
+{
+	struct suspect *suspect = task->attempt->workspace->suspect;
+
+	task->outcome = outcome;
+	task->message = message ? xstrdup(message) : NULL;
+	if (suspect)
+		escape_look(suspect, on_looked, task);
+	else
+		on_looked(task, NULL);
+}
+
 static void on_changes(void *data, const struct vcs_end *end, const struct strvec *paths)
 {
 	struct task *task = data;
@@ -756,7 +869,7 @@ static void on_changes(void *data, const struct vcs_end *end, const struct strve
 		free(message);
 		free(text);
 	}
-	task_end(task, ORCH_OUTCOME_SUCCESS, NULL);
+	end_after_look(task, ORCH_OUTCOME_SUCCESS, NULL);
 }
 
 static void warn_of(struct task *task, const struct commit_result *result)
@@ -843,7 +956,8 @@ static void on_saved(void *data, const struct vcs_end *end, const struct saved_w
 	if (message)
 		calls->warning(calls->data, stream, message);
 	free(message);
-	task_end(task, end->status == VCS_OK ? ORCH_OUTCOME_SUCCESS : ORCH_OUTCOME_INTERNAL,
+	task->saved = true;
+	end_after_look(task, end->status == VCS_OK ? ORCH_OUTCOME_SUCCESS : ORCH_OUTCOME_INTERNAL,
 		end->status == VCS_OK ? NULL : end->err.message);
 }
 
@@ -887,6 +1001,16 @@ void workspace_leave(struct workspaces *all, const struct attempt *attempt, bool
 	worktree_remove(all->repo, &spec, on_removed, leaving);
 }
 
+const char *workspaces_top(const struct workspaces *all)
+{
+	return all->repo ? all->repo->top : NULL;
+}
+
+const char *workspaces_git_dir(const struct workspaces *all)
+{
+	return all->repo ? all->repo->common_dir : NULL;
+}
+
 /* --- life --- */
 
 static void on_git_idle(void *data)
@@ -900,6 +1024,8 @@ struct workspaces *workspaces_new(struct loop *loop, struct children *children, 
 	struct stamp_store *store, const struct workspaces_calls *calls)
 {
 	struct workspaces *all = xcalloc(1, sizeof *all);
+	const struct escape_calls escape = {
+		.warning = calls->warning, .others = calls->hooks_run, .data = calls->data};
 
 	all->git = git_new(loop, children, 0);
 	git_on_idle(all->git, on_git_idle, all);
@@ -907,7 +1033,18 @@ struct workspaces *workspaces_new(struct loop *loop, struct children *children, 
 	all->base_name = project->set.base ? xstrdup(project->set.base) : NULL;
 	all->store = store;
 	all->calls = *calls;
+	all->escape = escape_new(project, &escape);
 	return all;
+}
+
+void workspaces_note_others(struct workspaces *all, int change)
+{
+	escape_note_others(all->escape, change);
+}
+
+void workspaces_others_over(struct workspaces *all)
+{
+	escape_look_if_quiet(all->escape);
 }
 
 bool workspaces_are_busy(const struct workspaces *all)
@@ -925,6 +1062,8 @@ void workspaces_free(struct workspaces *all)
 	if (!all)
 		return;
 	git_free(all->git);
+	escape_free(all->escape);
+	free(all->hooks_inside);
 	repo_free(all->repo);
 	free(all->base_name);
 	free(all->into);

@@ -16,6 +16,7 @@ struct loop;
 struct project;
 struct stamp_store;
 struct stream;
+struct suspect;
 struct workspaces; /* of a run: the repository, and the commit that the run began with */
 
 /* an attempt's */
@@ -30,11 +31,13 @@ struct workspace {
 	bool set_up;              /* `setup:` has been done in it */
 	char commit[GIT_OID_MAX]; /* once the work is committed: the branch's, */
 	char tree[GIT_OID_MAX];   /* and its tree */
+	struct suspect *suspect;  /* see exec/escape.h; NULL: its commands cannot write elsewhere, or have not begun */
 };
 
 struct workspaces_calls {
 	void (*warning)(void *data, const char *stream, const char *message);
 	void (*idle)(void *data); /* nothing is under way any more */
+	bool (*hooks_run)(void *data); /* scripts that may write into the checkout */
 	void *data;
 };
 
@@ -50,8 +53,19 @@ struct repo;
 typedef void workspaces_opened(void *data, struct repo *repo, const char *problem);
 void workspaces_open(struct workspaces *all, workspaces_opened *call, void *data);
 bool workspaces_are_busy(const struct workspaces *all);
+/* an attempt whose business it is to write into the checkout has begun (+1) or is over (-1), or a hook has begun (0) */
+void workspaces_note_others(struct workspaces *all, int change);
+/* a stream is confined: hooks that it could change are not to be run by git any more */
+void workspaces_distrust_hooks(struct workspaces *all);
+/* some of them are over; once a turn of the loop */
+void workspaces_others_over(struct workspaces *all);
 /* what is under way ends soon, and badly; later calls go on as ever */
 void workspaces_stop(struct workspaces *all);
+
+/* the checkout of the user, and the directory that it shares with its worktrees; NULL before the first workspace is
+ * there */
+const char *workspaces_top(const struct workspaces *all);
+const char *workspaces_git_dir(const struct workspaces *all);
 
 /* does the stream work in a worktree? */
 bool workspace_is_wanted(const struct stream *stream);
@@ -75,7 +89,9 @@ typedef void workspace_done(void *data, enum orch_outcome outcome, const char *m
 void workspace_prepare(struct workspaces *all, struct attempt *attempt, bool afresh, workspace_done *done);
 /* `setup:` has been done */
 int workspace_mark_set_up(struct workspace *workspace, struct orch_error *err);
-/* the work has succeeded: what it left is committed (as `commit` says), `changes` and `touches` are looked at. CHANGES:
+/* both of the following look whether the checkout was written to in the meantime (exec/escape.h).
+ *
+ * the work has succeeded: what it left is committed (as `commit` says), `changes` and `touches` are looked at. CHANGES:
  * it did not do to the tree what it should have; CHECK: a hook refused the commit, and its words are in the log; MERGE:
  * conflicts are not resolved */
 void workspace_commit(struct workspaces *all, struct attempt *attempt, workspace_done *done);

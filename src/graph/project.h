@@ -77,7 +77,7 @@ struct project_settings {
 	const char *base, *worktrees, *runner;
 	const char *repository; /* NULL: the one that the Orchfile is in */
 	enum merge_mode merge;
-	const char *overlap;
+	const char *overlap, *escape; /* as written; NULL: the default */
 	double budget;
 	int64_t limit_wait_ms;
 	struct words redact;

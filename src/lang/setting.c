@@ -18,6 +18,7 @@ static const char *const sandbox_choices[] = {"off", "worktree", "offline", NULL
 static const char *const rerun_choices[] = {"recipe", "inputs", "deps", "missing", NULL};
 static const char *const merge_choices[] = {"manual", "auto", "squash", NULL};
 static const char *const overlap_choices[] = {"warn", "serialize", NULL};
+static const char *const escape_choices[] = {"warn", "fail", NULL};
 static const char *const kind_choices[] = {
 	"exit", "signal", "timeout", "stalled", "check", "spawn", "merge", "outputs", "changes", "memory", NULL};
 static const char *const channel_choices[] = {"own", "all", NULL};
@@ -26,7 +27,6 @@ static const char *const account_choices[] = {"stream", "account", NULL};
 
 static const char *const only_no[] = {"no", NULL};
 static const char *const only_process[] = {"process", NULL};
-static const char *const only_off[] = {"off", NULL};
 static const char *const only_warn[] = {"warn", NULL};
 
 #define BOTH (SCOPE_STREAM | SCOPE_DEFAULTS)
@@ -104,7 +104,7 @@ const struct setting setting_table[] = {
 	{"memory", SETTING_MEMORY, BOTH, NULL, 0, 0, AT(memory), "",
 		"most memory of the attempt's whole process tree; 'SIZE rlimit': else of each process", false, NULL},
 	{"sandbox", SETTING_ENUM, BOTH, sandbox_choices, 0, 0, AT(sandbox), "off",
-		"what the attempt may write and reach", false, only_off},
+		"what the attempt may write and reach", false, NULL},
 	{"approve", SETTING_BOOL, BOTH, NULL, 0, 0, AT(approve), "no", "wait for 'orch approve' before the start",
 		false, only_no},
 	{"rerun", SETTING_RERUN, BOTH, rerun_choices, 0, 0, AT(rerun), "recipe inputs deps",
@@ -129,6 +129,8 @@ const struct setting setting_table[] = {
 	{"repository", SETTING_TEXT, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(repository), "",
 		"directory of the git repository that streams in worktrees work on; default: that of the Orchfile",
 		false, NULL},
+	{"escape", SETTING_ENUM, SCOPE_PROJECT, escape_choices, 0, 0, IN_PROJECT(escape), "warn",
+		"what it is when a stream in a worktree writes into the checkout", false, NULL},
 	{"worktrees", SETTING_TEXT, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(worktrees), "", "directory of the worktrees",
 		false, NULL},
 	{"budget", SETTING_MONEY, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(budget), "",

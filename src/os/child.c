@@ -60,6 +60,7 @@ struct child {
 	enum step step;
 	bool told_kill; /* child_signal(SIGKILL) while the leader lived */
 	bool keep;      /* see child_spec */
+	bool wraps;
 	bool reaps;
 	size_t orphans; /* left processes that are our children now; below them there may be more */
 	int64_t linger_ms;
@@ -280,10 +281,13 @@ static bool is_ending(int signo)
 
 static void signal_listed(const struct child *child, const struct proc_list *list, int signo)
 {
+	bool only_listed = child->wraps && child->step == RUNNING && signo != SIGKILL;
+
 	/* the leader is not reaped: the number is its group's and nobody else's */
-	kill(-child->pid, signo);
+	if (!only_listed)
+		kill(-child->pid, signo);
 	for (size_t i = 0; i < list->count; i++) {
-		if (list->items[i].pgrp != child->pid)
+		if (only_listed || list->items[i].pgrp != child->pid)
 			proc_signal(&list->items[i], signo);
 	}
 }
@@ -770,6 +774,7 @@ int child_spawn(struct child **out, struct children *all, const struct child_spe
 	child->linger_ms = LINGER_MS;
 	child->keep = spec->keep;
 	child->group = spec->group;
+	child->wraps = spec->wraps;
 	child->reaps = spec->reaps;
 	child->on_exit = spec->on_exit;
 	child->data = spec->data;

@@ -53,6 +53,10 @@ struct child_spec {
 	 * NULL: none. Linux only */
 	const struct cgroup *group;
 	int64_t address_space; /* RLIMIT_AS of it and what it starts, in bytes; 0: ours */
+	/* it only wraps what it starts (a sandbox), and would take it along if it died of a signal: those go to its
+	 * descendants alone, but for SIGKILL. It gets no descriptor but 0, 1, 2, and nor does one with `writable` */
+	bool wraps;
+	char *const *writable; /* all that it may write, by Landlock, see landlock_rules(); NULL: anything */
 	bool reaps;            /* it is a subreaper too: as long as it runs, nothing that it started can become ours */
 	/* called once, when the leader is reaped and every descendant that could be found is gone */
 	void (*on_exit)(void *data, const struct child_exit *how);

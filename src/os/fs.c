@@ -485,3 +485,23 @@ char *fs_self(void)
 #endif
 	return NULL;
 }
+
+char *fs_find_program(const char *name)
+{
+	const char *path = getenv("PATH");
+	struct stat st;
+
+	if (strchr(name, '/'))
+		return access(name, X_OK) == 0 ? xstrdup(name) : NULL;
+	while (path && *path) {
+		size_t len = strcspn(path, ":");
+		char *dir = len ? xstrndup(path, len) : xstrdup("."), *candidate = path_join(dir, name);
+
+		free(dir);
+		if (access(candidate, X_OK) == 0 && stat(candidate, &st) == 0 && S_ISREG(st.st_mode))
+			return candidate;
+		free(candidate);
+		path += len + (path[len] == ':');
+	}
+	return NULL;
+}

@@ -32,6 +32,9 @@ bool fs_exists(const char *path);
 bool fs_is_directory(const char *path);
 /* the current directory, malloc'd */
 char *fs_cwd(void);
+/* where PATH of this process has a program of that name, or the name itself if it has a '/' and is one; malloc'd, NULL:
+ * nowhere */
+char *fs_find_program(const char *name);
 /* the path of this program, for starting itself; malloc'd, NULL if unknown */
 char *fs_self(void);
 

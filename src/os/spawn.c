@@ -10,18 +10,25 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 #include <unistd.h>
 
 #include "os/cgroup.h"
 #include "os/child.h"
 #include "os/fs.h"
+#include "os/landlock.h"
 #include "os/open_files.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
 extern char **environ;
 
-enum { FIRST_FREE_FD = 3 };
+enum {
+	FIRST_FREE_FD = 3,
+	FILES_CLOSED_MAX = 65536, /* where they are closed one by one */
+};
 
 int spawner_init(struct spawner *spawner, struct orch_error *err)
 {
@@ -228,12 +235,13 @@ struct confined {
 	const int *from;       /* descriptors to become 0, 1, 2 */
 	int join[CGROUP_DIRS]; /* see cgroup_open_join() */
 	int join_count;
+	int rules;  /* see landlock_rules(); -1: none */
 	int report; /* a pipe: what went wrong; closed by success */
 };
 
 struct confined_failure {
 	int number;
-	bool in_group; /* it could not join its group */
+	enum { OF_START, OF_GROUP, OF_RULES } what; /* of the program, of its group, of its rules */
 };
 
 static void limit_address_space(int64_t bytes)
@@ -251,6 +259,23 @@ static void limit_address_space(int64_t bytes)
 #endif
 }
 
+/* What somebody around us left open might lead a confined one to where it must not get */
+static void close_others_later(void)
+{
+	struct rlimit limit;
+	int last = FILES_CLOSED_MAX;
+
+#ifdef SYS_close_range
+	/* CLOSE_RANGE_CLOEXEC: what is needed until execve(2) stays open */
+	if (syscall(SYS_close_range, (unsigned)FIRST_FREE_FD, ~0u, 4u) == 0)
+		return;
+#endif
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < FILES_CLOSED_MAX)
+		last = (int)limit.rlim_cur;
+	for (int fd = FIRST_FREE_FD; fd < last; fd++)
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
 /* Between vfork(2) and execve(2), with our memory for its own: only what is safe in a signal handler, and nothing of
  * ours is changed. It never returns */
 static void become(const struct confined *plan)
@@ -262,7 +287,7 @@ static void become(const struct confined *plan)
 	setsid();
 	for (int i = 0; i < plan->join_count; i++) {
 		if (write(plan->join[i], "0", 1) != 1) {
-			failure = (struct confined_failure){errno, true};
+			failure = (struct confined_failure){errno, OF_GROUP};
 			goto failed;
 		}
 	}
@@ -279,6 +304,12 @@ static void become(const struct confined *plan)
 	for (int signo = 1; signo < NSIG; signo++)
 		sigaction(signo, &default_action, NULL);
 	limit_address_space(plan->spec->address_space);
+	if (plan->spec->wraps || plan->spec->writable)
+		close_others_later();
+	if (plan->rules >= 0 && landlock_enter(plan->rules) != 0) {
+		failure = (struct confined_failure){errno, OF_RULES};
+		goto failed;
+	}
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execve(plan->file, plan->spec->argv, plan->env);
@@ -300,15 +331,14 @@ __attribute__((noinline)) static pid_t start_plan(const struct confined *plan)
 
 /* 0 and the pid, or errno */
 static int start_confined(const struct child_spec *spec, const char *file, char *const *env, const int from[3],
-	pid_t *pid, bool *in_group)
+	pid_t *pid, struct confined_failure *why)
 {
-	struct confined plan = {.spec = spec, .file = file, .env = env, .from = from};
+	struct confined plan = {.spec = spec, .file = file, .env = env, .from = from, .rules = -1};
 	struct confined_failure failure = {0};
 	sigset_t all, before;
 	int ends[2], number = 0;
 	ssize_t got;
 
-	*in_group = false;
 	if (pipe(ends) != 0)
 		return errno;
 	fcntl(ends[0], F_SETFD, FD_CLOEXEC);
@@ -317,7 +347,10 @@ static int start_confined(const struct child_spec *spec, const char *file, char 
 	plan.join_count = plan.spec->group ? cgroup_open_join(plan.spec->group, plan.join) : 0;
 	if (plan.join_count < 0) {
 		number = errno;
-		*in_group = true;
+		why->what = OF_GROUP;
+	} else if (spec->writable && (plan.rules = landlock_rules(spec->writable, NULL)) < 0) {
+		number = errno;
+		why->what = OF_RULES;
 	} else {
 		/* a handler of ours must not run in the child, where it would change our memory */
 		sigfillset(&all);
@@ -337,16 +370,18 @@ static int start_confined(const struct child_spec *spec, const char *file, char 
 			while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
 				;
 			number = failure.number;
-			*in_group = failure.in_group;
+			*why = failure;
 		}
 	}
+	if (plan.rules >= 0)
+		close(plan.rules);
 	close(ends[0]);
 	return number;
 }
 
 static bool is_confined(const struct child_spec *spec)
 {
-	return spec->group || spec->address_space > 0;
+	return spec->group || spec->address_space > 0 || spec->writable || spec->wraps;
 }
 
 pid_t spawner_start(struct spawner *spawner, const struct child_spec *spec, int *error_number, struct orch_error *err)
@@ -355,7 +390,7 @@ pid_t spawner_start(struct spawner *spawner, const struct child_spec *spec, int 
 	char *file = spec->file ? xstrdup(spec->file) : find_again(spawner, spec, env);
 	int from[3], moved[3] = {-1, -1, -1};
 	int number;
-	bool in_group = false;
+	struct confined_failure why = {0};
 	pid_t pid = -1;
 
 	number = file ? 0 : errno;
@@ -364,7 +399,7 @@ pid_t spawner_start(struct spawner *spawner, const struct child_spec *spec, int 
 	/* what we start finds the limits as we found them */
 	if (number == 0) {
 		open_files_begin_start();
-		number = is_confined(spec) ? start_confined(spec, file, env, from, &pid, &in_group)
+		number = is_confined(spec) ? start_confined(spec, file, env, from, &pid, &why)
 					   : start_plain(spawner, spec, file, env, from, &pid);
 		open_files_end_start();
 	}
@@ -373,7 +408,10 @@ pid_t spawner_start(struct spawner *spawner, const struct child_spec *spec, int 
 			close(moved[i]);
 	}
 	if (number != 0) {
-		if (in_group) {
+		if (why.what == OF_RULES) {
+			errno = number;
+			error_errno(err, "cannot run '%s': Landlock cannot confine it", spec->argv[0]);
+		} else if (why.what == OF_GROUP) {
 			errno = number;
 			error_errno(err, "cannot run '%s': it cannot be moved into its control group", spec->argv[0]);
 		} else {

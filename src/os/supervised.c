@@ -400,6 +400,7 @@ static void build_start(
 		.memory_each = spec->memory_each,
 		/* what may run for hours without us is worth a group that makes sure of its end */
 		.own_group = spec->record != NULL,
+		.wraps = spec->wraps,
 		.slot = spec->slot ? spec->slot->number : -1,
 		.seen = link->ends_seen};
 
@@ -418,6 +419,7 @@ static void build_start(
 	add_text(out, spec->dir);
 	add_text(out, spec->mark);
 	add_text(out, spec->record);
+	head.writec = spec->writable ? add_texts(out, spec->writable) : 0;
 	if (tree->waits) {
 		head.slots = spec->slot->slots;
 		head.per_slot = spec->slot->per_slot;

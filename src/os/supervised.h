@@ -69,6 +69,8 @@ struct supervised_spec {
 	 * the end removes .job, see supervised_forget(). NULL: the shared one */
 	const char *record;
 	const struct supervised_slot *slot; /* NULL: none. Not with `record` */
+	bool wraps;                         /* see child_spec, too for the next */
+	char *const *writable;
 	/* bytes that all of it may have at once, by a control group where supervision_memory() says that this can be
 	 * had; 0: no limit */
 	int64_t memory;

@@ -397,6 +397,8 @@ static bool start(struct supervisor *all, struct request *request, int in, int l
 		spec.env = what.env;
 		spec.dir = what.dir;
 		spec.mark = what.mark;
+		spec.wraps = request->wraps != 0;
+		spec.writable = what.writable;
 		tree->record = what.record ? xstrdup(what.record) : NULL;
 		tree->steps = what.steps;
 		tree->step_count = what.step_count;

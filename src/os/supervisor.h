@@ -28,11 +28,11 @@ struct request {
 	uint64_t id;
 	int32_t signo; /* of REQUEST_SIGNAL */
 	/* of REQUEST_START, with the descriptors for its input and its log beside the first byte. Behind the struct:
-	 * the steps, then the texts, each with a NUL: argv, env, dir, mark, record (empty: none) */
-	uint32_t step_count, argc, envc;
+	 * the steps, then the texts, each with a NUL: argv, env, dir, mark, record (empty: none), writable */
+	uint32_t step_count, argc, envc, writec; /* writec 0: it may write anything */
 	int64_t linger_ms;
 	int64_t memory;        /* see supervised_spec, too for the next two */
-	int32_t memory_each, own_group;
+	int32_t memory_each, own_group, wraps;
 	/* where it runs; -1: nowhere in particular. One that waits has instead, behind the other texts, those of each
 	 * slot; and `seen`, how many ends in slots the asker knew of */
 	int32_t slot;

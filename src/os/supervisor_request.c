@@ -69,9 +69,12 @@ bool start_request_read(struct start_request *out, struct request *request, int 
 	at += steps_size;
 	out->argv = take_texts(&at, end, request->argc, 0);
 	out->env = out->argv ? take_texts(&at, end, request->envc, request->per_slot) : NULL;
-	return out->env && take_text(&out->dir, &at, end) && take_text(&out->mark, &at, end) &&
-		take_text(&out->record, &at, end) &&
-		(request->slots == 0 || add_slot(out->env, request, slot, at, end));
+	if (!out->env || !take_text(&out->dir, &at, end) || !take_text(&out->mark, &at, end) ||
+		!take_text(&out->record, &at, end))
+		return false;
+	if (request->writec > 0 && !(out->writable = take_texts(&at, end, request->writec, 0)))
+		return false;
+	return (request->slots == 0 || add_slot(out->env, request, slot, at, end));
 }
 
 void start_request_release(struct start_request *start)
@@ -79,6 +82,7 @@ void start_request_release(struct start_request *start)
 	free(start->steps);
 	free(start->argv);
 	free(start->env);
+	free(start->writable);
 }
 
 /* --- those that wait --- */

@@ -12,7 +12,7 @@
 struct start_request {
 	struct end_step *steps; /* a copy, for whoever wants to keep it (NULL it then) */
 	unsigned step_count;
-	char **argv, **env;              /* the texts lie in the request */
+	char **argv, **env, **writable; /* the texts lie in the request; writable NULL: anything */
 	const char *dir, *mark, *record; /* so do these; NULL: none */
 };
 

@@ -91,16 +91,17 @@ failed:
 	return -1;
 }
 
-/* the words of the command line that runs the script. -1 with errno */
-static int build_script_argv(struct strvec *argv, const struct command *command, struct orch_error *err)
+/* adds the words of the command line that runs the script. -1 with errno */
+static int add_script_words(struct strvec *argv, const struct command *command, struct orch_error *err)
 {
 	const char *script = command->script;
 	bool has_interpreter = strncmp(script, "#!", 2) == 0;
+	size_t before = argv->count;
 	char *cwd, *path;
 
 	if (!has_interpreter) {
 		strvec_split(argv, command->shell ? command->shell : "sh");
-		if (argv->count == 0) {
+		if (argv->count == before) {
 			error_set(err, "the shell's command line is empty");
 			errno = EINVAL;
 			return -1;
@@ -153,18 +154,26 @@ static int process_start(struct job **out, struct runner *runner, const struct c
 		.record = command->record,
 		.memory = command->memory,
 		.memory_each = command->memory_each,
+		.wraps = command->wraps,
+		.writable = command->writable,
 		.slot = command->slot,
 	};
 	int number = 0, result = 0;
 
 	job->on = *on;
+	for (char *const *word = command->wrap; word && *word; word++)
+		strvec_push(&words, *word);
 	if (command->script) {
-		result = build_script_argv(&words, command, err);
+		result = add_script_words(&words, command, err);
 		number = result == 0 ? 0 : errno;
 		spec.argv = words.items;
 	} else if (!command->argv || !command->argv[0]) {
 		result = error_set(err, "there is no command to run");
 		number = EINVAL;
+	} else if (command->wrap) {
+		for (char *const *word = command->argv; *word; word++)
+			strvec_push(&words, *word);
+		spec.argv = words.items;
 	}
 	if (result == 0)
 		result = supervised_start(&job->tree, runner->supervision, &spec, &calls, &number, err);

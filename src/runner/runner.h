@@ -25,6 +25,9 @@ struct command {
 	const char *script_path; /* where such a file may be written; mode 0700 */
 	char *const *argv;
 	char *const *env;
+	char *const *wrap;     /* words to put before the command's own; NULL: none */
+	bool wraps;            /* what they start stays its parent, see child_spec.wraps */
+	char *const *writable; /* see child_spec.writable; NULL: anything */
 	const char *dir;   /* NULL: the current one */
 	int log;           /* becomes standard output and standard error; opened O_APPEND by the caller, who keeps it */
 	const char *mark;  /* see child_spec.mark */

@@ -63,7 +63,7 @@ struct git {
 	struct children *children;
 	unsigned workers, running, under_way;
 	uint64_t number; /* of commands begun */
-	bool stopping, waiting_for_idle;
+	bool stopping, waiting_for_idle, no_hooks;
 	struct strvec env;
 	struct git_job *waiting, **waiting_end; /* in order */
 	struct git_job *busy;
@@ -110,6 +110,11 @@ struct git *git_new(struct loop *loop, struct children *children, unsigned worke
 	for (size_t i = 0; i < sizeof own_variables / sizeof *own_variables; i++)
 		strvec_setenv(&git->env, own_variables[i][0], own_variables[i][1]);
 	return git;
+}
+
+void git_leave_out_hooks(struct git *git)
+{
+	git->no_hooks = true;
 }
 
 static void close_end(struct pipe_end *end)
@@ -432,6 +437,10 @@ void git_start(struct git *git, const struct git_command *command, git_done *don
 	for (size_t i = 0; i < sizeof own_settings / sizeof *own_settings; i++) {
 		strvec_push(&job->argv, "-c");
 		strvec_push(&job->argv, own_settings[i]);
+	}
+	if (git->no_hooks) {
+		strvec_push(&job->argv, "-c");
+		strvec_push(&job->argv, "core.hooksPath=/dev/null");
 	}
 	if (command->dir) {
 		strvec_push(&job->argv, "-C");

@@ -66,6 +66,8 @@ typedef void git_call(void *data);
 
 /* `workers`: how many commands at once; 0: twice the processors, at least 4. Borrows loop and children */
 struct git *git_new(struct loop *loop, struct children *children, unsigned workers);
+/* from now on, no command runs a hook of the repository */
+void git_leave_out_hooks(struct git *git);
 /* after git_under_way() came to 0, or after children_free(): what is left is then dropped without calls. NULL is fine
  */
 void git_free(struct git *git);

@@ -1,0 +1,327 @@
+#include "config.h"
+
+#include "exec/confine.h"
+
+#include "exec/attempt.h"
+#include "exec/context.h"
+#include "exec/workspace.h"
+#include "graph/project.h"
+#include "os/fs.h"
+#include "os/landlock.h"
+#include "os/sandbox.h"
+#include "runner/runner.h"
+#include "state/statedir.h"
+#include "util/alloc.h"
+#include "util/error.h"
+#include "util/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { GIT_FILE_MAX = 65536 };
+
+struct confiner {
+	struct workspaces *workspaces;
+	struct sandbox_means means;
+	bool looked, warned;
+};
+
+struct confiner *confiner_new(struct workspaces *workspaces)
+{
+	struct confiner *confiner = xcalloc(1, sizeof *confiner);
+
+	confiner->workspaces = workspaces;
+	return confiner;
+}
+
+void confiner_free(struct confiner *confiner)
+{
+	if (!confiner)
+		return;
+	sandbox_means_release(&confiner->means);
+	free(confiner);
+}
+
+/* what attempts write besides their work: absolute, the caller frees */
+static char *attempt_path(const struct attempt *attempt, const char *what)
+{
+	char *below = statedir_attempt_file(attempt->run, attempt->stream->name, attempt->number, what);
+	char *path = path_join(attempt->context->project->dir, below);
+
+	free(below);
+	return path;
+}
+
+static char *status_path(const struct attempt *attempt, const char *part)
+{
+	char *what = xasprintf("%s.sandbox", part), *path = attempt_path(attempt, what);
+
+	free(what);
+	return path;
+}
+
+/* as the kernel knows it: nothing can be mounted on a path with a symbolic link in it. A path that is not there is
+ * added as it is, for whoever needs it to say so */
+static void add_real(struct strvec *list, const char *path)
+{
+	char *real = realpath(path, NULL);
+
+	strvec_push(list, real ? real : path);
+	free(real);
+}
+
+/* `name` in the last directory of `from`, if there is one */
+static void add_inside(struct strvec *list, const struct strvec *from, const char *name)
+{
+	char *path = path_join(from->items[from->count - 1], name);
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && !S_ISLNK(st.st_mode))
+		strvec_push(list, path);
+	free(path);
+}
+
+/* what would be hidden with the private directories that it lies in */
+static void add_visible(struct strvec *list, const char *path)
+{
+	char *real = path ? realpath(path, NULL) : NULL;
+
+	for (size_t i = 0; real && sandbox_private[i]; i++) {
+		size_t len = strlen(sandbox_private[i]);
+
+		if (strncmp(real, sandbox_private[i], len) == 0 && real[len] == '/') {
+			strvec_push(list, real);
+			break;
+		}
+	}
+	free(real);
+}
+
+/* it can be allowed only if it is there */
+static int add_file(struct strvec *list, const struct attempt *attempt, const char *what, struct orch_error *err)
+{
+	char *path = attempt_path(attempt, what);
+	int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600), result = 0;
+
+	if (fd < 0)
+		result = error_errno(err, "cannot make '%s'", path);
+	else
+		close(fd);
+	add_real(list, path);
+	free(path);
+	return result;
+}
+
+static int add_writable(struct strvec *list, const struct attempt *attempt, struct orch_error *err)
+{
+	add_real(list, attempt->workspace ? attempt->workspace->dir : attempt->context->project->dir);
+	if (add_file(list, attempt, "output", err) != 0)
+		return -1;
+	return add_file(list, attempt, "report", err);
+}
+
+static int use_bubblewrap(struct confinement *out, struct command *command, const struct attempt *attempt,
+	const char *part, struct orch_error *err)
+{
+	const struct confiner *confiner = attempt->confiner;
+	const struct project *project = attempt->context->project;
+	char *status = status_path(attempt, part), *dir = NULL;
+	struct sandbox_spec spec = {.bwrap = confiner->means.bwrap,
+		.status = status,
+		.offline = attempt->stream->set->sandbox == SANDBOX_OFFLINE};
+	struct strvec here = {0};
+	int result = 0;
+
+	/* of an attempt of that number before */
+	if (unlink(status) != 0 && errno != ENOENT)
+		result = error_errno(err, "cannot remove '%s'", status);
+	add_visible(&spec.visible, project->dir);
+	add_visible(&spec.visible, workspaces_top(confiner->workspaces));
+	add_visible(&spec.visible, workspaces_git_dir(confiner->workspaces));
+	add_real(&here, attempt->workspace ? attempt->workspace->dir : project->dir);
+	if (result == 0)
+		result = add_writable(&spec.writable, attempt, err);
+	/* Git, which works there later and outside, reads these. In a worktree the first is a file */
+	add_inside(&spec.read_only, &here, ".git");
+	if (!attempt->workspace) {
+		char *worktrees = workspace_path(project, ".");
+
+		add_inside(&spec.read_only, &here, ".orch");
+		/* what is not in there cannot be written in any case */
+		if (project->set.worktrees && fs_is_directory(worktrees))
+			add_real(&spec.read_only, worktrees);
+		free(worktrees);
+	}
+	dir = realpath(command->dir ? command->dir : project->dir, NULL);
+	spec.dir = dir ? dir : "/";
+	sandbox_words(&out->wrap, &spec);
+	command->wrap = out->wrap.items;
+	command->wraps = true;
+	strvec_release(&spec.visible);
+	strvec_release(&spec.writable);
+	strvec_release(&spec.read_only);
+	strvec_release(&here);
+	free(status);
+	free(dir);
+	return result;
+}
+
+static void warn_of_landlock(struct confiner *confiner, struct attempt *attempt)
+{
+	char *message;
+
+	if (confiner->warned)
+		return;
+	confiner->warned = true;
+	message = xasprintf(
+		"bubblewrap is not installed, so the kernel's Landlock keeps it from writing elsewhere; but it sees other "
+		"processes%s, /tmp is not to be written at all, and modes and times of files elsewhere are not protected",
+		confiner->means.landlock < LANDLOCK_SIGNALS ? " and may end them" : "");
+	attempt->warn(attempt->data, attempt, message);
+	free(message);
+}
+
+static int use_landlock(
+	struct confinement *out, struct command *command, struct attempt *attempt, struct orch_error *err)
+{
+	char *temporary = attempt_path(attempt, "tmp");
+	int result = 0;
+
+	/* a rule holds for all that is below a directory: none can except the git directory in it */
+	if (!attempt->workspace)
+		result = error_set(err, "without a worktree of its own it cannot be confined by Landlock alone: install "
+					"bubblewrap (bwrap), or give it 'isolate = worktree'");
+	if (result == 0)
+		result = fs_mkdirs(temporary, 0700, err);
+	if (result == 0)
+		result = add_writable(&out->writable, attempt, err);
+	if (result == 0) {
+		add_real(&out->writable, temporary);
+		strvec_push(&out->wrap, "/usr/bin/env");
+		strvec_pushf(&out->wrap, "TMPDIR=%s", temporary);
+		command->wrap = out->wrap.items;
+		command->writable = out->writable.items;
+		warn_of_landlock(attempt->confiner, attempt);
+	}
+	free(temporary);
+	return result;
+}
+
+int confine(struct confinement *out, struct command *command, struct attempt *attempt, const char *part,
+	struct orch_error *err)
+{
+	enum sandbox sandbox = attempt->stream->set->sandbox;
+	struct confiner *confiner = attempt->confiner;
+	const char *refusal;
+	int result;
+
+	if (sandbox == SANDBOX_OFF)
+		return 0;
+	if (!confiner->looked)
+		sandbox_look(&confiner->means);
+	confiner->looked = true;
+	workspaces_distrust_hooks(confiner->workspaces);
+	refusal = sandbox_refusal(&confiner->means, sandbox == SANDBOX_OFFLINE);
+	if (refusal)
+		result = error_set(err, "%s", refusal);
+	else if (confiner->means.bwrap)
+		result = use_bubblewrap(out, command, attempt, part, err);
+	else
+		result = use_landlock(out, command, attempt, err);
+	return result == 0 ? 0 : error_prefix(err, "sandbox = %s", sandbox == SANDBOX_OFFLINE ? "offline" : "worktree");
+}
+
+void confinement_release(struct confinement *confinement)
+{
+	strvec_release(&confinement->wrap);
+	strvec_release(&confinement->writable);
+}
+
+/* From this file git has the worktree's repository, and with it programs to run. Under Landlock it can be replaced */
+static bool git_file_is_ours(const struct workspace *workspace)
+{
+	char *path = path_join(workspace->dir, ".git"), *text = NULL;
+	struct stat st, named, ours;
+	size_t len;
+	bool is = lstat(path, &st) == 0 && S_ISREG(st.st_mode) && fs_read(path, GIT_FILE_MAX, &text, &len, NULL) == 0;
+
+	if (is) {
+		text[strcspn(text, "\n")] = '\0';
+		is = strncmp(text, "gitdir: /", 9) == 0 && stat(text + 8, &named) == 0 &&
+			stat(workspace->git_dir, &ours) == 0 && named.st_dev == ours.st_dev &&
+			named.st_ino == ours.st_ino;
+	}
+	free(text);
+	free(path);
+	return is;
+}
+
+/* what is there instead is put aside */
+static bool put_git_file_back(const struct workspace *workspace)
+{
+	char *path = path_join(workspace->dir, ".git"), *aside = path_join(workspace->dir, ".git.replaced");
+	char *text = xasprintf("gitdir: %s\n", workspace->git_dir);
+	bool done = rename(path, aside) == 0 || errno == ENOENT;
+
+	done = done && fs_replace(AT_FDCWD, path, text, strlen(text), false, NULL) == 0;
+	free(text);
+	free(aside);
+	free(path);
+	return done;
+}
+
+char *confine_tampering(struct attempt *attempt)
+{
+	struct workspace *workspace = attempt->workspace;
+	bool restored;
+
+	if (attempt->stream->set->sandbox == SANDBOX_OFF || !workspace || !workspace->git_dir ||
+		git_file_is_ours(workspace))
+		return NULL;
+	restored = put_git_file_back(workspace);
+	if (!restored) {
+		/* whoever would work there looks at these first */
+		free(workspace->cwd);
+		free(workspace->git_dir);
+		workspace->cwd = workspace->git_dir = NULL;
+	}
+	return xasprintf("it replaced the file .git of its worktree '%s', by which git would have run what it likes "
+			 "outside its sandbox%s",
+		workspace->dir,
+		restored ? "; what it put there is now '.git.replaced'" : ", and this could not be undone");
+}
+
+char *confine_problem(const struct attempt *attempt, const char *part, bool failed)
+{
+	char *status, *said, *problem = NULL;
+
+	if (attempt->stream->set->sandbox == SANDBOX_OFF)
+		return NULL;
+	status = status_path(attempt, part);
+	/* by Landlock, there is none */
+	if (failed && fs_exists(status) && !sandbox_was_made(status)) {
+		said = sandbox_complaint(attempt->log_fd);
+		problem = xasprintf("its sandbox could not be made, so it was not run: %s; see 'orch doctor'",
+			said ? said : "bubblewrap ended before that, and said nothing");
+		free(said);
+	}
+	free(status);
+	return problem;
+}
+
+void confine_end(const struct attempt *attempt)
+{
+	char *temporary;
+
+	if (attempt->stream->set->sandbox == SANDBOX_OFF || !attempt->context)
+		return;
+	temporary = attempt_path(attempt, "tmp");
+	if (fs_is_directory(temporary))
+		(void)fs_remove_tree(temporary, NULL); /* what stays goes with the run */
+	free(temporary);
+}
