@@ -45,7 +45,8 @@ struct op {
 		unsigned tries;
 		op_step *next;
 	} stale;
-	bool mended;    /* worktree_list_mended() was tried */
+	bool mended;         /* worktree_list_mended() was tried */
+	unsigned list_tries; /* how often a list failed at a worktree that is just being made */
 	bool keep_note; /* the lock's file stays as a note that work is not done */
 	void (*work)(struct op *op);
 };

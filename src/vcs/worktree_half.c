@@ -21,6 +21,8 @@
  * list shows, or, if its file `commondir` was made and not yet written, at which every `git worktree list` fails.
  */
 
+enum { LIST_TRIES_MAX = 50 };
+
 #define MAKING "orch: making "
 
 /* the text of a file, "" if it is not there; the caller frees */
@@ -118,8 +120,13 @@ int worktree_clear_half_made(const struct repo *repo, const char *own_stream, st
 
 bool worktree_list_mended(struct op *op, const struct repo *repo, const struct git_result *result)
 {
-	if (result->problem || result->code == 0 || op->mended)
+	if (result->problem || result->code == 0)
 		return false;
-	op->mended = true;
-	return worktree_clear_half_made(repo, NULL, NULL) > 0;
+	if (!op->mended) {
+		op->mended = true;
+		if (worktree_clear_half_made(repo, NULL, NULL) > 0)
+			return true;
+	}
+	/* of one that is just being made this file is empty for a moment, shorter than it takes to ask again */
+	return strstr(result->said, "commondir") && op->list_tries++ < LIST_TRIES_MAX;
 }
