@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
 	SHOWN_MAX = 5,       /* files, or streams, named in a message */
@@ -87,6 +88,20 @@ void escape_note_others(struct escape *escape, int change)
 
 /* --- the first look --- */
 
+/* what orch itself prints into a file there */
+static bool is_our_output(const struct escape *escape, const char *path)
+{
+	char *full = path_join(escape->repo->top, path);
+	struct stat file, output;
+	bool is = false;
+
+	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO && !is; fd++)
+		is = stat(full, &file) == 0 && fstat(fd, &output) == 0 && file.st_dev == output.st_dev &&
+			file.st_ino == output.st_ino;
+	free(full);
+	return is;
+}
+
 static bool is_orchfile(const struct escape *escape, const char *path)
 {
 	char *full = path_join(escape->repo->top, path);
@@ -108,7 +123,7 @@ static void tell_uncommitted(struct escape *escape, const char *base)
 		const struct status_entry *entry = &escape->last->items[i];
 		size_t *count = entry->kind == STATUS_UNTRACKED || entry->kind == STATUS_NESTED ? &untracked : &changed;
 
-		if (is_orchfile(escape, entry->path))
+		if (is_orchfile(escape, entry->path) || is_our_output(escape, entry->path))
 			continue;
 		++*count;
 		if (changed + untracked <= SHOWN_MAX)
@@ -295,6 +310,19 @@ static char *describe(const struct strvec *paths)
 	return strbuf_detach(&text);
 }
 
+static size_t find_changed(const struct escape *escape, const struct checkout_status *now, struct strvec *out)
+{
+	struct strvec paths = {0};
+
+	checkout_status_differences(escape->last, now, &paths);
+	for (size_t i = 0; i < paths.count; i++) {
+		if (!is_our_output(escape, paths.items[i]))
+			strvec_push(out, paths.items[i]);
+	}
+	strvec_release(&paths);
+	return out->count;
+}
+
 static void compare(struct escape *escape, const struct checkout_status *now)
 {
 	struct strvec paths = {0};
@@ -308,7 +336,7 @@ static void compare(struct escape *escape, const struct checkout_status *now)
 		what = xasprintf("the checkout went from %s%s%.10s to %s%s%.10s", escape->last->branch ? escape->last->branch : "",
 			escape->last->branch ? " at " : "", escape->last->oid, now->branch ? now->branch : "",
 			now->branch ? " at " : "", now->oid);
-	else if (checkout_status_differences(escape->last, now, &paths) > 0) {
+	else if (find_changed(escape, now, &paths) > 0) {
 		what = describe(&paths);
 		when = last_change(escape, &paths);
 	}

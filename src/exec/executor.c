@@ -483,7 +483,8 @@ static bool do_hooks_run(void *data)
 int executor_new(struct executor **out, const struct executor_options *options, struct orch_error *err)
 {
 	struct executor *ex = xcalloc(1, sizeof *ex);
-	const struct workspaces_calls workspaces = {.warning = tell_warning_to, .idle = on_idle, .hooks_run = do_hooks_run, .data = ex};
+	const struct workspaces_calls workspaces = {
+		.warning = tell_warning_to, .idle = on_idle, .hooks_run = do_hooks_run, .data = ex};
 	char *journal_path;
 	int status;
 

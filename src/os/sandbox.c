@@ -72,7 +72,7 @@ void sandbox_words(struct strvec *out, const struct sandbox_spec *spec)
 {
 	struct stat st;
 
-	/* a descriptor of its own, which the command does not get: the only way to tell its status 1 from bubblewrap's */
+	/* a descriptor that the command does not get: the only way to tell its status 1 from bubblewrap's */
 	add(out, "/bin/sh", "-c", "exec \"$@\" 3>\"$0\"");
 	add(out, spec->status, spec->bwrap, NULL);
 	add(out, "--json-status-fd", "3", NULL);

@@ -12,7 +12,8 @@ static bool is_plain(const struct run *run, uint32_t stream)
 		set->every_count == 0;
 
 	return is_bare && graph_user_count(run->plan->graph, stream) == 0 && set->weight <= 1 && !set->pool &&
-		set->when == WHEN_SUCCESS && set->isolate != ISOLATE_WORKTREE && set->sandbox == SANDBOX_OFF && set->detach != TRI_YES;
+		set->when == WHEN_SUCCESS && set->isolate != ISOLATE_WORKTREE && set->sandbox == SANDBOX_OFF &&
+		set->detach != TRI_YES;
 }
 
 /* nothing about it has to be looked at in the moment in which it starts */
