@@ -9,6 +9,7 @@
 #include "exec/repository.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
+#include "os/fs.h"
 #include "state/stamp.h"
 #include "util/alloc.h"
 #include "util/array.h"
@@ -261,6 +262,22 @@ static struct side *add_side(struct conflicts *all, char *name, uint32_t stream,
 	return side;
 }
 
+/* its run has removed the worktree while it was read, and all that was in it is on the branch now */
+static void look_again(struct conflicts *all, struct side *side)
+{
+	const struct worktree *worktree;
+	char *ref;
+
+	if (side->tip.status == VCS_OK || side->stream == NO_STREAM)
+		return;
+	worktree = repository_worktree(all->repository, all->repository->project->streams[side->stream].name);
+	if (!worktree || fs_is_directory(worktree->path))
+		return;
+	ref = xasprintf("%s%s", REFS_BRANCH, side->name);
+	ref_resolve(all->repository->repo, ref, on_commit, &side->tip);
+	free(ref);
+}
+
 /* every stream with a branch; where it has a worktree, what lies in that */
 static int gather(
 	struct conflicts *all, const struct project *project, struct stamp_store *store, struct orch_error *err)
@@ -293,6 +310,9 @@ static int gather(
 		else
 			free(branch);
 	}
+	repository_wait(repository);
+	for (size_t i = 0; i < all->sides.count; i++)
+		look_again(all, all->sides.items[i]);
 	repository_wait(repository);
 	for (size_t i = 0; i < all->sides.count; i++) {
 		if (all->sides.items[i]->tip.status != VCS_OK)
