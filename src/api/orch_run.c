@@ -85,7 +85,8 @@ int orch_run_new(struct orch_run **out, struct orch *orch, struct orch_plan *pla
 		if (held < 0)
 			error_errno(err, "cannot see whether another run holds this project: '.orch/lock'");
 		else if (held && pid > 0)
-			error_code(err, ORCH_EBUSY, "another run holds this project (process %d); 'orch status' shows it", pid);
+			error_code(err, ORCH_EBUSY,
+				"another run holds this project (process %d); 'orch status' shows it", pid);
 		else if (held)
 			error_code(err, ORCH_EBUSY, "another run holds this project; 'orch status' shows it");
 		if (held) {
@@ -370,47 +371,58 @@ int orch_touch(struct orch *orch, const size_t *streams, size_t count, struct or
 	return status;
 }
 
-/* an attempt of it that goes on without orch works in what is to be removed */
-static int check_idle(const struct statedir *dir, const char *stream, struct orch_error *err)
-{
-	struct detached *items;
-	size_t count;
-	int result = 0;
+/* what a reset of streams in worktrees looks at, once for all of them */
+struct forgetting {
+	struct orch *orch;
+	struct repository *repository; /* NULL: not opened yet, or there is none */
+	bool opened;
+	struct detached *attempts; /* that go on without orch */
+	size_t attempt_count;
+	void (*kept)(void *data, size_t stream, const char *ref);
+	void *data;
+};
 
-	if (detached_list(dir, &items, &count, err) < 0)
-		return -1;
-	for (size_t i = 0; i < count && result == 0; i++) {
-		if (strcmp(items[i].stream, stream) == 0)
-			result = error_code(err, ORCH_EUSAGE,
+/* an attempt of it that goes on without orch works in what is to be removed */
+static int check_idle(const struct forgetting *all, const char *stream, struct orch_error *err)
+{
+	for (size_t i = 0; i < all->attempt_count; i++) {
+		if (strcmp(all->attempts[i].stream, stream) == 0)
+			return error_code(err, ORCH_EUSAGE,
 				"attempt %u of '%s' goes on, or is not settled yet: 'orch stop %s' ends it, the next run settles it",
-				items[i].attempt, stream, stream);
+				all->attempts[i].attempt, stream, stream);
 	}
-	detached_list_free(items, count);
+	return 0;
+}
+
+static int open_work(struct forgetting *all, struct orch_error *err)
+{
+	struct orch_error cause = {0};
+	int result = repository_open(&all->repository, &all->orch->project, &cause);
+
+	all->opened = true;
+	if (result == 0)
+		result = repository_look(all->repository, &cause);
+	/* without a repository nothing can have been made in one */
+	if (result < 0 && cause.code == ORCH_ENOTFOUND)
+		return 0;
+	if (result < 0 && err)
+		*err = cause;
 	return result;
 }
 
-/* its worktree and its branch; `repository` is opened when it is first needed */
-static int forget_work(struct orch *orch, const struct statedir *dir, size_t stream, struct repository **repository,
-	void (*kept)(void *data, size_t stream, const char *ref), void *data, struct orch_error *err)
+/* its worktree and its branch */
+static int forget_work(struct forgetting *all, size_t stream, struct orch_error *err)
 {
+	const struct stream *declared = &all->orch->project.streams[stream];
 	struct strvec refs = {0};
-	struct orch_error cause = {0};
-	int result = check_idle(dir, orch->project.streams[stream].name, err);
+	int result = check_idle(all, declared->name, err);
 
-	if (result == 0 && !*repository) {
-		result = repository_open(repository, &orch->project, &cause);
-		if (result == 0)
-			result = repository_look(*repository, &cause);
-		/* without a repository it cannot have made anything in one */
-		if (result < 0 && cause.code == ORCH_ENOTFOUND)
-			return 0;
-		if (result < 0 && err)
-			*err = cause;
-	}
-	if (result == 0)
-		result = clean_stream(*repository, &orch->project.streams[stream], &refs, err);
-	for (size_t i = 0; kept && i < refs.count; i++)
-		kept(data, stream, refs.items[i]);
+	if (result == 0 && !all->opened)
+		result = open_work(all, err);
+	if (result == 0 && all->repository)
+		result = clean_stream(all->repository, declared, &refs, err);
+	for (size_t i = 0; all->kept && i < refs.count; i++)
+		all->kept(all->data, stream, refs.items[i]);
 	strvec_release(&refs);
 	return result;
 }
@@ -418,25 +430,27 @@ static int forget_work(struct orch *orch, const struct statedir *dir, size_t str
 int orch_reset(struct orch *orch, const size_t *streams, size_t count,
 	void (*kept)(void *data, size_t stream, const char *ref), void *data, struct orch_error *err)
 {
+	struct forgetting all = {.orch = orch, .kept = kept, .data = data};
 	struct statedir dir;
 	struct orch_plan *plan;
-	struct repository *repository = NULL;
-	int status = 0;
+	int status;
 
 	if (claim(orch, &dir, &plan, err) < 0)
 		return -1;
+	status = detached_list(&dir, &all.attempts, &all.attempt_count, err);
 	for (size_t i = 0; i < count && status == 0; i++) {
 		const struct stream *stream = &orch->project.streams[streams[i]];
 
 		if (workspace_is_wanted(stream))
-			status = forget_work(orch, &dir, streams[i], &repository, kept, data, err);
+			status = forget_work(&all, streams[i], err);
 		if (status == 0)
 			status = stamp_store_remove(plan->store, stream->name, err);
 	}
 	/* those before one that could not be reset are */
 	if (stamp_store_sync(plan->store, status == 0 ? err : NULL) < 0)
 		status = -1;
-	repository_close(repository);
+	detached_list_free(all.attempts, all.attempt_count);
+	repository_close(all.repository);
 	orch_plan_free(plan);
 	statedir_release(&dir);
 	return status;
