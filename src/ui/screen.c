@@ -12,6 +12,7 @@
 #include "util/alloc.h"
 #include "util/array.h"
 #include "util/strbuf.h"
+#include "util/utf8.h"
 
 /* the terminal takes a frame as a whole where it knows how; a line that it thinks is wider than we do is cut by it, not
  * wrapped */
@@ -137,6 +138,88 @@ static bool is_same(const struct row *a, const struct row *b)
 	return a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
 }
 
+/* length of the control sequence at `at`; the caller writes no others than "ESC [ ... LETTER" */
+static size_t sequence_length(const struct row *row, size_t at)
+{
+	size_t end = at + 2;
+
+	while (end < row->len && (unsigned char)row->text[end] < 0x40)
+		end++;
+	return end < row->len ? end + 1 - at : row->len - at;
+}
+
+/* columns that bytes `from` to `to` of a row take */
+static unsigned width_between(const struct row *row, size_t from, size_t to)
+{
+	unsigned width = 0;
+
+	while (from < to) {
+		const char *escape = memchr(row->text + from, '\033', to - from);
+		size_t stop = escape != NULL ? (size_t)(escape - row->text) : to;
+
+		width += utf8_text_width(row->text + from, stop - from);
+		from = escape != NULL ? stop + sequence_length(row, stop) : to;
+	}
+	return width;
+}
+
+static bool is_ascii_at(const struct row *row, size_t at)
+{
+	return at >= row->len || (unsigned char)row->text[at] < 0x80;
+}
+
+/* how far the two are the same, at most to where no style is in force and a character begins */
+static size_t same_start(const struct row *a, const struct row *b)
+{
+	size_t at = 0, same = 0;
+	bool styled = false;
+
+	while (at < a->len && at < b->len) {
+		size_t step = a->text[at] == '\033' ? sequence_length(a, at) : 1;
+
+		if (!styled && is_ascii_at(a, at) && is_ascii_at(b, at))
+			same = at;
+		if (at + step > b->len || memcmp(a->text + at, b->text + at, step) != 0)
+			break;
+		if (step > 1)
+			styled = step != 4 || memcmp(a->text + at, "\033[0m", step) != 0;
+		at += step;
+	}
+	return same;
+}
+
+/* how many bytes at the end are the same, from a control sequence on */
+static size_t same_end(const struct row *a, const struct row *b, size_t start)
+{
+	size_t most = a->len < b->len ? a->len - start : b->len - start, len = 0, same = 0;
+
+	while (len < most && a->text[a->len - len - 1] == b->text[b->len - len - 1]) {
+		len++;
+		if (a->text[a->len - len] == '\033')
+			same = len;
+	}
+	return same;
+}
+
+/* what is another in the row than in the one that the screen shows; the cursor is at its start */
+static void add_changes(struct strbuf *out, const struct row *shown, const struct row *row)
+{
+	size_t start = same_start(shown, row), end = same_end(shown, row, start);
+	unsigned before = width_between(row, 0, start);
+	bool fits =
+		end > 0 && width_between(row, start, row->len - end) == width_between(shown, start, shown->len - end);
+
+	if (before > 0)
+		strbuf_addf(out, "\033[%uC", before);
+	if (!fits)
+		end = 0;
+	strbuf_add(out, row->text + start, row->len - start - end);
+	strbuf_addstr(out,
+		!fits                                                               ? "\033[K"
+			: memchr(row->text + start, '\033', row->len - start - end) ? "\033[0m"
+										    : "");
+}
+
 static void add_frame(const struct screen *screen, struct strbuf *out, bool anew)
 {
 	size_t count = screen->frame.count, shown = anew ? 0 : screen->shown.count;
@@ -150,6 +233,10 @@ static void add_frame(const struct screen *screen, struct strbuf *out, bool anew
 			strbuf_addstr(out, "\r\n");
 		if (i < shown && !erases && is_same(row, &screen->shown.items[i]))
 			continue;
+		if (i < shown && !erases) {
+			add_changes(out, &screen->shown.items[i], row);
+			continue;
+		}
 		strbuf_add(out, row->text, row->len);
 		strbuf_addstr(out, erases ? "\033[J" : "\033[K");
 	}

@@ -340,3 +340,52 @@ go_on() {
 	[ "$status" = 0 ]
 	[[ "$output" == *'ORCH_NOTIFY is not auto'* ]]
 }
+
+@test "of a line only what changed is written, and the screen is right" {
+	play 60 12 <<-'END'
+		run 9 3
+		start 漢字 1
+		start b 2
+		output 漢字 first 漢
+		output b same
+		wait
+		clock 1000
+		output 漢字 second é
+		wait
+		clock 9000
+		output b x
+		wait
+		clock 60000
+		output b wide 漢字漢字
+		wait
+	END
+	shows '[0/3] 2 running  0s'
+	go_on
+	shows '[0/3] 2 running  1s'
+	is <<-'END'
+		before
+		▸ 漢字     1s  second é
+		▸ b        1s  attempt 2  same
+		[0/3] 2 running  1s
+	END
+	go_on
+	shows '[0/3] 2 running  10s'
+	is <<-'END'
+		before
+		▸ 漢字    10s  second é
+		▸ b       10s  attempt 2  x
+		[0/3] 2 running  10s
+	END
+	go_on
+	shows '[0/3] 2 running  1m10s'
+	is <<-'END'
+		before
+		▸ 漢字  1m10s  second é
+		▸ b     1m10s  attempt 2  wide 漢字漢字
+		[0/3] 2 running  1m10s
+	END
+	# colours too: the name is bold, the time is not
+	screen -e | grep -qF $'\033[1mb\033[0m'
+	go_on
+	shows 'end 0'
+}
