@@ -779,12 +779,15 @@ class List {
 
 const stepsOfTime = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800].map(x => x * 1000);
 
+const barsMax = 3000;
+
 class Timeline {
 	constructor(run) {
 		Object.assign(this, { run, bars: new Map() });
 		this.axis = h("div", { class: "axis", "aria-hidden": "true" });
 		this.body = h("div", {});
-		run.left.replaceChildren(h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Timeline: what ran when, a lane for each slot" }, h("div", { class: "lanes" }, this.axis, this.body)));
+		this.note = h("div", { class: "dim" });
+		run.left.replaceChildren(h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Timeline: what ran when, a lane for each slot" }, h("div", { class: "lanes" }, this.axis, this.body, this.note)));
 		this.lanes = [];
 		this.update();
 	}
@@ -811,9 +814,13 @@ class Timeline {
 			for (const attempt of stream?.a || [])
 				attempts.push([stream, attempt]);
 		}
-		this.cut = Math.max(0, attempts.length - 3000);
-		if (this.cut)
-			attempts.sort((a, b) => b[1][2] - a[1][2]).length = 3000;
+		/* what is too short to be seen can be left out */
+		const all = attempts.length, lasted = ([, attempt]) => attempt[3] ? attempt[3] - attempt[2] : Infinity;
+		if (all > barsMax)
+			attempts.sort((a, b) => lasted(b) - lasted(a)).length = barsMax;
+		const note = all > barsMax ? "The " + barsMax + " longest of " + all + " attempts." : "";
+		if (this.note.textContent !== note)
+			this.note.textContent = note;
 		for (const [stream, attempt] of attempts) {
 			const id = stream.i + "." + attempt[0];
 			keep.add(id);
@@ -907,7 +914,7 @@ class Graph {
 			if (found.size >= graphMax)
 				break;
 		}
-		this.noteBox.textContent = found.size + " of " + all.length + " streams: " + (run.chosen ? "those around " + clean(run.chosen.n) : "those around what goes on");
+		this.noteBox.textContent = found.size + " of " + all.length + " streams: " + (run.chosen ? "those around " + clean(run.chosen.n) : all.some(stream => stream.s === "running" || stream.s === "failed") ? "those around what runs or failed" : "the first of them");
 		return [...found];
 	}
 	lay() {
