@@ -1,6 +1,5 @@
 " Vim syntax file
 " Language: Orchfile, of orch
-" A test holds the names of settings against `orch help settings`.
 
 if exists('b:current_syntax')
   finish
@@ -8,15 +7,7 @@ endif
 let s:cpo_save = &cpo
 set cpo&vim
 
-" what stands in the body of a stream and of project, agent and recover
-let s:settings = [
-      \ 'account', 'after', 'agent', 'approve', 'args', 'backoff', 'base', 'branch', 'budget', 'changes', 'channel', 'check', 'commit',
-      \ 'copy', 'cost', 'counts', 'default', 'detach', 'done', 'dotenv', 'env', 'estimate', 'every', 'fail', 'failed', 'fresh', 'generates',
-      \ 'grace', 'idle', 'inputs', 'isolate', 'jobs', 'keep', 'kill', 'kind', 'limit', 'limit-wait', 'linger', 'match', 'memory', 'merge',
-      \ 'name', 'note', 'orchfile', 'outputs', 'overlap', 'own', 'pool', 'priority', 'progress', 'prompt', 'prompt-max', 'redact',
-      \ 'repository', 'rerun', 'resume', 'retries', 'run', 'runner', 'sandbox', 'scope', 'session', 'setup', 'shell', 'slurm', 'summary',
-      \ 'tags', 'tasks', 'timeout', 'tokens', 'touches', 'unset', 'wait', 'weight', 'when', 'worktrees',
-      \ ]
+" `key = value` with blanks on both sides is a setting wherever it is in a body: no command looks like this
 let s:blocks = ['check', 'env', 'prompt', 'resume', 'run', 'send', 'setup', 'tasks']
 let s:part = '\%([A-Za-z0-9._-]\|{{[^}]*}}\)'
 let s:rest = '\s*\%("\%([^"\\]\|\\.\)*"\s*\)\=:\%(\s\|$\)'
@@ -27,7 +18,7 @@ execute 'syntax match orchfileStream /^' . s:part . '\+\%(\s\+' . s:part . '\+\)
 execute 'syntax match orchfileStream /^\s\+\zs[A-Za-z0-9._-]*{{[^}]*}}' . s:part . '*\ze' . s:rest . '/ contains=orchfileTemplate'
 syntax match orchfileVariable /^\s*\zs[A-Za-z_][A-Za-z0-9_-]*\ze\s\+[?+!]\==\%(\s\|$\)/
 syntax match orchfileVariable /^[A-Za-z_][A-Za-z0-9_-]*\ze\s*[?+!]\==/
-execute 'syntax match orchfileSetting /^\s\+\zs\%(' . join(s:settings, '\|') . '\)\ze\s\++\==\%(\s\|$\)/'
+syntax match orchfileSetting /^\s\+\zs[a-z][a-z-]*\ze\s\++\==\%(\s\|$\)/
 execute 'syntax match orchfileBlock /^\s\+\zs\%(' . join(s:blocks, '\|') . '\)\ze:\%(\s\|$\)/'
 syntax match orchfileBlock /^\s\+\zsevery\s\+\S\+\ze:\%(\s\|$\)/
 syntax match orchfileKeyword /^\s*\zs\%(project\|defaults\)\ze:\%(\s\|$\)/
@@ -54,4 +45,4 @@ highlight default link orchfileTodo Todo
 
 let b:current_syntax = 'orchfile'
 let &cpo = s:cpo_save
-unlet s:cpo_save s:settings s:blocks s:part s:rest
+unlet s:cpo_save s:blocks s:part s:rest
