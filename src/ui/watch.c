@@ -47,6 +47,7 @@ struct watch {
 	struct watch_tails tails;
 	enum watch_run run;
 	enum mode mode;
+	bool reordered;      /* rows are to be made anew */
 	bool in_log, zoomed; /* the log has the keys; it has the screen */
 	struct strbuf typed, said;
 	bool said_bad;
@@ -355,6 +356,7 @@ static void go_back(struct watch *watch)
 		pager_search(watch->pager, NULL, NULL);
 		pager_follow(watch->pager, true);
 	} else {
+		watch->reordered = true;
 		board_filter(&watch->board, NULL);
 		watch->board.show = BOARD_ALL;
 	}
@@ -424,9 +426,11 @@ static void on_action(struct watch *watch, enum key_action action)
 		find(watch, action == KEY_NEXT);
 		break;
 	case KEY_SORT:
+		watch->reordered = true;
 		watch->board.sort = (watch->board.sort + 1) % BOARD_SORTS;
 		break;
 	case KEY_SHOW:
+		watch->reordered = true;
 		watch->board.show = (watch->board.show + 1) % BOARD_SHOWS;
 		break;
 	case KEY_REDRAW:
@@ -458,6 +462,7 @@ static void typing_ended(struct watch *watch)
 
 	watch->mode = MODE_NORMAL;
 	if (!watch->in_log) {
+		watch->reordered = true;
 		board_filter(&watch->board, strbuf_cstr(&watch->typed));
 	} else if (pager_search(watch->pager, strbuf_cstr(&watch->typed), &err) != 0) {
 		watch_say(watch, true, err.message);
@@ -562,6 +567,10 @@ static void on_input(void *data)
 
 	while (!watch->ended && canvas_key(watch->canvas, &input, &gone)) {
 		on_key(watch, &input);
+		/* the next key may come before the next frame */
+		if (watch->reordered)
+			board_update(&watch->board, clock_wall_ms());
+		watch->reordered = false;
 		wake(watch);
 	}
 	if (!watch->ended && gone)

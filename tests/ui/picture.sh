@@ -22,8 +22,8 @@ until tmux -L "$socket" capture-pane -p >"$dir/screen" && grep -q '\[[3-7]/.*run
 	[ $i -lt 300 ]
 	sleep 0.1
 done
-# what runs stands first in the order by state
-tmux -L "$socket" send-keys o g
+# what runs stands first in the order by state; the third of them has said something
+tmux -L "$socket" send-keys o g j j
 sleep 0.5
 tmux -L "$socket" capture-pane -p | sed 's/ *$//' >"$dir/screen"
 awk -v screen="$dir/screen" '
