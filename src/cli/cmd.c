@@ -41,6 +41,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_fmt,
 	&cmd_dump,
 	&cmd_agents,
+	&cmd_doctor,
 	&cmd_completion,
 	&cmd_help,
 	&cmd_version,

@@ -335,3 +335,61 @@ void probe_result_release(struct probe_result *result)
 	strvec_release(&result->unknown_resume);
 	memset(result, 0, sizeof *result);
 }
+
+/* --- one command --- */
+
+struct trial {
+	struct loop *loop;
+	struct child *child;
+	int status;
+};
+
+static void on_trial_exit(void *data, const struct child_exit *how)
+{
+	struct trial *trial = data;
+
+	trial->status = how->signalled ? -1 : how->code;
+	loop_stop(trial->loop);
+}
+
+static void on_trial_late(void *data)
+{
+	struct trial *trial = data;
+
+	child_signal(trial->child, SIGKILL);
+}
+
+int probe_command(char *const *argv, int *status, char **text, struct orch_error *err)
+{
+	struct trial trial = {0};
+	struct child_spec spec = {.argv = argv, .in = -1, .on_exit = on_trial_exit, .data = &trial};
+	struct children *children = NULL;
+	struct loop_timer *timer = NULL;
+	FILE *output = tmpfile();
+	size_t len;
+	int result = output ? 0 : error_errno(err, "cannot make a temporary file");
+
+	if (result == 0)
+		result = loop_new(&trial.loop, err);
+	if (result == 0)
+		result = children_new(&children, trial.loop, err);
+	if (result == 0) {
+		spec.out = spec.err = fileno(output);
+		result = child_spawn(&trial.child, children, &spec, NULL, err);
+	}
+	if (result == 0) {
+		timer = loop_timer_new(trial.loop, on_trial_late, &trial);
+		loop_timer_arm(timer, PATIENCE_MS);
+		loop_run(trial.loop);
+		*status = trial.status;
+		result = lseek(fileno(output), 0, SEEK_SET) < 0
+			? error_errno(err, "cannot read what '%s' printed", argv[0])
+			: fs_read_fd(fileno(output), "the output", OUTPUT_MAX, text, &len, err);
+	}
+	loop_timer_free(timer);
+	children_free(children);
+	loop_free(trial.loop);
+	if (output)
+		fclose(output);
+	return result;
+}

@@ -24,6 +24,9 @@ struct probe_request {
 };
 
 int probe_programs(const struct probe_request *requests, size_t count, struct orch_error *err);
+/* Runs a command to its end, for ten seconds at most, without standard input. 0 and its exit status (-1: a signal, or
+ * too late), with all that it printed in *text, which the caller frees; -1 with *err: it cannot be run */
+int probe_command(char *const *argv, int *status, char **text, struct orch_error *err);
 void probe_result_release(struct probe_result *result);
 
 /* the words of the first command in a shell script that say what is started: the program, then its subcommands and

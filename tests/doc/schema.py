@@ -194,7 +194,7 @@ def main():
         ("graph", ("graph", "--json")), ("graph", ("graph", "--format=json", "b")),
         ("list", ("list", "--json")), ("show", ("show", "a", "--json")), ("show", ("show", "after", "--json")),
         ("dump", ("dump", "--json")), ("check", ("check", "--json")), ("check", ("check", "-f", "Bad", "--json")),
-        ("agents", ("agents", "--json")), ("agents", ("agents", "--json", "--probe")),
+        ("agents", ("agents", "--json")), ("agents", ("agents", "--json", "--probe")), ("doctor", ("doctor", "--json")),
         ("status", ("status", "--json")), ("status", ("status", "bad", "--json")),
         ("history", ("history", "--json")), ("history-stream", ("history", "b", "--json")), ("history-stream", ("history", "bad", "--json")),
         ("history-streams", ("history", "--streams", "--json")),
