@@ -189,10 +189,16 @@ void ci_summary(struct strbuf *out, const struct orch_status *status)
 	static const enum orch_task_state order[] = {
 		ORCH_TASK_FAILED, ORCH_TASK_SKIPPED, ORCH_TASK_CANCELLED, ORCH_TASK_COMPLETED};
 	size_t rows = 0, left = 0;
+	char time[UNITS_TEXT_MAX];
 
 	strbuf_addf(out, "### orch: %zu completed, %zu failed, %zu skipped, %zu cancelled\n\n",
 		status->count[ORCH_TASK_COMPLETED], status->count[ORCH_TASK_FAILED], status->count[ORCH_TASK_SKIPPED],
 		status->count[ORCH_TASK_CANCELLED]);
+	if (status->finished_ms > status->started_ms) {
+		strbuf_addf(out, "Time %s", units_duration(time, status->finished_ms - status->started_ms));
+		strbuf_addf(out, ", streams %s", units_duration(time, status->sum_ms));
+		strbuf_addstr(out, "\n\n");
+	}
 	strbuf_addstr(out, "| stream | result | attempts | time |\n| --- | --- | ---: | ---: |\n");
 	for (size_t k = 0; k < sizeof order / sizeof *order; k++) {
 		for (size_t i = 0; i < status->stream_count; i++) {

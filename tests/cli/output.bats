@@ -194,6 +194,7 @@ END
 	grep -qF '| bad | **exit status 3** | 1 |' summary
 	grep -qF 'skipped: depends on bad, which failed' summary
 	grep -q '^### orch: 1 completed, 2 failed, 2 skipped' summary
+	grep -qE '^Time [0-9.]+s, streams [0-9.]+s$' summary
 }
 
 @test "GitLab: sections" {
