@@ -52,14 +52,14 @@ enum { ORCH_OUTCOMES = ORCH_OUTCOME_INTERNAL + 1 };
 enum orch_event_type {
 	ORCH_EVENT_RUN_STARTED, /* run pid boot jobs project count(streams wanted) stale(to be run)
 				expected_ms(until its end) message(targets) */
-	ORCH_EVENT_TASK, /* stream title state reason outcome? expected_ms?: a stale stream at the start of a run
-			    (waiting), then every change of state */
-	ORCH_EVENT_ATTEMPT_STARTED,  /* stream attempt slot pid log; one that was adopted: run(that started it)
+	ORCH_EVENT_TASK,        /* stream title state reason outcome? expected_ms?: a stale stream at the start of a run
+				   (waiting), then every change of state */
+	ORCH_EVENT_ATTEMPT_STARTED,  /* stream attempt slot pid log agent?; one that was adopted: run(that started it)
 					duration_ms(so far) */
-	ORCH_EVENT_ATTEMPT_PHASE,    /* stream attempt phase(setup, run, check, commit) pid */
+	ORCH_EVENT_ATTEMPT_PHASE,    /* stream attempt phase(setup, recover, run, check, commit) pid */
 	ORCH_EVENT_OUTPUT,           /* stream attempt message(last line) bytes(log so far): not durable */
 	ORCH_EVENT_ATTEMPT_FINISHED, /* stream attempt outcome exit_code signal duration_ms user_ms system_ms max_rss_kb
-					memory_peak_kb left_behind message log */
+					memory_peak_kb left_behind message log agent? session? cost_micros? tokens? */
 	ORCH_EVENT_STAMPED,          /* stream attempt stamp: the stamp's whole text, for recovery */
 	ORCH_EVENT_WARNING,          /* stream? message */
 	ORCH_EVENT_MERGED,           /* stream message: its work has come home (`merge = auto`) */
@@ -70,6 +70,7 @@ enum orch_event_type {
 	ORCH_EVENT_JOBS,             /* jobs message(who): the number of slots is another one from here on */
 	ORCH_EVENT_RELOADED,         /* count(streams wanted) added removed changed message(who, and which): the
 					Orchfile was read again, and counts from here on */
+	ORCH_EVENT_RECOVERY,         /* stream attempt message: what a rule has done about its failure */
 	ORCH_EVENT_RUN_FINISHED,     /* run exit_code completed failed skipped cancelled duration_ms(wall) sum_ms(of all
 					attempts) message */
 };
@@ -80,13 +81,14 @@ struct orch_event {
 	enum orch_event_type type;
 	uint64_t seq;    /* from 1, without gaps in durable events of a run */
 	int64_t time_ms; /* wall clock, since 1970 */
-	const char *run, *project, *stream, *title, *phase, *reason, *message, *log, *stamp, *boot;
+	const char *run, *project, *stream, *title, *phase, *reason, *message, *log, *stamp, *boot, *agent, *session;
 	int state;   /* enum orch_task_state, or -1 */
 	int outcome; /* enum orch_outcome, or -1 */
 	int64_t attempt, slot, pid, jobs, count, stale, exit_code, signal, bytes, left_behind;
 	int64_t completed, failed, skipped, cancelled;
 	int64_t added, removed, changed;
 	int64_t duration_ms, expected_ms, sum_ms, user_ms, system_ms, max_rss_kb, memory_peak_kb;
+	int64_t cost_micros, tokens; /* cost in millionths of the agent's currency */
 };
 
 /* all fields absent, of that type */

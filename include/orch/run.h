@@ -17,11 +17,13 @@ struct orch_run_options {
 	bool keep_going;
 	unsigned max_failures; /* 0: one without keep_going, else no limit */
 	bool shuffle;
-	uint64_t seed;      /* of shuffle and of backoff's jitter; 0: random (it is said in run_started's message) */
-	double max_load;    /* start nothing while the load average is above; 0: no limit */
-	int64_t min_free;   /* start nothing while less memory is free, bytes; 0: no limit */
-	int retries;        /* -1: each stream's own */
-	int64_t timeout_ms; /* -1: each stream's own */
+	uint64_t seed;         /* of shuffle and of backoff's jitter; 0: random (it is said in run_started's message) */
+	double max_load;       /* start nothing while the load average is above; 0: no limit */
+	int64_t min_free;      /* start nothing while less memory is free, bytes; 0: no limit */
+	int retries;           /* -1: each stream's own */
+	int64_t timeout_ms;    /* -1: each stream's own */
+	int64_t limit_wait_ms; /* longest wait for a usage limit; -1: the project's */
+	double budget;         /* nothing new starts once the cost reaches it; 0: the project's */
 	bool fresh;         /* isolated streams start again from their base, whatever attempts before this run left */
 	bool touch;         /* -t: stamps are written, nothing is run */
 	bool follow_output; /* ORCH_EVENT_OUTPUT is wanted */
@@ -32,7 +34,7 @@ struct orch_run_options {
 /* the values that mean "as it is declared" */
 #define ORCH_RUN_OPTIONS_INIT \
 	{ \
-		.retries = -1, .timeout_ms = -1 \
+		.retries = -1, .timeout_ms = -1, .limit_wait_ms = -1 \
 	}
 
 /* how a run is brought to its end before its time */
@@ -51,7 +53,8 @@ int orch_run_new(struct orch_run **out, struct orch *orch, struct orch_plan *pla
 	const struct orch_run_options *options, struct orch_error *err);
 /* borrowed until orch_run_free() */
 void orch_run_listen(struct orch_run *run, const struct orch_listener *listener);
-/* Runs it to its end on the loop. The result is the program's exit status: 0, 1 (a stream failed), 128 + signal is the
+/* Runs it to its end on the loop. The result is the program's exit status: 0, 1 (a stream failed), 75 (what is
+ * left is held by a usage limit), 128 + signal is the
  * caller's to add. -1: orch itself could not go on (disk full, ...) */
 int orch_run_execute(struct orch_run *run, struct orch_error *err);
 /* from a listener, a timer, a signal on the loop; `why` goes to the event, e.g. "SIGINT" */
@@ -73,7 +76,8 @@ int orch_run_stop_streams(struct orch_run *run, const char *const *targets, bool
  * kept them from it */
 int orch_run_retry(
 	struct orch_run *run, const char *const *targets, const char *why, size_t *count, struct orch_error *err);
-/* paused: nothing new starts; what runs goes on. Twice is fine */
+/* paused: nothing new starts; what runs goes on. Twice is fine. Not paused: what is held by a usage limit goes on too
+ */
 int orch_run_pause(struct orch_run *run, bool paused, const char *why, struct orch_error *err);
 /* at most `jobs` slots (at least 1) from now on. What runs goes on, also where it is more */
 int orch_run_set_jobs(struct orch_run *run, unsigned jobs, const char *why, struct orch_error *err);
@@ -99,6 +103,10 @@ struct orch *orch_run_orchfile(const struct orch_run *run);
 /* id of the run, NULL if nothing was to do */
 const char *orch_run_id(const struct orch_run *run);
 void orch_run_free(struct orch_run *run);
+
+/* Where no run is under way (ORCH_EBUSY): ends what holds accounts back, usage limits and failed logins. *count: how
+ * many there were */
+int orch_holds_end(const char *dir, size_t *count, struct orch_error *err);
 
 /* An attempt that goes on although its orch is gone: its stream has `detach = yes`, and orch was killed. The next run
  * adopts it */

@@ -22,13 +22,15 @@ enum orch_left {
 struct orch_stream_status {
 	char *name, *title; /* title NULL: none */
 	enum orch_task_state state;
-	char *reason;               /* why it runs, waits or was skipped; NULL */
-	char *phase;                /* while it runs; NULL */
-	char *log;                  /* of the last attempt; NULL before the first */
-	char *last_line;            /* of its output, as the event had it; NULL */
-	char *message;              /* of its last failure; NULL */
-	int outcome;                /* of its last attempt; -1 before */
-	int64_t attempt, slot, pid; /* attempt 0 before the first */
+	char *reason;                /* why it runs, waits or was skipped; NULL */
+	char *phase;                 /* while it runs; NULL */
+	char *log;                   /* of the last attempt; NULL before the first */
+	char *last_line;             /* of its output, as the event had it; NULL */
+	char *message;               /* of its last failure; NULL */
+	char *agent;                 /* of its last attempt; NULL: a command */
+	int64_t cost_micros, tokens; /* of all its attempts; cost in millionths */
+	int outcome;                 /* of its last attempt; -1 before */
+	int64_t attempt, slot, pid;  /* attempt 0 before the first */
 	int64_t exit_code, signal;
 	int64_t started_ms;  /* wall clock, of the last attempt; 0 before */
 	int64_t duration_ms; /* of the last attempt, when it ended; all attempts: total_ms */
@@ -45,9 +47,11 @@ struct orch_status {
 	int64_t last_ms;                 /* time of the last event */
 	int64_t exit_code;               /* -1 while it runs */
 	int64_t sum_ms;
-	int64_t expected_ms; /* how long the run takes, as was thought at its start; -1: not known */
-	char *stopping; /* why nothing new starts; NULL */
-	char *paused;   /* by whom, until it is resumed; NULL */
+	int64_t expected_ms;         /* how long the run takes, as was thought at its start; -1: not known */
+	int64_t cost_micros, tokens; /* of all attempts; cost in millionths */
+	bool has_cost;               /* some attempt has said, or is estimated */
+	char *stopping;              /* why nothing new starts; NULL */
+	char *paused;                /* by whom, until it is resumed; NULL */
 	uint64_t seq;
 	size_t count[ORCH_TASK_STATES];
 	struct orch_stream_status *streams; /* in order of their first event */

@@ -12,6 +12,7 @@
 #include "os/open_files.h"
 #include "state/detached.h"
 #include "state/fingerprint.h"
+#include "state/holdfile.h"
 #include "state/journal.h"
 #include "state/stamp.h"
 #include "util/alloc.h"
@@ -276,6 +277,9 @@ int orch_run_reload(struct orch_run *run, const char *why, struct orch_reload *o
 		out->diagnostics = orch_diagnostics_text(orch, false);
 	if (result == 0 && orch->project.stream_count == 0)
 		result = error_code(err, ORCH_EPARSE, "%s has no streams", orch->project.file);
+	if (result == 0 && (orch->project.profile_count > 0 || orch->project.recovery_count > 0))
+		result = error_code(err, ORCH_EUSAGE,
+			"agents and recovery rules cannot join a run that began without them in this version");
 	next = xcalloc(1, sizeof *next);
 	next->orch = orch;
 	if (result == 0)
@@ -319,6 +323,25 @@ void orch_run_free(struct orch_run *run)
 }
 
 /* --- by hand --- */
+
+int orch_holds_end(const char *path, size_t *count, struct orch_error *err)
+{
+	struct statedir dir;
+	struct held_account *items;
+	size_t bad;
+	int status;
+
+	*count = 0;
+	if (statedir_claim(&dir, path, err) < 0)
+		return -1;
+	status = holdfile_read(&dir, &items, count, &bad, err);
+	if (status == 0) {
+		holdfile_free(items, *count);
+		status = holdfile_write(&dir, NULL, 0, err);
+	}
+	statedir_release(&dir);
+	return status;
+}
 
 /* the lock, and a plan of everything under it */
 static int claim(struct orch *orch, struct statedir *dir, struct orch_plan **plan, struct orch_error *err)

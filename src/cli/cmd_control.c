@@ -75,7 +75,8 @@ static int connect_run(int *status)
 	if (pid > 0)
 		*status = say_usage("process %d holds this project and does not listen; 'kill %d' ends it", pid, pid);
 	else
-		*status = say_usage("another process holds this project and does not listen; 'orch status' may say more");
+		*status =
+			say_usage("another process holds this project and does not listen; 'orch status' may say more");
 	return -1;
 }
 
@@ -132,8 +133,8 @@ static int ask(int fd, const struct strbuf *request, size_t *count)
 }
 
 /* one request to the run of the project that the options name */
-static int steer(const struct control_options *options, const char *name, const struct strvec *streams,
-	const char *key, int64_t number, size_t *count)
+static int steer(const struct control_options *options, const char *name, const struct strvec *streams, const char *key,
+	int64_t number, size_t *count)
 {
 	struct strbuf request = {0};
 	char *dir = NULL;
@@ -234,8 +235,9 @@ static int stop_orphans(const struct control_options *options, const struct oper
 	if (orch_orphans_find(&orphans, &count, ".", &err) < 0)
 		return say_error(&err);
 	orch_orphans_free(orphans, count);
-	if (count && orch_orphans_stop(".", (const char *const *)operands->words.items, options->now, on_orphan, NULL,
-			     &count, &err) < 0)
+	if (count &&
+		orch_orphans_stop(".", (const char *const *)operands->words.items, options->now, on_orphan, NULL,
+			&count, &err) < 0)
 		return say_error(&err);
 	if (!count)
 		say(operands->words.count ? "none of these is running here" : "nothing is running here");
@@ -281,11 +283,39 @@ static int pause_command(void *data, const struct operands *operands)
 	return status;
 }
 
+/* no run is under way, but the last one may have left holds */
+static int end_holds(void)
+{
+	struct orch_error err;
+	size_t count = 0;
+
+	if (access(".orch/holds", F_OK) == 0 && orch_holds_end(".", &count, &err) < 0)
+		return say_error(&err);
+	if (!count)
+		return nothing_runs();
+	say("%zu account%s not held any more: the next run uses %s", count, count == 1 ? " is" : "s are",
+		count == 1 ? "it" : "them");
+	return EXIT_COMPLETE;
+}
+
 static int resume_command(void *data, const struct operands *operands)
 {
-	int status = steer(data, "resume", NULL, NULL, 0, NULL);
+	const struct control_options *options = data;
+	struct strbuf request = {0};
+	char *dir = NULL;
+	int status = find_project(&dir, &options->common), fd;
 
 	(void)operands;
+	free(dir);
+	if (status != EXIT_COMPLETE)
+		return status;
+	fd = connect_run(&status);
+	if (fd < 0)
+		return status == EXIT_COMPLETE ? end_holds() : status;
+	write_request(&request, "resume", NULL, NULL, 0);
+	status = ask(fd, &request, NULL);
+	strbuf_release(&request);
+	close(fd);
 	if (status == EXIT_COMPLETE)
 		say("the run goes on");
 	return status;
@@ -393,8 +423,10 @@ const struct cmd cmd_pause = {
 const struct cmd cmd_resume = {
 	.name = "resume",
 	.operands = "",
-	.summary = "Let a paused run go on",
-	.about = "Exit status 1 if nothing is running.\n",
+	.summary = "Let a run go on that is paused, or held by a usage limit",
+	.about =
+		"Accounts that are held, for a usage limit or a failed login, are used again at once; also where no run is under\n"
+		"way. Exit status 1 if nothing is running and nothing is held.\n",
 	.options = plain_table,
 	.run = resume_command,
 	CONTROL_COMMAND,

@@ -30,16 +30,19 @@ struct run_options {
 	struct common common;
 	struct selection selection;
 	struct strvec reports;
-	int64_t max_failures, seed, min_free, retries, timeout_ms;
-	double load;
+	int64_t max_failures, seed, min_free, retries, timeout_ms, limit_wait_ms;
+	double load, budget;
 	int output, progress; /* enum output_mode or -1, enum ui_progress */
 	bool keep_going, dry_run, touch, question, silent, verbose, json, detach, fresh, resume;
 };
 
 /* absent values of OPT_INT and OPT_DURATION rows */
 enum { NOT_GIVEN = -1 };
-static const struct run_options run_defaults = {
-	.seed = NOT_GIVEN, .retries = NOT_GIVEN, .timeout_ms = NOT_GIVEN, .output = NOT_GIVEN};
+static const struct run_options run_defaults = {.seed = NOT_GIVEN,
+	.retries = NOT_GIVEN,
+	.timeout_ms = NOT_GIVEN,
+	.limit_wait_ms = NOT_GIVEN,
+	.output = NOT_GIVEN};
 
 /* in the order of enum output_mode and enum ui_progress */
 static const char *const output_choices[] = {"none", "stream", "line", NULL};
@@ -70,6 +73,10 @@ static const struct opt run_table[] = {
 		.help = "go on with what an attempt that did not complete left in its worktree\n(default)"},
 	{0, "fresh", OPT_FLAG, FIELD(fresh),
 		.help = "begin such streams again from their base; what was left is kept under\nrefs/orch/wip/STREAM/N"},
+	{0, "budget", OPT_NUMBER, FIELD(budget), .what = "AMOUNT",
+		.help = "start nothing new once the agents' work has cost AMOUNT"},
+	{0, "limit-wait", OPT_DURATION, FIELD(limit_wait_ms), .what = "TIME",
+		.help = "longest wait for a usage limit where nothing else can run;\nelse the run ends with status 75"},
 	{'s', "silent", OPT_FLAG, FIELD(silent), .help = "only failures"},
 	{'v', "verbose", OPT_FLAG, FIELD(verbose), .help = "say more"},
 	{'O', "output", OPT_CHOICE, FIELD(output), .what = "MODE",
@@ -269,6 +276,8 @@ static struct orch_run_options run_options(const struct session *session)
 	run.min_free = options->min_free;
 	run.retries = (int)options->retries;
 	run.timeout_ms = options->timeout_ms;
+	run.limit_wait_ms = options->limit_wait_ms;
+	run.budget = options->budget;
 	run.touch = options->touch;
 	run.fresh = options->fresh;
 	run.follow_output = session->ui && (ui_wants_output(session->ui) || (options->json && options->verbose));

@@ -13,28 +13,27 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 
 /* every field there is: its name in JSON is its name in struct orch_event */
 #define FIELDS(F) \
-	F(run, TEXT) \
-	F(project, TEXT) F(stream, TEXT) F(title, TEXT) F(phase, TEXT) F(reason, TEXT) F(message, TEXT) F(log, TEXT) \
-		F(stamp, TEXT) F(boot, TEXT) F(state, STATE) F(outcome, OUTCOME) F(attempt, NUMBER) F(slot, NUMBER) \
-			F(pid, NUMBER) F(jobs, NUMBER) F(count, NUMBER) F(stale, NUMBER) F(exit_code, NUMBER) \
-				F(signal, NUMBER) F(bytes, NUMBER) F(left_behind, NUMBER) F(completed, NUMBER) \
-					F(failed, NUMBER) F(skipped, NUMBER) F(cancelled, NUMBER) \
-						F(added, NUMBER) F(removed, NUMBER) F(changed, NUMBER) \
-						F(duration_ms, NUMBER) F(expected_ms, NUMBER) F(sum_ms, NUMBER) \
-							F(user_ms, NUMBER) F(system_ms, NUMBER) F(max_rss_kb, NUMBER) \
-								F(memory_peak_kb, NUMBER)
+	F(run, TEXT) F(project, TEXT) F(stream, TEXT) F(title, TEXT) F(phase, TEXT) F(reason, TEXT) F(message, TEXT) \
+	F(log, TEXT) F(stamp, TEXT) F(boot, TEXT) F(agent, TEXT) F(session, TEXT) F(state, STATE) F(outcome, OUTCOME) \
+	F(attempt, NUMBER) F(slot, NUMBER) F(pid, NUMBER) F(jobs, NUMBER) F(count, NUMBER) F(stale, NUMBER) \
+	F(exit_code, NUMBER) F(signal, NUMBER) F(bytes, NUMBER) F(left_behind, NUMBER) F(completed, NUMBER) \
+	F(failed, NUMBER) F(skipped, NUMBER) F(cancelled, NUMBER) F(added, NUMBER) F(removed, NUMBER) \
+	F(changed, NUMBER) F(duration_ms, NUMBER) F(expected_ms, NUMBER) F(sum_ms, NUMBER) F(user_ms, NUMBER) \
+	F(system_ms, NUMBER) F(max_rss_kb, NUMBER) F(memory_peak_kb, NUMBER) F(cost_micros, NUMBER) F(tokens, NUMBER)
 
 /* THE table: a type's name, whether the journal has it, its fields in the order in which they are written */
 #define TYPES(T) \
-	T(RUN_STARTED, "run_started", true, N(run) N(pid) N(boot) N(jobs) N(project) N(count) N(stale) N(expected_ms) \
-		N(message)) \
+	T(RUN_STARTED, "run_started", true, \
+		N(run) N(pid) N(boot) N(jobs) N(project) N(count) N(stale) N(expected_ms) N(message)) \
 	T(TASK, "task", true, N(stream) N(title) N(state) N(reason) N(outcome) N(expected_ms)) \
-	T(ATTEMPT_STARTED, "attempt_started", true, N(stream) N(attempt) N(slot) N(pid) N(log) N(run) N(duration_ms)) \
+	T(ATTEMPT_STARTED, "attempt_started", true, \
+		N(stream) N(attempt) N(slot) N(pid) N(log) N(agent) N(run) N(duration_ms)) \
 	T(ATTEMPT_PHASE, "attempt_phase", true, N(stream) N(attempt) N(phase) N(pid)) \
 	T(OUTPUT, "output", false, N(stream) N(attempt) N(message) N(bytes)) \
 	T(ATTEMPT_FINISHED, "attempt_finished", true, \
 		N(stream) N(attempt) N(outcome) N(exit_code) N(signal) N(duration_ms) N(user_ms) N(system_ms) \
-			N(max_rss_kb) N(memory_peak_kb) N(left_behind) N(message) N(log)) \
+			N(max_rss_kb) N(memory_peak_kb) N(left_behind) N(message) N(log) N(agent) N(session) \
+				N(cost_micros) N(tokens)) \
 	T(STAMPED, "stamped", true, N(stream) N(attempt) N(stamp)) \
 	T(WARNING, "warning", true, N(stream) N(message)) \
 	T(MERGED, "merged", true, N(stream) N(message)) \
@@ -44,6 +43,7 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 	T(UNPAUSED, "unpaused", true, N(message)) \
 	T(JOBS, "jobs", true, N(jobs) N(message)) \
 	T(RELOADED, "reloaded", true, N(count) N(added) N(removed) N(changed) N(message)) \
+	T(RECOVERY, "recovery", true, N(stream) N(attempt) N(message)) \
 	T(RUN_FINISHED, "run_finished", true, \
 		N(run) N(exit_code) N(completed) N(failed) N(skipped) N(cancelled) N(duration_ms) N(sum_ms) \
 			N(message))
@@ -60,7 +60,7 @@ struct field {
 #define FIELD_ROW(name, kind) {#name, FIELD_##kind, offsetof(struct orch_event, name)},
 static const struct field fields[FIELD_COUNT] = {FIELDS(FIELD_ROW)};
 
-enum { FIELDS_OF_TYPE_MAX = 16 };
+enum { FIELDS_OF_TYPE_MAX = 24 };
 
 /* the fields of each type by name (NULL behind the last) and, in the same order, by number */
 #define N(name) #name,

@@ -112,6 +112,7 @@ static void start_attempt(struct orch_stream_status *stream, const struct orch_e
 	stream->duration_ms = 0;
 	stream->log_bytes = 0;
 	set_text(&stream->log, event->log);
+	set_text(&stream->agent, event->agent);
 	set_text(&stream->last_line, NULL);
 }
 
@@ -126,6 +127,17 @@ static void finish_attempt(
 	stream->duration_ms = event->duration_ms > 0 ? event->duration_ms : 0;
 	stream->total_ms += stream->duration_ms;
 	status->sum_ms += stream->duration_ms;
+	if (event->agent)
+		set_text(&stream->agent, event->agent);
+	if (event->cost_micros >= 0) {
+		stream->cost_micros += event->cost_micros;
+		status->cost_micros += event->cost_micros;
+		status->has_cost = true;
+	}
+	if (event->tokens >= 0) {
+		stream->tokens += event->tokens;
+		status->tokens += event->tokens;
+	}
 	set_text(&stream->phase, NULL);
 	if (event->log)
 		set_text(&stream->log, event->log);
@@ -243,6 +255,7 @@ void orch_status_apply(struct orch_status *status, const struct orch_event *even
 		break;
 	case ORCH_EVENT_STAMPED:
 	case ORCH_EVENT_MERGED:
+	case ORCH_EVENT_RECOVERY:
 		break;
 	default:
 		apply_to_stream(status, event);
@@ -346,6 +359,9 @@ static void write_stream(struct json_writer *w, const struct orch_stream_status 
 	write_text(w, "log", stream->log);
 	write_number(w, "bytes", stream->log_bytes, 0);
 	write_text(w, "last_line", stream->last_line);
+	write_text(w, "agent", stream->agent);
+	write_number(w, "cost_micros", stream->cost_micros, 0);
+	write_number(w, "tokens", stream->tokens, 0);
 	write_text(w, "message", stream->message);
 	json_end_object(w);
 }
@@ -370,6 +386,9 @@ char *orch_status_json(const struct orch_status *status)
 	write_number(&w, "exit_code", status->exit_code, -1);
 	write_number(&w, "sum_ms", status->sum_ms, -1);
 	write_number(&w, "expected_ms", status->expected_ms, -1);
+	if (status->has_cost)
+		write_number(&w, "cost_micros", status->cost_micros, -1);
+	write_number(&w, "tokens", status->tokens, 0);
 	write_text(&w, "stopping", status->stopping);
 	write_text(&w, "paused", status->paused);
 	write_text(&w, "message", status->message);
@@ -404,6 +423,7 @@ void orch_status_release(struct orch_status *status)
 		free(stream->phase);
 		free(stream->log);
 		free(stream->last_line);
+		free(stream->agent);
 		free(stream->message);
 	}
 	free(status->streams);

@@ -2,11 +2,14 @@
 
 #include "exec/attempt.h"
 
+#include "exec/agents.h"
 #include "exec/checkin.h"
 #include "exec/confine.h"
 #include "exec/context.h"
+#include "exec/stint.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
+#include "lang/setting.h"
 #include "os/clock.h"
 #include "os/fs.h"
 #include "os/loop.h"
@@ -20,6 +23,7 @@
 #include "util/units.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +49,7 @@ const char *attempt_phase_name(enum attempt_phase phase)
 	static const char *const names[] = {
 		[PHASE_WORKTREE] = "worktree",
 		[PHASE_SETUP] = "setup",
+		[PHASE_RECOVER] = "recover",
 		[PHASE_RUN] = "run",
 		[PHASE_CHECK] = "check",
 		[PHASE_COMMIT] = "commit",
@@ -86,6 +91,11 @@ static void tell_output(struct attempt *attempt)
 	if (fstat(attempt->log_fd, &st) < 0 || st.st_size == attempt->seen_bytes)
 		return;
 	attempt->seen_bytes = st.st_size;
+	/* an agent's last line is seldom for people */
+	if (attempt->stint && !attempt->stint->over && *stint_last_words(attempt->stint)) {
+		attempt->output(attempt->data, attempt, stint_last_words(attempt->stint), st.st_size);
+		return;
+	}
 	read_last_line(attempt->log_fd, st.st_size, line);
 	attempt->output(attempt->data, attempt, line, st.st_size);
 }
@@ -159,15 +169,86 @@ static char *describe_memory(const struct attempt *attempt, const struct job_exi
 	return text;
 }
 
+/* --- what its agent's profile says, where the stream does not --- */
+
+static bool stream_says(const struct stream *stream, const char *name)
+{
+	const struct setting *row = setting_find(name, strlen(name), SCOPE_STREAM);
+
+	for (uint32_t i = 0; i < stream->origin_count; i++) {
+		if (&setting_table[stream->origins[i].row] == row)
+			return true;
+	}
+	return false;
+}
+
+/* the agent at work, if the stream leaves `name` to it */
+static const struct agent *profile_for(const struct attempt *attempt, const char *name)
+{
+	if (!attempt->stint || (attempt->phase != PHASE_RUN && attempt->phase != PHASE_RECOVER) ||
+		stream_says(attempt->stream, name))
+		return NULL;
+	return attempt->stint->agent;
+}
+
+static const struct kill_step *kill_steps(const struct attempt *attempt, uint32_t *count)
+{
+	const struct agent *agent = profile_for(attempt, "kill");
+
+	*count = agent && agent->kill ? agent->kill_count : attempt->stream->set->kill_count;
+	return agent && agent->kill ? agent->kill : attempt->stream->set->kill;
+}
+
+static int64_t idle_limit(const struct attempt *attempt)
+{
+	const struct agent *agent = profile_for(attempt, "idle");
+
+	return agent && agent->idle_ms >= 0 ? agent->idle_ms : attempt->stream->set->idle_ms;
+}
+
+int64_t attempt_linger_ms(const struct attempt *attempt)
+{
+	const struct agent *agent = profile_for(attempt, "linger");
+
+	return agent && agent->linger_ms >= 0 ? agent->linger_ms : attempt->stream->set->linger_ms;
+}
+
+void attempt_has_news(struct attempt *attempt, unsigned what)
+{
+	if (what & ATTEMPT_NEWS_COST) {
+		attempt->spent += attempt->spent_new;
+		attempt->has_cost = true;
+	}
+	attempt->news(attempt->data, attempt, what);
+	attempt->spent_new = 0;
+}
+
 /* --- from phase to phase --- */
 
 static void on_timeout(void *data);
 static void on_idle(void *data);
 
+/* of the phase that has begun: what an agent is given is its own */
+static void watch_silence(struct attempt *attempt)
+{
+	int64_t limit = idle_limit(attempt);
+	struct stat st;
+
+	if (limit <= 0) {
+		if (attempt->idle)
+			loop_timer_disarm(attempt->idle);
+		return;
+	}
+	quiet_begin(
+		&attempt->quiet, fstat(attempt->log_fd, &st) == 0 ? st.st_size : 0, clock_mono_ms(), clock_wall_ms());
+	if (!attempt->idle)
+		attempt->idle = loop_timer_new(attempt->runner->loop, on_idle, attempt);
+	loop_timer_arm(attempt->idle, limit);
+}
+
 /* the limits on its time, counted from its start, and its output */
 static void watch(struct attempt *attempt)
 {
-	const struct settings *set = attempt->stream->set;
 	struct loop *loop = attempt->runner->loop;
 
 	if (attempt->watched)
@@ -179,14 +260,7 @@ static void watch(struct attempt *attempt)
 		attempt->timeout = loop_timer_new(loop, on_timeout, attempt);
 		loop_timer_arm(attempt->timeout, left > 0 ? left : 0);
 	}
-	if (set->idle_ms > 0) {
-		struct stat st;
-
-		quiet_begin(&attempt->quiet, fstat(attempt->log_fd, &st) == 0 ? st.st_size : 0, clock_mono_ms(),
-			clock_wall_ms());
-		attempt->idle = loop_timer_new(loop, on_idle, attempt);
-		loop_timer_arm(attempt->idle, set->idle_ms);
-	}
+	watch_silence(attempt);
 	attempt->checkins = checkins_new(attempt, on_checkins_gone, attempt);
 	if (attempt->follow_output) {
 		attempt->output_timer = loop_timer_new(loop, on_output_timer, attempt);
@@ -269,8 +343,10 @@ static void succeed(struct attempt *attempt)
 /* what is of the phase's command when it could not be started */
 static void not_started(struct attempt *attempt, int error_number, const char *message)
 {
-	static const char *const whose[] = {
-		[PHASE_SETUP] = "its setup: ", [PHASE_RUN] = "", [PHASE_CHECK] = "its check: "};
+	static const char *const whose[] = {[PHASE_SETUP] = "its setup: ",
+		[PHASE_RECOVER] = "what was to mend it: ",
+		[PHASE_RUN] = "",
+		[PHASE_CHECK] = "its check: "};
 
 	if (attempt->ending)
 		fail(attempt, attempt->ended_by, NULL);
@@ -283,21 +359,155 @@ static void not_started(struct attempt *attempt, int error_number, const char *m
 		fail(attempt, ORCH_OUTCOME_SPAWN, xasprintf("%s%s", whose[attempt->phase], message));
 }
 
+/* where in the log its check begins, for whoever adopts it */
+static void note_check(struct attempt *attempt)
+{
+	struct orch_error err = {0};
+	char *path, *text;
+
+	if (!attempt->memory || !attempt_outlives_us(attempt))
+		return;
+	path = statedir_attempt_file(attempt->run, attempt->stream->name, attempt->number, "check-from");
+	text = xasprintf("%lld\n", (long long)attempt->check_from);
+	if (fs_replace(AT_FDCWD, path, text, strlen(text), false, &err) < 0)
+		attempt->warn(attempt->data, attempt, err.message);
+	free(text);
+	free(path);
+}
+
+static void read_check_note(struct attempt *attempt)
+{
+	char *path = statedir_attempt_file(attempt->run, attempt->stream->name, attempt->number, "check-from"), *text;
+	size_t len;
+
+	if (fs_exists(path) && fs_read(path, 64, &text, &len, NULL) == 0) {
+		attempt->check_from = strtoll(text, NULL, 10);
+		free(text);
+	}
+	free(path);
+}
+
 static void begin_phase(struct attempt *attempt, enum attempt_phase phase)
 {
 	struct orch_error err = {0};
 	int error_number = 0;
 
 	attempt->phase = phase;
+	if (phase == PHASE_CHECK) {
+		struct stat st;
+
+		attempt->check_from = fstat(attempt->log_fd, &st) == 0 ? st.st_size : 0;
+		note_check(attempt);
+	}
+	if (attempt->watched)
+		watch_silence(attempt);
 	if (start_phase(attempt, 0, &error_number, &err) < 0)
 		not_started(attempt, error_number, err.message);
+}
+
+/* an agent's phase: on the stream's prompt, or, `fix`, on what that rule has it mend */
+static void begin_stint(
+	struct attempt *attempt, enum attempt_phase phase, const struct agent *agent, const struct rule *fix)
+{
+	struct orch_error err = {0};
+	int result;
+
+	attempt->phase = phase;
+	if (attempt->stint)
+		stint_free(attempt->stint);
+	attempt->stint = NULL;
+	result = stint_new(&attempt->stint, attempt, attempt->agents, agent, fix, &err);
+	if (result != 0)
+		fail(attempt, result > 0 ? ORCH_OUTCOME_SPAWN : ORCH_OUTCOME_INTERNAL, xstrdup(err.message));
+	else
+		begin_phase(attempt, phase);
+}
+
+/* what a rule has do its work before the stream is tried again */
+static void begin_mending(struct attempt *attempt)
+{
+	const struct rule *rule = attempt->memory->rule;
+
+	attempt->mending = true;
+	if (rule->agent)
+		begin_stint(attempt, PHASE_RECOVER, agents_next(attempt->agents, attempt->id), rule);
+	else
+		begin_phase(attempt, PHASE_RECOVER);
 }
 
 /* its work itself, or the check of a stream that has nothing else */
 static void begin_work(struct attempt *attempt)
 {
 	watch(attempt);
-	begin_phase(attempt, attempt->stream->run.bytes ? PHASE_RUN : PHASE_CHECK);
+	if (attempt->memory && attempt->memory->fix)
+		begin_mending(attempt);
+	else if (attempt->only_check)
+		begin_phase(attempt, PHASE_CHECK);
+	else if (stream_has_prompt(attempt->stream))
+		begin_stint(attempt, PHASE_RUN, agents_next(attempt->agents, attempt->id), NULL);
+	else
+		begin_phase(attempt, attempt->stream->run.bytes ? PHASE_RUN : PHASE_CHECK);
+}
+
+static void on_prepared(void *data, enum orch_outcome outcome, const char *message);
+
+/* what was to be mended is: the stream goes on. An agent that had done its work, and only its check had failed, has
+ * done it */
+static void after_mending(struct attempt *attempt)
+{
+	struct memory *memory = attempt->memory;
+
+	attempt->mending = false;
+	attempt->mended = true;
+	memory->fix = false;
+	memory->interrupted = true;
+	attempt->only_check = memory->kind == FAILURE_CHECK && stream_has_prompt(attempt->stream) &&
+		attempt->stream->set->check.bytes;
+	if (attempt->only_check)
+		stint_carry_summary(attempt, memory->attempt);
+	if (memory->kind == FAILURE_MERGE && attempt->workspace) {
+		attempt->phase = PHASE_WORKTREE;
+		workspace_free(attempt->workspace);
+		attempt->workspace = NULL;
+		workspace_prepare(attempt->workspaces, attempt, false, on_prepared);
+	} else {
+		begin_work(attempt);
+	}
+}
+
+/* its agent has ended: what it said counts, as well as how it ended. True: that was no success, and is dealt with */
+static bool has_failed_by_words(struct attempt *attempt)
+{
+	char *objection;
+
+	if (!attempt->stint || (attempt->phase != PHASE_RUN && attempt->phase != PHASE_RECOVER))
+		return false;
+	objection = stint_objection(attempt->stint);
+	if (objection)
+		fail(attempt, ORCH_OUTCOME_EXIT, objection);
+	return objection != NULL;
+}
+
+/* it had said that it was done, and stayed: how it was ended says nothing */
+static bool only_lingered(const struct attempt *attempt)
+{
+	return attempt->stint && attempt->stint->lingered && attempt->phase != PHASE_CHECK &&
+		attempt->stint->output.done && !attempt->stint->output.failed;
+}
+
+/* the stream's name for what its agent said, which is better than a number */
+static char *describe_failure(const struct attempt *attempt)
+{
+	char *status = describe_status(&attempt->last), *said, *text;
+
+	if (!attempt->stint || (attempt->phase != PHASE_RUN && attempt->phase != PHASE_RECOVER) ||
+		!attempt->stint->output.failed)
+		return status;
+	said = stint_objection(attempt->stint);
+	text = xasprintf("%s; %s", said, status);
+	free(said);
+	free(status);
+	return text;
 }
 
 static void after_job(struct attempt *attempt)
@@ -313,13 +523,26 @@ static void after_job(struct attempt *attempt)
 	} else if ((problem = confine_problem(
 			    attempt, attempt_phase_name(attempt->phase), !how->signalled && how->code != 0))) {
 		fail(attempt, ORCH_OUTCOME_SPAWN, problem);
+	} else if (only_lingered(attempt)) {
+		attempt->exit_code = 0;
+		attempt->signal = -1;
+		/* the steps of its end are not for what comes next */
+		loop_timer_free(attempt->kill);
+		attempt->kill = NULL;
+		attempt->kill_step = 0;
+		if (attempt->phase == PHASE_RECOVER)
+			after_mending(attempt);
+		else if (attempt->stream->set->check.bytes)
+			begin_phase(attempt, PHASE_CHECK);
+		else
+			succeed(attempt);
 	} else if ((how->signalled || how->code != 0) && how->oom_kills) {
 		fail(attempt, ORCH_OUTCOME_MEMORY, describe_memory(attempt, how));
 	} else if (how->signalled || how->code != 0) {
 		enum orch_outcome outcome = attempt->phase == PHASE_CHECK ? ORCH_OUTCOME_CHECK
 			: how->signalled                                  ? ORCH_OUTCOME_SIGNAL
 									  : ORCH_OUTCOME_EXIT;
-		char *status = describe_status(how);
+		char *status = describe_failure(attempt);
 
 		fail(attempt, outcome, attempt->phase == PHASE_SETUP ? xasprintf("its setup: %s", status) : status);
 		if (attempt->phase == PHASE_SETUP)
@@ -329,6 +552,10 @@ static void after_job(struct attempt *attempt)
 			fail(attempt, ORCH_OUTCOME_INTERNAL, xstrdup(err.message));
 		else
 			begin_work(attempt);
+	} else if (has_failed_by_words(attempt)) {
+		return;
+	} else if (attempt->phase == PHASE_RECOVER) {
+		after_mending(attempt);
 	} else if (attempt->phase == PHASE_RUN && attempt->stream->set->check.bytes) {
 		begin_phase(attempt, PHASE_CHECK);
 	} else {
@@ -342,7 +569,10 @@ static void on_prepared(void *data, enum orch_outcome outcome, const char *messa
 
 	if (attempt->ending)
 		fail(attempt, attempt->ended_by, NULL);
-	else if (outcome != ORCH_OUTCOME_SUCCESS)
+	else if (outcome == ORCH_OUTCOME_MERGE && attempt->memory && attempt->memory->fix && attempt->workspace->cwd) {
+		watch(attempt);
+		begin_mending(attempt);
+	} else if (outcome != ORCH_OUTCOME_SUCCESS)
 		finish(attempt, outcome, message ? xstrdup(message) : NULL);
 	else if (attempt->stream->set->setup.bytes && !attempt->workspace->set_up) {
 		watch(attempt);
@@ -355,7 +585,7 @@ static void on_found_again(void *data, enum orch_outcome outcome, const char *me
 {
 	struct attempt *attempt = data;
 
-	if (outcome == ORCH_OUTCOME_SUCCESS)
+	if (outcome == ORCH_OUTCOME_SUCCESS || (outcome == ORCH_OUTCOME_MERGE && attempt->mending))
 		after_job(attempt);
 	else
 		finish(attempt, outcome, message ? xstrdup(message) : NULL);
@@ -386,6 +616,8 @@ static void on_job_exit(void *data, const struct job_exit *how)
 	attempt->signal = how->signalled ? how->code : -1;
 
 	attempt->last = *how;
+	if (attempt->stint && (attempt->phase == PHASE_RUN || attempt->phase == PHASE_RECOVER))
+		stint_end(attempt->stint);
 	/* one that was adopted finds its worktree only now that something is to be done in it */
 	if (attempt->workspaces && workspace_is_wanted(attempt->stream) && !attempt->workspace)
 		workspace_prepare(attempt->workspaces, attempt, false, on_found_again);
@@ -404,6 +636,8 @@ static void on_job_started(void *data, int pid, int slot)
 		attempt->got_slot(attempt->data, attempt);
 		watch(attempt);
 	}
+	if (attempt->stint && (attempt->phase == PHASE_RUN || attempt->phase == PHASE_RECOVER))
+		stint_follow(attempt->stint);
 	announce(attempt);
 }
 
@@ -422,22 +656,44 @@ static void next_kill_step(void *data)
 {
 	struct attempt *attempt = data;
 	const struct settings *set = attempt->stream->set;
-	const struct kill_step *step;
+	const struct kill_step *steps, *step;
+	uint32_t count;
 
 	if (!attempt->job)
 		return;
-	if (attempt->kill_step >= set->kill_count) {
+	steps = kill_steps(attempt, &count);
+	if (attempt->kill_step >= count) {
 		attempt->ops->stop(attempt->job, SIGKILL);
 		return;
 	}
-	step = &set->kill[attempt->kill_step++];
+	step = &steps[attempt->kill_step++];
 	if (step->signo != SIGKILL)
 		loop_timer_arm(attempt->kill, step->wait_ms >= 0 ? step->wait_ms : set->grace_ms);
 	attempt->ops->stop(attempt->job, step->signo);
 }
 
+static void begin_killing(struct attempt *attempt, bool now)
+{
+	/* one that lingers is being ended already */
+	if (attempt->kill)
+		return;
+	attempt->kill = loop_timer_new(attempt->runner->loop, next_kill_step, attempt);
+	if (!now)
+		next_kill_step(attempt);
+}
+
+void attempt_end_lingering(struct attempt *attempt)
+{
+	if (!attempt->job || attempt->ending || attempt->done)
+		return;
+	attempt->kill_step = 0;
+	begin_killing(attempt, false);
+}
+
 void attempt_end(struct attempt *attempt, enum orch_outcome outcome, bool now)
 {
+	uint32_t count;
+
 	if (attempt->done)
 		return;
 	if (!attempt->job) {
@@ -451,12 +707,11 @@ void attempt_end(struct attempt *attempt, enum orch_outcome outcome, bool now)
 		attempt->ended_by = outcome;
 		if (attempt->checkins)
 			(void)checkins_end(attempt->checkins);
-		attempt->kill = loop_timer_new(attempt->runner->loop, next_kill_step, attempt);
-		if (!now)
-			next_kill_step(attempt);
+		begin_killing(attempt, now);
 	}
 	if (now) {
-		attempt->kill_step = attempt->stream->set->kill_count;
+		(void)kill_steps(attempt, &count);
+		attempt->kill_step = count;
 		loop_timer_disarm(attempt->kill);
 		next_kill_step(attempt);
 	}
@@ -485,9 +740,11 @@ static void on_timeout(void *data)
 static void on_idle(void *data)
 {
 	struct attempt *attempt = data;
-	int64_t limit = attempt->stream->set->idle_ms, silent = limit;
+	int64_t limit = idle_limit(attempt), silent = limit;
 	struct stat st;
 
+	if (limit <= 0)
+		return;
 	if (fstat(attempt->log_fd, &st) == 0) {
 		int64_t changed = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
 
@@ -503,20 +760,38 @@ static void on_idle(void *data)
 
 bool attempt_outlives_us(const struct attempt *attempt)
 {
-	return attempt->stream->set->detach == TRI_YES;
+	enum tristate detach = attempt->stream->set->detach;
+
+	return detach == TRI_YES || (detach == TRI_DEFAULT && stream_has_prompt(attempt->stream));
 }
 
 char *attempt_record(const char *run, const char *stream, unsigned number, enum attempt_phase phase)
 {
-	return statedir_attempt_file(run, stream, number, phase == PHASE_CHECK ? "checking" : "running");
+	return statedir_attempt_file(run, stream, number,
+		phase == PHASE_CHECK             ? "checking"
+			: phase == PHASE_RECOVER ? "mending"
+						 : "running");
+}
+
+/* what the phase runs */
+static const struct text *script_of(const struct attempt *attempt)
+{
+	switch (attempt->phase) {
+	case PHASE_CHECK:
+		return &attempt->stream->set->check;
+	case PHASE_SETUP:
+		return &attempt->stream->set->setup;
+	case PHASE_RECOVER:
+		return attempt->memory->rule->agent ? stint_command(attempt->stint) : &attempt->memory->rule->run;
+	default:
+		return stream_has_prompt(attempt->stream) ? stint_command(attempt->stint) : &attempt->stream->run;
+	}
 }
 
 /* slots: how many there are, if it has none yet; else 0 */
 static int start_phase(struct attempt *attempt, unsigned slots, int *error_number, struct orch_error *err)
 {
-	const struct text *text = attempt->phase == PHASE_CHECK ? &attempt->stream->set->check
-		: attempt->phase == PHASE_SETUP                 ? &attempt->stream->set->setup
-								: &attempt->stream->run;
+	const struct text *text = script_of(attempt);
 	const struct job_callbacks on = {
 		.started = on_job_started, .failed = on_job_failed, .ended = on_job_exit, .data = attempt};
 	const struct settings *set = attempt->stream->set;
@@ -540,17 +815,19 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 		.slot = attempt_outlives_us(attempt) ? NULL : &slot,
 	};
 	char *script_path = NULL, *record = NULL;
-	struct end_step *steps = xreallocarray(NULL, set->kill_count + 1, sizeof *steps);
+	uint32_t step_count;
+	const struct kill_step *kill = kill_steps(attempt, &step_count);
+	struct end_step *steps = xreallocarray(NULL, step_count + 1, sizeof *steps);
 	int status;
 
-	for (uint32_t i = 0; i < set->kill_count; i++) {
-		const struct kill_step *step = &set->kill[i];
+	for (uint32_t i = 0; i < step_count; i++) {
+		const struct kill_step *step = &kill[i];
 
 		steps[i].signo = step->signo;
 		steps[i].wait_ms = step->wait_ms >= 0 ? step->wait_ms : set->grace_ms;
 	}
 	command.steps = steps;
-	command.step_count = set->kill_count;
+	command.step_count = step_count;
 	if (attempt_outlives_us(attempt) && attempt->phase != PHASE_SETUP)
 		command.record = record =
 			attempt_record(attempt->run, attempt->stream->name, attempt->number, attempt->phase);
@@ -614,7 +891,7 @@ int attempt_stand_by(struct attempt *attempt, unsigned slots, struct orch_error 
 static int look(struct attempt *attempt, char **record, enum supervised_state *state, struct supervised_record *found,
 	struct orch_error *err)
 {
-	static const enum attempt_phase phases[] = {PHASE_CHECK, PHASE_RUN};
+	static const enum attempt_phase phases[] = {PHASE_CHECK, PHASE_RUN, PHASE_RECOVER};
 
 	for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
 		attempt->phase = phases[i];
@@ -651,6 +928,21 @@ static void settle_end(struct attempt *attempt, const struct supervised_record *
 	on_job_exit(attempt, &how);
 }
 
+/* who was at work, as it was noted down; what a rule was to mend is known from there too */
+static int adopt_stint(struct attempt *attempt, struct orch_error *err)
+{
+	int result = stint_adopt(&attempt->stint, attempt, attempt->agents, err);
+
+	if (result == 0 && attempt->phase == PHASE_CHECK)
+		attempt->stint->to = attempt->check_from;
+	if (result != 0 || !attempt->stint->fix || attempt->phase != PHASE_RECOVER)
+		return result < 0 ? -1 : 0;
+	attempt->mending = true;
+	attempt->memory->rule = attempt->stint->fix;
+	attempt->memory->fix = true;
+	return 0;
+}
+
 int attempt_adopt(struct attempt *attempt, struct orch_error *err)
 {
 	const struct job_callbacks on = {
@@ -670,6 +962,20 @@ int attempt_adopt(struct attempt *attempt, struct orch_error *err)
 		free(record);
 		return -1;
 	}
+	if (attempt->phase == PHASE_CHECK)
+		read_check_note(attempt);
+	if (!attempt->memory && attempt->phase == PHASE_RECOVER)
+		result = error_set(err, "it was being mended by a rule that there is no more; 'orch stop %s' ends it",
+			attempt->stream->name);
+	if (result == 0 && attempt->memory && (stream_has_prompt(attempt->stream) || attempt->phase == PHASE_RECOVER))
+		result = adopt_stint(attempt, err);
+	if (result < 0) {
+		free(record);
+		return -1;
+	}
+	/* what it said before its check */
+	if (attempt->stint && attempt->phase == PHASE_CHECK)
+		stint_end(attempt->stint);
 	if (state == SUPERVISED_RUNNING) {
 		result = attempt->ops->adopt(&attempt->job, attempt->runner, record, &on, err);
 		/* it may have ended just now, and then has written how before its supervisor went */
@@ -683,6 +989,8 @@ int attempt_adopt(struct attempt *attempt, struct orch_error *err)
 		attempt->started_ms = found.mono_ms;
 		announce(attempt);
 		watch(attempt);
+		if (attempt->stint && attempt->phase != PHASE_CHECK)
+			stint_follow(attempt->stint);
 		return 0;
 	}
 	if (state != SUPERVISED_ENDED)
@@ -697,6 +1005,7 @@ void attempt_free(struct attempt *attempt)
 		return;
 	disarm(attempt);
 	checkins_free(attempt->checkins);
+	stint_free(attempt->stint);
 	if (attempt->log_fd >= 0)
 		close(attempt->log_fd);
 	free(attempt->log);

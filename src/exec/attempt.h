@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct agents;
 struct checkins;
 struct confiner;
 struct context;
@@ -23,19 +24,21 @@ struct job;
 struct loop;
 struct loop_timer;
 struct loop_watch;
+struct memory;
 struct plan;
+struct stint;
 struct workspace;
 struct workspaces;
 
 #define NO_SLOT_YET UINT_MAX
 
-enum attempt_phase { PHASE_WORKTREE, PHASE_SETUP, PHASE_RUN, PHASE_CHECK, PHASE_COMMIT, PHASE_SAVE };
+enum attempt_phase { PHASE_WORKTREE, PHASE_SETUP, PHASE_RECOVER, PHASE_RUN, PHASE_CHECK, PHASE_COMMIT, PHASE_SAVE };
 
 struct attempt {
 	struct attempt *next; /* in the executor's list of ended ones */
 	const struct stream *stream;
-	uint32_t id;   /* of the stream, in the graph that it is of (context) */
-	uint32_t task; /* of the stream, in the run as it is now; NO_STREAM: it has no part in it any more */
+	uint32_t id;           /* of the stream, in the graph that it is of (context) */
+	uint32_t task;         /* of the stream, in the run as it is now; NO_STREAM: it has no part in it any more */
 	unsigned number, slot; /* slot NO_SLOT_YET: it waits for one, see attempt_stand_by() */
 	enum attempt_phase phase;
 
@@ -47,6 +50,18 @@ struct attempt {
 	struct workspaces *workspaces;
 	struct confiner *confiner;
 	bool follow_output;
+	struct agents *agents;
+	struct memory *memory; /* of its stream; NULL: neither agents nor rules have to do with it */
+
+	/* of an agent's: the one at work, or the last; NULL: none yet, or a command */
+	struct stint *stint;
+	bool mending;          /* PHASE_RECOVER has begun, and has not come to a good end */
+	bool mended;           /* it has */
+	bool only_check;       /* the work itself was done before: what mended it has only to be checked */
+	int64_t check_from;    /* where in the log its check begins; -1: it was not begun */
+	int64_t spent, tokens; /* millionths; so far */
+	int64_t spent_new;     /* of it, what nobody was told of yet */
+	bool has_cost, has_tokens;
 
 	/* of an isolated one; NULL before PHASE_WORKTREE, and of the others */
 	struct workspace *workspace;
@@ -69,7 +84,7 @@ struct attempt {
 	int64_t started_ms; /* monotonic */
 	int64_t timeout_ms; /* 0: none */
 	struct loop_timer *timeout, *idle, *kill;
-	struct quiet quiet; /* of `idle` */
+	struct quiet quiet;        /* of `idle` */
 	struct checkins *checkins; /* NULL: none */
 	unsigned kill_step;
 	bool ending;                /* the steps of `kill` have begun */
@@ -83,7 +98,7 @@ struct attempt {
 	/* once it has ended */
 	bool done;
 	enum orch_outcome outcome;
-	int exit_code, signal; /* -1: none */
+	int exit_code, signal;                                            /* -1: none */
 	int64_t duration_ms, user_us, system_us, max_rss_kb, memory_peak; /* the last in bytes; 0: unknown */
 	unsigned oom_kills;
 	unsigned left_behind, unkillable;
@@ -100,8 +115,13 @@ struct attempt {
 	/* something that somebody should know, and that ends nothing */
 	void (*warn)(void *data, struct attempt *attempt, const char *message);
 	void (*output)(void *data, struct attempt *attempt, const char *last_line, int64_t bytes);
+	/* its session is known, or it has spent more */
+	void (*news)(void *data, struct attempt *attempt, unsigned what);
 	void *data;
 };
+
+/* what `news` tells of: bits */
+enum { ATTEMPT_NEWS_SESSION = 1, ATTEMPT_NEWS_COST = 2 };
 
 /*
  * Starts it: opens the log, starts the first phase; what becomes of it is told by the calls above, maybe from within (a
@@ -132,5 +152,13 @@ const char *attempt_phase_name(enum attempt_phase phase);
 /* where its supervisor keeps the files of that phase (supervised_spec.record); the caller frees */
 char *attempt_record(const char *run, const char *stream, unsigned number, enum attempt_phase phase);
 void attempt_free(struct attempt *attempt);
+
+/* --- for the stint --- */
+
+void attempt_has_news(struct attempt *attempt, unsigned what);
+/* how long its agent may stay after it has said that it is done */
+int64_t attempt_linger_ms(const struct attempt *attempt);
+/* it has stayed longer: its process is ended, and what it said counts */
+void attempt_end_lingering(struct attempt *attempt);
 
 #endif

@@ -3,6 +3,8 @@
 #include "exec/context.h"
 
 #include "exec/attempt.h"
+#include "exec/stint.h"
+#include "exec/stint_prompt.h"
 #include "exec/workspace.h"
 #include "graph/graph.h"
 #include "graph/project.h"
@@ -125,7 +127,8 @@ static int dependency_value(
 
 			if (stamp_store_read(context->store, stream->name, &detail, &cause) < 0)
 				return cause.code == ORCH_ENOTFOUND
-					? error_set(err, "'%s' has not completed, so it has no log to name", stream->name)
+					? error_set(
+						  err, "'%s' has not completed, so it has no log to name", stream->name)
 					: error_set(err, "%s", cause.message);
 			path = statedir_log(detail.run, stream->name, detail.attempt);
 			strbuf_addstr(value, path);
@@ -135,8 +138,15 @@ static int dependency_value(
 		}
 		if (stamp_store_read(context->store, stream->name, &detail, &cause) < 0)
 			return cause.code == ORCH_ENOTFOUND
-				? error_set(err, "'%s' has not completed, so '%.*s' has no value", stream->name, (int)len, name)
+				? error_set(err, "'%s' has not completed, so '%.*s' has no value", stream->name,
+					  (int)len, name)
 				: error_set(err, "%s", cause.message);
+		if (key_len == 7 && memcmp(key, "summary", 7) == 0) {
+			int status = stint_read_summary(value, detail.run, stream->name, detail.attempt, err);
+
+			stamp_detail_release(&detail);
+			return status;
+		}
 		for (size_t i = 0; i < detail.part_count; i++) {
 			const struct stamp_part *part = &detail.parts[i];
 
@@ -171,9 +181,22 @@ static const char *directory_of(const struct context *context, const struct atte
 	return attempt->workspace && attempt->workspace->cwd ? attempt->workspace->cwd : context->project->dir;
 }
 
-static int late_value(const struct context *context, const struct attempt *attempt, const struct template_part *part,
-	bool *from_stream, struct strbuf *value, struct orch_error *err)
+/* the files of an agent's command, which the shell has to see as one word each */
+static void prompt_path(const struct context *context, const struct stint *stint, bool is_script, struct strbuf *value)
 {
+	char *path = path_join(context->project->dir, stint->prompt);
+
+	if (is_script)
+		path_quote(value, path);
+	else
+		strbuf_addstr(value, path);
+	free(path);
+}
+
+static int late_value(const struct context *context, const struct attempt *attempt, const struct template_part *part,
+	bool is_script, bool *from_stream, struct strbuf *value, struct orch_error *err)
+{
+	const struct stint *stint = attempt->stint;
 	char *path = NULL;
 	int status = 0;
 
@@ -198,8 +221,16 @@ static int late_value(const struct context *context, const struct attempt *attem
 		strbuf_addstr(value, attempt->workspace ? attempt->workspace->branch : "");
 	else if (part_is(part, "base"))
 		strbuf_addstr(value, attempt->workspace ? attempt->workspace->base : "");
+	else if (stint && part_is(part, "prompt"))
+		prompt_path(context, stint, is_script, value);
+	else if (stint && part_is(part, "session"))
+		strbuf_addstr(value, stint->session ? stint->session : "");
+	else if (stint && part_is(part, "args"))
+		strbuf_addstr(value, stint->agent->args);
 	else {
 		*from_stream = true;
+		if (stint_rule_value(attempt, part->name, part->name_len, value))
+			return 0;
 		status = dependency_value(context, part->name, part->name_len, value, err);
 		if (status > 0)
 			status = error_set(err, "'{{%.*s}}' has no value here", (int)part->name_len, part->name);
@@ -279,7 +310,7 @@ int context_expand(const struct context *context, const struct attempt *attempt,
 			status = error_set(err, "%s", part.problem);
 			break;
 		case TEMPLATE_NAME:
-			status = late_value(context, attempt, &part, &from_stream, &value, err);
+			status = late_value(context, attempt, &part, is_script, &from_stream, &value, err);
 			if (status == 0)
 				status = apply_functions(&part, &value, &raw, &quoted, err);
 			/* what a dependency wrote is data: it must not become shell text by itself */
@@ -364,7 +395,8 @@ static void add_path(const struct context *context, const struct attempt *attemp
 }
 
 /* does the stream give this variable another value, or none? */
-static bool is_overridden(const char *entry, const struct strvec *own, const struct words *unset)
+static bool is_overridden(
+	const char *entry, const struct strvec *own, const struct words *unset, const struct words *more)
 {
 	size_t len = strcspn(entry, "=");
 
@@ -376,20 +408,44 @@ static bool is_overridden(const char *entry, const struct strvec *own, const str
 		if (strncmp(unset->items[i], entry, len) == 0 && unset->items[i][len] == '\0')
 			return true;
 	}
+	for (uint32_t i = 0; more && i < more->count; i++) {
+		if (strncmp(more->items[i], entry, len) == 0 && more->items[i][len] == '\0')
+			return true;
+	}
 	return false;
 }
 
 /* the run's entries before those of the stream */
-static void join(struct environment *env, const struct strvec *base, const struct words *unset, bool overrides)
+static void join(struct environment *env, const struct strvec *base, const struct words *unset,
+	const struct words *more, bool overrides)
 {
 	size_t count = 0;
 
 	env->items = xmalloc((base->count + env->own.count + 1) * sizeof *env->items);
 	for (size_t i = 0; i < base->count; i++) {
-		if (!overrides || !is_overridden(base->items[i], &env->own, unset))
+		if (!overrides || !is_overridden(base->items[i], &env->own, unset, more))
 			env->items[count++] = base->items[i];
 	}
 	memcpy(env->items + count, env->own.items, (env->own.count + 1) * sizeof *env->items);
+}
+
+/* the agent's, which the stream may say otherwise */
+static int add_agent(
+	const struct context *context, const struct attempt *attempt, struct strvec *own, struct orch_error *err)
+{
+	const struct agent *agent = attempt->stint->agent;
+
+	for (uint32_t i = 0; i < agent->env_count; i++) {
+		struct strbuf value = {0};
+
+		if (context_expand(context, attempt, &agent->env[i].value, false, &value, err) < 0) {
+			strbuf_release(&value);
+			return error_prefix(err, "agent %s: env %s", agent->name, agent->env[i].name);
+		}
+		strvec_setenv(own, agent->env[i].name, strbuf_cstr(&value));
+		strbuf_release(&value);
+	}
+	return 0;
 }
 
 int context_environment(const struct context *context, const struct attempt *attempt, const char *part,
@@ -400,6 +456,8 @@ int context_environment(const struct context *context, const struct attempt *att
 	bool overrides;
 
 	*env = (struct environment){0};
+	if (attempt->stint && add_agent(context, attempt, own, err) < 0)
+		return -1;
 	for (uint32_t i = 0; i < set->dotenv.count; i++) {
 		if (add_dotenv(own, set->dotenv.items[i], err) < 0)
 			return -1;
@@ -416,7 +474,7 @@ int context_environment(const struct context *context, const struct attempt *att
 	}
 	for (uint32_t i = 0; i < set->unset.count; i++)
 		strvec_setenv(own, set->unset.items[i], NULL);
-	overrides = own->count || set->unset.count;
+	overrides = own->count || set->unset.count || (attempt->stint && attempt->stint->agent->unset.count);
 
 	strvec_pushf(own, "ORCH_RUN=%s", attempt->run);
 	strvec_pushf(own, "ORCH_STREAM=%s", attempt->stream->name);
@@ -426,16 +484,20 @@ int context_environment(const struct context *context, const struct attempt *att
 		strvec_pushf(own, "ORCH_BRANCH=%s", attempt->workspace->branch);
 		strvec_pushf(own, "ORCH_BASE=%s", attempt->workspace->base);
 	}
+	if (attempt->stint) {
+		strvec_pushf(own, "ORCH_PROMPT=%s/%s", context->project->dir, attempt->stint->prompt);
+		strvec_pushf(own, "ORCH_AGENT=%s", attempt->stint->agent->name);
+	}
 	add_path(context, attempt, own, "ORCH_OUTPUT", "output");
 	add_path(context, attempt, own, "ORCH_INBOX", "inbox");
 	add_path(context, attempt, own, "ORCH_REPORT", "report");
 	if (attempt->slot != NO_SLOT_YET)
 		add_slot(own, attempt->slot);
 	add_dependencies(context, attempt, own);
-	strvec_pushf(own, "ORCH_JOB=%s:%s:%u%s%s", attempt->run, attempt->stream->name, attempt->number, part ? ":" : "",
-		part ? part : "");
+	strvec_pushf(own, "ORCH_JOB=%s:%s:%u%s%s", attempt->run, attempt->stream->name, attempt->number,
+		part ? ":" : "", part ? part : "");
 	env->mark = own->items[own->count - 1];
-	join(env, &context->environment, &set->unset, overrides);
+	join(env, &context->environment, &set->unset, attempt->stint ? &attempt->stint->agent->unset : NULL, overrides);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include "event/bus.h"
 #include "event/event.h"
+#include "exec/agents.h"
 #include "exec/attempt.h"
 #include "exec/confine.h"
 #include "exec/context.h"
@@ -38,6 +39,7 @@ enum {
 		1000,    /* before starting again what could not be for want of processes, memory, descriptors */
 	FILES_KEPT = 16, /* descriptors that no attempt may take: what has ended must be written down */
 	ROOM_SHARE = 4,  /* so much more is tried each time */
+	EXIT_HELD = 75,  /* EX_TEMPFAIL: try again later */
 };
 
 static void on_hook_warning(void *data, const char *message)
@@ -145,6 +147,11 @@ struct attempt *executor_new_attempt(struct executor *ex, uint32_t id, const cha
 	attempt->put_off = on_put_off;
 	attempt->warn = on_attempt_warning;
 	attempt->output = ex->options->follow_output ? tell_output : NULL;
+	attempt->news = hold_news;
+	attempt->agents = ex->agents;
+	attempt->check_from = -1;
+	if (agents_are_wanted(ex->agents, stream))
+		attempt->memory = agents_memory(ex->agents, id, ex->plan->facts[id].recipe, ex->options->fresh);
 	attempt->data = ex;
 	attempt->may_write = !workspace_is_wanted(stream);
 	if (attempt->may_write)
@@ -276,6 +283,7 @@ void executor_pump(struct executor *ex)
 		return;
 	executor_fill_slots(ex);
 	executor_stand_by(ex);
+	hold_wait(ex);
 	if (ex->coming_home)
 		return;
 	if (run_is_done(ex->run) && !ex->ended && ex->outside.count == 0) {
@@ -324,7 +332,11 @@ static int exit_status(const struct executor *ex)
 {
 	/* a clean-up stream that was not needed is skipped, which is no failure; what a failure skipped comes with that
 	 * failure */
-	return count_tasks(ex, ORCH_TASK_FAILED) || count_tasks(ex, ORCH_TASK_CANCELLED) || ex->not_home;
+	if (count_tasks(ex, ORCH_TASK_FAILED))
+		return 1;
+	if (ex->held_to_the_end)
+		return EXIT_HELD;
+	return count_tasks(ex, ORCH_TASK_CANCELLED) > 0 || ex->not_home;
 }
 
 static void end_loop(struct executor *ex)
@@ -485,6 +497,15 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 	struct executor *ex = xcalloc(1, sizeof *ex);
 	const struct workspaces_calls workspaces = {
 		.warning = tell_warning_to, .idle = on_idle, .hooks_run = do_hooks_run, .data = ex};
+	const struct agents_options agents = {
+		.project = options->plan->project,
+		.dir = options->dir,
+		.limit_wait_ms = options->run->limit_wait_ms >= 0 ? options->run->limit_wait_ms
+								  : options->plan->project->set.limit_wait_ms,
+		.budget = options->run->budget > 0 ? options->run->budget : options->plan->project->set.budget,
+		.warn = tell_warning_to,
+		.data = ex,
+	};
 	char *journal_path;
 	int status;
 
@@ -534,6 +555,11 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 	ex->syncer = syncer_new(ex->loop, ex->journal, on_idle, on_sync_failed, ex);
 	ex->wake = loop_timer_new(ex->loop, on_wake, ex);
 	ex->retry_start = loop_timer_new(ex->loop, on_retry_start, ex);
+	ex->hold_end = loop_timer_new(ex->loop, hold_on_end, ex);
+	if (agents_new(&ex->agents, &agents, err) < 0) {
+		executor_free(ex);
+		return -1;
+	}
 	*out = ex;
 	return 0;
 }
@@ -566,6 +592,7 @@ int executor_execute(struct executor *ex, struct orch_error *err)
 		.policy = options->shuffle ? SCHED_SHUFFLE : SCHED_CRITICAL_PATH,
 		.seed = seed,
 		.retries = options->retries,
+		.admit = ex->project->profile_count > 0 ? hold_admit : NULL,
 		.on_change = tell_change,
 		.data = ex,
 	};
@@ -627,7 +654,9 @@ void executor_free(struct executor *ex)
 	syncer_free(ex->syncer);
 	loop_timer_free(ex->wake);
 	loop_timer_free(ex->retry_start);
+	loop_timer_free(ex->hold_end);
 	run_free(ex->run);
+	agents_free(ex->agents);
 	generations_free(ex);
 	bus_free(ex->bus);
 	journal_close(ex->journal);

@@ -12,6 +12,7 @@
 #include "runner/runner.h"
 #include "util/array.h"
 
+struct agents;
 struct attempt;
 struct bus;
 struct confiner;
@@ -58,6 +59,7 @@ struct executor {
 	struct workspaces *workspaces;
 	struct confiner *confiner;
 	struct generation *generation; /* the present one */
+	struct agents *agents;
 	struct bus *bus;
 	struct journal *journal;
 	struct hooks *hooks;
@@ -72,11 +74,11 @@ struct executor {
 	bool *afresh; /* [stream] its next attempt begins again from its base; until that has been done, then not */
 	ARRAY(struct attempt *) outside; /* those whose task is NO_STREAM, until they are settled */
 	ARRAY(struct gone) gone;
-	struct attempt *ended;    /* to be settled, newest first */
+	struct attempt *ended;         /* to be settled, newest first */
 	const struct attempt *settled; /* the one whose end the schedule is being told; NULL: none */
 	struct loop_idle *settle;
 	struct syncer *syncer;
-	struct loop_timer *wake, *retry_start;
+	struct loop_timer *wake, *retry_start, *hold_end;
 	uint32_t unchanged;      /* stream whose end as UNCHANGED is being told, else NO_STREAM */
 	bool memory_looked_at;   /* whether `memory` can be enforced has been told */
 	bool short_of_resources; /* nothing starts until retry_start fires or an attempt ends */
@@ -89,6 +91,7 @@ struct executor {
 	bool coming_home, came_home; /* at the end of a run that went well; that is under way, or behind us */
 	bool *to_bring;              /* [stream], then; NULL before */
 	bool not_home;               /* it was to come home, and could not */
+	bool held_to_the_end;        /* it ended since all that was left was held */
 	bool settling, finishing, finished, failed_itself;
 	struct orch_error error; /* why, if failed_itself */
 };
@@ -112,8 +115,7 @@ void executor_drop(struct executor *ex, struct attempt *attempt);
 
 /* --- reload.c --- */
 
-struct generation *generation_new(
-	struct executor *ex, struct plan *plan, void (*release)(void *owner), void *owner);
+struct generation *generation_new(struct executor *ex, struct plan *plan, void (*release)(void *owner), void *owner);
 /* all of them; nothing of them is used any more */
 void generations_free(struct executor *ex);
 /* an attempt of a generation before the present one is gone */
@@ -122,6 +124,22 @@ void generation_leave(struct executor *ex, const struct plan *plan);
 void outside_over(struct executor *ex, struct attempt *attempt, enum orch_task_state state, const char *reason);
 /* how many tasks that have no part in the run any more ended so */
 size_t gone_count(const struct executor *ex, enum orch_task_state state);
+
+/* --- agents of the run: hold.c --- */
+
+/* run_options.admit */
+const char *hold_admit(void *data, uint32_t stream);
+/* what is held by nothing any more is READY; `every` hold is ended before that, or those whose time has come */
+void hold_release(struct executor *ex, bool every, const char *why);
+/* only held tasks are left: the timer for the first hold's end is armed, or, if that is not waited for, they are
+ * cancelled and the run ends */
+void hold_wait(struct executor *ex);
+/* the timer's */
+void hold_on_end(void *data);
+/* attempt.h `news` */
+void hold_news(void *data, struct attempt *attempt, unsigned what);
+/* an attempt has failed: what its rules and its stream say becomes of its task */
+void hold_settle(struct executor *ex, struct attempt *attempt, const char *reason);
 
 /* --- resume.c --- */
 
@@ -170,6 +188,8 @@ void tell_flush(struct executor *ex, bool sync);
 void tell_warning(struct executor *ex, const char *stream, const char *message);
 /* the same as a callback */
 void tell_warning_to(void *data, const char *stream, const char *message);
+/* what a rule has done about the attempt's failure */
+void tell_recovery(struct executor *ex, const struct attempt *attempt, const char *message);
 void tell_finished(struct executor *ex, const struct attempt *attempt);
 /* orch itself cannot go on: what runs is ended, what it did is kept */
 void tell_failure(struct executor *ex, const struct orch_error *err);

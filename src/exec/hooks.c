@@ -27,7 +27,7 @@ struct hook_job {
 	struct hook_job *next;
 	struct supervised *tree;
 	struct loop_timer *limit;
-	enum hook_event event;
+	char *label; /* "hook 'on finish'" */
 	bool timed_out;
 };
 
@@ -68,13 +68,13 @@ static void job_free(struct hook_job *job)
 	*link = job->next;
 	job->hooks->running--;
 	loop_timer_free(job->limit);
+	free(job->label);
 	free(job);
 }
 
-static void warn(struct hooks *hooks, enum hook_event event, const char *what)
+static void warn(struct hooks *hooks, const char *label, const char *what)
 {
-	char *message = xasprintf("hook 'on %s': %s; its output is in .orch/runs/%s/hooks.log", hook_names[event],
-		what, hooks->run);
+	char *message = xasprintf("%s: %s; its output is in .orch/runs/%s/hooks.log", label, what, hooks->run);
 
 	hooks->warning(hooks->data, message);
 	free(message);
@@ -90,7 +90,7 @@ static void on_hook_exit(void *data, const struct child_exit *how)
 			: how->signalled    ? xasprintf("killed by signal %d", how->code)
 					    : xasprintf("exit status %d", how->code);
 
-		warn(hooks, job->event, what);
+		warn(hooks, job->label, what);
 		free(what);
 	}
 	job_free(job);
@@ -109,7 +109,7 @@ static void on_hook_failed(void *data, int error_number, const char *message)
 	struct hooks *hooks = job->hooks;
 
 	(void)error_number;
-	warn(hooks, job->event, message);
+	warn(hooks, job->label, message);
 	job_free(job);
 	if (!hooks->running)
 		hooks->idle(hooks->data);
@@ -143,7 +143,9 @@ static int event_file(struct hooks *hooks, const struct orch_event *event)
 	return fd;
 }
 
-static void start(struct hooks *hooks, const struct hook *hook, const struct orch_event *event)
+/* takes the label over */
+static void start(
+	struct hooks *hooks, char *label, const char *what, struct text script, const struct orch_event *event)
 {
 	struct hook_job *job = xcalloc(1, sizeof *job);
 	struct orch_error err = {0};
@@ -154,7 +156,7 @@ static void start(struct hooks *hooks, const struct hook *hook, const struct orc
 
 	hooks->number++;
 	job->hooks = hooks;
-	job->event = hook->event;
+	job->label = label;
 	job->next = hooks->jobs;
 	hooks->jobs = job;
 	hooks->running++;
@@ -162,17 +164,17 @@ static void start(struct hooks *hooks, const struct hook *hook, const struct orc
 		strvec_push(&env, *entry);
 	strvec_setenv(&env, "ORCH_RUN", hooks->run);
 	strvec_setenv(&env, "ORCH_DIR", hooks->project->dir);
-	strvec_setenv(&env, "ORCH_EVENT", hook_names[hook->event]);
+	strvec_setenv(&env, "ORCH_EVENT", what);
 	strvec_setenv(&env, "ORCH_STREAM", event->stream);
 	strvec_setenv(&env, "ORCH_LOG", event->log);
 	strvec_pushf(&env, "ORCH_JOB=%s:hook:%u", hooks->run, hooks->number);
 	strvec_split(&argv, hooks->project->set.shell);
 	strvec_push(&argv, "-c");
-	strvec_pushn(&argv, hook->script.bytes, hook->script.len);
+	strvec_pushn(&argv, script.bytes, script.len);
 	in = event_file(hooks, event);
 	log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (in < 0 || log < 0) {
-		warn(hooks, hook->event, strerror(errno));
+		warn(hooks, label, strerror(errno));
 		job_free(job);
 	} else {
 		const struct end_step term = {.signo = SIGTERM, .wait_ms = HOOK_GRACE_MS};
@@ -188,7 +190,7 @@ static void start(struct hooks *hooks, const struct hook *hook, const struct orc
 
 		spec.mark = env.items[env.count - 1];
 		if (supervised_start(&job->tree, hooks->supervision, &spec, &calls, &number, &err) < 0) {
-			warn(hooks, hook->event, err.message);
+			warn(hooks, label, err.message);
 			job_free(job);
 		} else {
 			job->limit = loop_timer_new(hooks->loop, on_limit, job);
@@ -213,8 +215,16 @@ void hooks_fire(struct hooks *hooks, enum hook_event which, const struct orch_ev
 {
 	for (uint32_t i = 0; i < hooks->project->hook_count; i++) {
 		if (hooks->project->hooks[i].event == which)
-			start(hooks, &hooks->project->hooks[i], event);
+			start(hooks, xasprintf("hook 'on %s'", hook_names[which]), hook_names[which],
+				hooks->project->hooks[i].script, event);
 	}
+}
+
+void hooks_run(struct hooks *hooks, const char *name, const char *script, const struct orch_event *event)
+{
+	const struct text text = {script, (uint32_t)strlen(script), false};
+
+	start(hooks, xasprintf("'run:' of rule '%s'", name), name, text, event);
 }
 
 unsigned hooks_running(const struct hooks *hooks)

@@ -19,6 +19,8 @@ struct hooks *hooks_new(const struct project *project, const char *run, struct l
 /* those of another Orchfile from now on; borrowed */
 void hooks_set_project(struct hooks *hooks, const struct project *project);
 void hooks_fire(struct hooks *hooks, enum hook_event which, const struct orch_event *event);
+/* a rule's script, which only tells somebody, in the same way; `name` is the rule's */
+void hooks_run(struct hooks *hooks, const char *name, const char *script, const struct orch_event *event);
 unsigned hooks_running(const struct hooks *hooks);
 /* signal to all that run */
 void hooks_stop(struct hooks *hooks, int signo);

@@ -11,7 +11,7 @@
 #include "util/error.h"
 #include "util/json.h"
 #include "util/regex.h"
-#include "util/watch.h"
+#include "util/textwatch.h"
 
 enum { GROUPS_MAX = 32 };
 
@@ -40,7 +40,7 @@ struct output_patterns {
 	uint32_t rule_count;
 	enum agent_counts counts;
 	ARRAY(struct compiled) compiled;
-	ARRAY(struct watch_pattern) watched;
+	ARRAY(struct textwatch_pattern) watched;
 	struct regex *own;
 };
 
@@ -73,14 +73,14 @@ static int add(struct output_patterns *all, const char *name, const char *patter
 {
 	struct regex *regex;
 	struct compiled *compiled;
-	struct watch_pattern *watched;
+	struct textwatch_pattern *watched;
 
 	if (compile(&regex, name, pattern, err) < 0)
 		return -1;
 	compiled = ARRAY_PUSH(&all->compiled);
 	*compiled = (struct compiled){regex, name, meaning, rule};
 	watched = ARRAY_PUSH(&all->watched);
-	*watched = (struct watch_pattern){
+	*watched = (struct textwatch_pattern){
 		.regex = regex, .own = own, .once = meaning == MEANS_DONE || meaning == MEANS_FAILED};
 	return 0;
 }
@@ -308,7 +308,7 @@ void output_init(struct output *output, const struct output_patterns *patterns, 
 	output->matches = xcalloc(patterns->rule_count ? patterns->rule_count : 1, sizeof *output->matches);
 	meter_start(&output->meter, patterns->counts, before);
 	output->watch =
-		watch_new(patterns->watched.items, (unsigned)patterns->watched.count, patterns->own, found, output);
+		textwatch_new(patterns->watched.items, (unsigned)patterns->watched.count, patterns->own, found, output);
 }
 
 static unsigned take_news(struct output *output)
@@ -321,20 +321,20 @@ static unsigned take_news(struct output *output)
 
 unsigned output_feed(struct output *output, const char *bytes, size_t len)
 {
-	watch_feed(output->watch, bytes, len);
+	textwatch_feed(output->watch, bytes, len);
 	return take_news(output);
 }
 
 unsigned output_finish(struct output *output)
 {
-	watch_finish(output->watch);
+	textwatch_finish(output->watch);
 	return take_news(output);
 }
 
 const char *output_gave_up(const struct output *output)
 {
 	for (size_t i = 0; i < output->patterns->compiled.count; i++) {
-		if (watch_gave_up(output->watch, (unsigned)i))
+		if (textwatch_gave_up(output->watch, (unsigned)i))
 			return output->patterns->compiled.items[i].name;
 	}
 	return NULL;
@@ -344,7 +344,7 @@ void output_release(struct output *output)
 {
 	if (!output->patterns)
 		return;
-	watch_free(output->watch);
+	textwatch_free(output->watch);
 	for (uint32_t i = 0; i < output->patterns->rule_count; i++)
 		forget_groups(&output->matches[i]);
 	free(output->matches);

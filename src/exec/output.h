@@ -15,7 +15,7 @@
 #include "util/strbuf.h"
 
 struct output_patterns;
-struct watch;
+struct textwatch;
 
 enum output_of {
 	OUTPUT_OF_WORK,  /* the command or the agent: for rules of every kind but `check` */
@@ -52,7 +52,7 @@ struct output {
 	struct rule_match *matches; /* [rule]: what each pattern found last */
 	unsigned news;
 	const struct output_patterns *patterns;
-	struct watch *watch;
+	struct textwatch *watch;
 };
 
 /* `before`: the meter of the session's last attempt; NULL: a new session */

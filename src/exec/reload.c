@@ -20,8 +20,7 @@ enum { NAMES_SHOWN = 5 };
 
 /* --- generations --- */
 
-struct generation *generation_new(
-	struct executor *ex, struct plan *plan, void (*release)(void *owner), void *owner)
+struct generation *generation_new(struct executor *ex, struct plan *plan, void (*release)(void *owner), void *owner)
 {
 	struct generation *generation = xcalloc(1, sizeof *generation);
 
@@ -260,6 +259,10 @@ int executor_reload_begin(struct executor *ex, struct orch_error *err)
 {
 	if (executor_is_under_way(ex, err) < 0)
 		return -1;
+	/* what is known of their streams' attempts goes by the Orchfile that the run began with */
+	if (ex->project->profile_count > 0 || ex->project->recovery_count > 0)
+		return error_code(err, ORCH_EUSAGE,
+			"a run with agents or recovery rules cannot read its Orchfile again in this version; 'orch stop', then 'orch', goes on with its sessions");
 	if (ex->coming_home || ex->came_home)
 		return error_code(err, ORCH_EUSAGE, "the run is over: what it did is being merged");
 	executor_withdraw(ex);
@@ -339,8 +342,8 @@ static struct reload_attempt *find_regained(const struct executor *ex, const str
 	return regained;
 }
 
-void executor_reload(struct executor *ex, struct plan *plan, void (*release)(void *owner), void *owner,
-	const char *why, struct orch_reload *counts)
+void executor_reload(struct executor *ex, struct plan *plan, void (*release)(void *owner), void *owner, const char *why,
+	struct orch_reload *counts)
 {
 	struct plan *old_plan = ex->plan;
 	struct run *old = ex->run;

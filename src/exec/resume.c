@@ -22,7 +22,7 @@ struct found {
 	unsigned adopted, settled, interrupted, elsewhere, outdated;
 };
 
-static const enum attempt_phase phases[] = {PHASE_CHECK, PHASE_RUN};
+static const enum attempt_phase phases[] = {PHASE_CHECK, PHASE_RUN, PHASE_RECOVER};
 enum { PHASES = sizeof phases / sizeof *phases };
 
 /* first that it is to be looked for, then its files */

@@ -2,6 +2,7 @@
 
 #include "exec/executor_private.h"
 
+#include "exec/agents.h"
 #include "exec/attempt.h"
 #include "exec/facts.h"
 #include "exec/syncer.h"
@@ -111,10 +112,9 @@ static void refill(struct executor *ex, struct attempt *list)
 /* it is in the run no more, and so there is no other attempt: how it ended is how its task did */
 static void end_outside(struct executor *ex, struct attempt *attempt)
 {
-	enum orch_task_state state = attempt->outdated || attempt->outcome == ORCH_OUTCOME_STOPPED
-		? ORCH_TASK_CANCELLED
-		: attempt->outcome == ORCH_OUTCOME_SUCCESS ? ORCH_TASK_COMPLETED
-							   : ORCH_TASK_FAILED;
+	enum orch_task_state state = attempt->outdated || attempt->outcome == ORCH_OUTCOME_STOPPED ? ORCH_TASK_CANCELLED
+		: attempt->outcome == ORCH_OUTCOME_SUCCESS                                         ? ORCH_TASK_COMPLETED
+												   : ORCH_TASK_FAILED;
 	const char *why = failure_reason(attempt);
 
 	outside_over(ex, attempt, state, why ? why : "it is in the Orchfile no more");
@@ -130,6 +130,8 @@ static void end_task(struct executor *ex, struct attempt *attempt)
 		sched_forgive(ex->run, id);
 	if (attempt->outdated && attempt->outcome != ORCH_OUTCOME_STOPPED)
 		sched_put_back(ex->run, id);
+	else if (attempt->memory && attempt->outcome != ORCH_OUTCOME_SUCCESS)
+		hold_settle(ex, attempt, failure_reason(attempt));
 	else
 		sched_finish(ex->run, id, attempt->outcome, failure_reason(attempt), clock_mono_ms());
 }
@@ -146,6 +148,8 @@ void settle_ended(struct executor *ex)
 	for (attempt = list; attempt; attempt = attempt->next) {
 		if (attempt->outcome == ORCH_OUTCOME_SUCCESS && !attempt->outdated)
 			complete(ex, attempt);
+		if (attempt->outcome == ORCH_OUTCOME_SUCCESS)
+			agents_succeeded(ex->agents, attempt);
 		ex->sum_ms += attempt->duration_ms;
 		at_once |= attempt->duration_ms >= SYNC_AT_ONCE_MS;
 		tell_finished(ex, attempt);
@@ -164,7 +168,8 @@ void settle_ended(struct executor *ex)
 		if (attempt_outlives_us(attempt) && attempt->outcome != ORCH_OUTCOME_INTERNAL)
 			resume_forget(ex, attempt);
 		/* it has begun again from its base: a retry goes on from there */
-		if (attempt->workspace && attempt->workspace->cwd && attempt->task != NO_STREAM)
+		if (attempt->task != NO_STREAM &&
+			(attempt->workspace ? attempt->workspace->cwd != NULL : !workspace_is_wanted(attempt->stream)))
 			ex->afresh[attempt->task] = false;
 		if (attempt->workspace)
 			workspace_leave(ex->workspaces, attempt, attempt->outcome == ORCH_OUTCOME_SUCCESS);

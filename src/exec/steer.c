@@ -57,8 +57,8 @@ int executor_is_under_way(const struct executor *ex, struct orch_error *err)
 }
 
 /* what the targets name, each behind its dependencies; groups stand for what they depend on. The caller frees */
-static int find_targets(struct executor *ex, const char *const *targets, uint32_t **out, size_t *count,
-	struct orch_error *err)
+static int find_targets(
+	struct executor *ex, const char *const *targets, uint32_t **out, size_t *count, struct orch_error *err)
 {
 	const struct graph *graph = ex->plan->graph;
 	bool *marked = xcalloc((size_t)graph->count + 1, sizeof *marked);
@@ -89,8 +89,8 @@ static int find_targets(struct executor *ex, const char *const *targets, uint32_
 }
 
 /* nothing could be done about any of them: why not, by the first that is no group */
-static int refuse(const struct executor *ex, const uint32_t *streams, size_t count, const char *what,
-	struct orch_error *err)
+static int refuse(
+	const struct executor *ex, const uint32_t *streams, size_t count, const char *what, struct orch_error *err)
 {
 	const struct task *task;
 	const char *name;
@@ -199,6 +199,9 @@ int executor_pause(struct executor *ex, bool paused, const char *why, struct orc
 
 	if (executor_is_under_way(ex, err) < 0)
 		return -1;
+	/* whoever lets it go on wants what is held to go on too */
+	if (!paused)
+		hold_release(ex, true, why);
 	if (sched_is_paused(ex->run) == paused)
 		return 0;
 	executor_withdraw(ex);

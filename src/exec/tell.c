@@ -4,8 +4,10 @@
 
 #include "event/bus.h"
 #include "event/event.h"
+#include "exec/agents.h"
 #include "exec/attempt.h"
 #include "exec/hooks.h"
+#include "exec/stint.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
 #include "os/clock.h"
@@ -60,6 +62,17 @@ void tell_warning(struct executor *ex, const char *stream, const char *message)
 	tell(ex, &event);
 }
 
+void tell_recovery(struct executor *ex, const struct attempt *attempt, const char *message)
+{
+	struct orch_event event;
+
+	orch_event_init(&event, ORCH_EVENT_RECOVERY);
+	event.stream = attempt->stream->name;
+	event.attempt = attempt->number;
+	event.message = message;
+	tell(ex, &event);
+}
+
 void tell_warning_to(void *data, const char *stream, const char *message)
 {
 	tell_warning(data, stream, message);
@@ -90,7 +103,7 @@ void tell_change(void *data, uint32_t stream, enum orch_task_state from, enum or
 	event.reason = reason;
 	if (stream == ex->unchanged && to == ORCH_TASK_COMPLETED)
 		event.outcome = ORCH_OUTCOME_UNCHANGED;
-	if (to == ORCH_TASK_BACKOFF) {
+	if (to == ORCH_TASK_BACKOFF && run_task(ex->run, stream)->wake_ms > 0) {
 		event.duration_ms = run_task(ex->run, stream)->wake_ms - clock_mono_ms();
 		if (event.duration_ms < 0)
 			event.duration_ms = 0;
@@ -126,6 +139,8 @@ void tell_phase(void *data, struct attempt *attempt)
 		event.slot = attempt->slot;
 		event.pid = attempt->pid > 0 ? attempt->pid : -1;
 		event.log = attempt->log;
+		if (attempt->memory && agents_next(ex->agents, attempt->id))
+			event.agent = agents_next(ex->agents, attempt->id)->name;
 		if (attempt->adopted) {
 			event.run = attempt->run;
 			event.duration_ms = clock_mono_ms() - attempt->started_ms;
@@ -192,7 +207,18 @@ void tell_finished(struct executor *ex, const struct attempt *attempt)
 	event.left_behind = attempt->left_behind ? (int64_t)attempt->left_behind : -1;
 	event.message = attempt->message;
 	event.log = attempt->log;
+	if (attempt->stint) {
+		event.agent = attempt->stint->agent->name;
+		event.session = attempt->stint->session;
+	}
+	if (attempt->has_cost)
+		event.cost_micros = attempt->spent;
+	if (attempt->has_tokens)
+		event.tokens = attempt->tokens;
 	tell(ex, &event);
+	if (attempt->stint && attempt->stint->lingered && attempt->outcome == ORCH_OUTCOME_SUCCESS)
+		tell_warning(ex, attempt->stream->name,
+			"its agent had said that it was done, and stayed: it was ended after 'linger'");
 	if (attempt->oom_kills && attempt->outcome == ORCH_OUTCOME_SUCCESS) {
 		char *message = xasprintf("it succeeded, though %u of its processes had been ended for want of memory",
 			attempt->oom_kills);

@@ -15,6 +15,7 @@ enum { FIRST_CAPACITY = 64 };
 void project_init(struct project *project)
 {
 	memset(project, 0, sizeof *project);
+	project->set.limit_wait_ms = -1;
 }
 
 void project_release(struct project *project)

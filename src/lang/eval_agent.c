@@ -336,6 +336,10 @@ void eval_check_agents(struct eval *eval)
 		const struct stream *stream = &project->streams[s];
 		struct place place;
 
+		if ((stream->prompt.bytes || stream->set->prompt_file) && !stream->set->agent.count)
+			eval_error(eval, stream->place,
+				"stream '%s' has a prompt, but no agent that works on it: 'agent = NAME', here or in 'defaults:'",
+				stream->name);
 		/* streams of one set of settings stand in a row */
 		if (stream->set == checked || !stream->set->agent.count)
 			continue;

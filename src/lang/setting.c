@@ -41,7 +41,7 @@ const struct setting setting_table[] = {
 	{"run", SETTING_BLOCK, SCOPE_STREAM, NULL, 0, 0, ELSEWHERE, "",
 		"the script of the stream, for the shell or for the interpreter its #! names", false, NULL},
 	{"prompt", SETTING_BLOCK, SCOPE_STREAM, NULL, 0, 0, AT(prompt_file), "",
-		"the text for the agent; 'prompt = FILE' reads a file", true, NULL},
+		"the text for the agent; 'prompt = FILE' reads a file", false, NULL},
 	{"check", SETTING_BLOCK, BOTH, NULL, 0, 0, AT(check), "",
 		"run after success; the stream is complete only if it exits 0", false, NULL},
 	{"setup", SETTING_BLOCK, BOTH, NULL, 0, 0, AT(setup), "",
@@ -57,7 +57,7 @@ const struct setting setting_table[] = {
 		false, NULL},
 	/* settings of a stream */
 	{"agent", SETTING_WORDS, BOTH, NULL, 0, 0, AT(agent), "",
-		"who works on the prompt; several are a fallback chain", true, NULL},
+		"who works on the prompt; several are a fallback chain", false, NULL},
 	{"inputs", SETTING_WORDS, BOTH, NULL, 0, 0, AT(inputs), "",
 		"files (globs) whose content makes the stream stale when it changes", false, NULL},
 	{"outputs", SETTING_WORDS, BOTH, NULL, 0, 0, AT(outputs), "", "paths that must exist after success", false,
@@ -134,9 +134,11 @@ const struct setting setting_table[] = {
 	{"worktrees", SETTING_TEXT, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(worktrees), "", "directory of the worktrees",
 		false, NULL},
 	{"budget", SETTING_MONEY, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(budget), "",
-		"nothing new starts once the cost reaches it", true, NULL},
+		"nothing new starts once the cost reaches it", false, NULL},
 	{"limit-wait", SETTING_DURATION, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(limit_wait_ms), "",
-		"longest wait for a usage limit", true, NULL},
+		"longest wait for a usage limit", false, NULL},
+	{"preamble", SETTING_TEXT, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(preamble), "",
+		"file with what agents are told before their prompts; an empty one: nothing", false, NULL},
 	{"shell", SETTING_TEXT, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(shell), "sh -eu",
 		"the shell of run, check and hooks, with its options", false, NULL},
 	{"runner", SETTING_ENUM, SCOPE_PROJECT, runner_choices, 0, 0, IN_PROJECT(runner), "process",
@@ -442,7 +444,7 @@ void setting_print_project(const struct setting *setting, const struct project_s
 			strbuf_addstr(out, setting->default_text);
 		break;
 	case SETTING_DURATION:
-		if (values->limit_wait_ms)
+		if (values->limit_wait_ms >= 0)
 			print_duration(values->limit_wait_ms, out);
 		break;
 	case SETTING_MONEY:

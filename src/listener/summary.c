@@ -197,6 +197,9 @@ static void add_times(struct strbuf *out, const struct orch_status *status)
 		if (wall > 0)
 			strbuf_addf(out, ", speedup %.1f", (double)status->sum_ms / (double)wall);
 	}
+	if (status->has_cost)
+		strbuf_addf(out, ", cost %lld.%02lld", (long long)(status->cost_micros / 1000000),
+			(long long)(status->cost_micros / 10000 % 100));
 	strbuf_addch(out, '\n');
 }
 

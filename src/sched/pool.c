@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* which pool each stream is in. Names come from shared settings, so the name of the stream before is often the same
- * pointer */
+/* which declared pool each stream is in. Names come from shared settings, so the name of the stream before is often the
+ * same pointer */
 static void find_pools(struct run *run)
 {
 	const struct project *project = run->plan->project;
@@ -17,7 +17,6 @@ static void find_pools(struct run *run)
 	const char *last_name = NULL;
 	uint32_t last = NO_POOL;
 
-	run->pools = xcalloc(project->pool_count, sizeof *run->pools);
 	run->pool_of = xmalloc(project->stream_count * sizeof *run->pool_of);
 	for (uint32_t p = 0; p < project->pool_count; p++) {
 		run->pools[p].limit = project->pools[p].limit > 0 ? project->pools[p].limit : 1;
@@ -37,20 +36,49 @@ static void find_pools(struct run *run)
 	map_release(&by_name);
 }
 
+/* one pool more for each agent that has a limit */
+static void find_agents(struct run *run)
+{
+	const struct project *project = run->plan->project;
+	uint32_t next = project->pool_count;
+
+	run->agent_pool = xmalloc(project->profile_count * sizeof *run->agent_pool);
+	run->agent_of = xmalloc(((size_t)project->stream_count + 1) * sizeof *run->agent_of);
+	for (uint32_t a = 0; a < project->profile_count; a++) {
+		int64_t limit = project->profiles[a].limit;
+
+		run->agent_pool[a] = limit > 0 ? next : NO_POOL;
+		if (limit > 0)
+			run->pools[next++].limit = limit > UINT32_MAX ? UINT32_MAX : (unsigned)limit;
+	}
+	for (uint32_t s = 0; s < project->stream_count; s++)
+		run->agent_of[s] = NO_POOL;
+}
+
 void pool_init(struct run *run)
 {
+	const struct project *project = run->plan->project;
+	uint32_t limited = 0;
+
+	for (uint32_t a = 0; a < project->profile_count; a++)
+		limited += project->profiles[a].limit > 0;
 	run->slot_of = xmalloc(((size_t)run->plan->graph->count + 1) * sizeof *run->slot_of);
+	run->pool_total = project->pool_count + limited;
+	if (run->pool_total > 0)
+		run->pools = xcalloc(run->pool_total, sizeof *run->pools);
+	if (limited > 0)
+		find_agents(run);
 	if (run->plan->project->pool_count > 0 && run->plan->project->stream_count > 0)
 		find_pools(run);
 }
 
 void pool_finish(struct run *run)
 {
-	if (run->pools) {
-		for (uint32_t p = 0; p < run->plan->project->pool_count; p++)
-			queue_release(&run->pools[p].blocked);
-	}
+	for (uint32_t p = 0; p < run->pool_total; p++)
+		queue_release(&run->pools[p].blocked);
 	free(run->pools);
+	free(run->agent_pool);
+	free(run->agent_of);
 	free(run->pool_of);
 	free(run->slots);
 	free(run->slot_of);
@@ -59,6 +87,14 @@ void pool_finish(struct run *run)
 static struct run_pool *pool_of(const struct run *run, uint32_t stream)
 {
 	uint32_t pool = run->pool_of ? run->pool_of[stream] : NO_POOL;
+
+	return pool == NO_POOL ? NULL : &run->pools[pool];
+}
+
+/* the pool of the agent that works on it next */
+static struct run_pool *agent_of(const struct run *run, uint32_t stream)
+{
+	uint32_t pool = run->agent_of ? run->agent_of[stream] : NO_POOL;
 
 	return pool == NO_POOL ? NULL : &run->pools[pool];
 }
@@ -73,11 +109,14 @@ void pool_count_ready(struct run *run, uint32_t stream, int change)
 		run->ready_unpooled += (size_t)change;
 }
 
+static bool is_full(const struct run_pool *pool)
+{
+	return pool && pool->used >= pool->limit;
+}
+
 bool pool_is_full(const struct run *run, uint32_t stream)
 {
-	const struct run_pool *pool = pool_of(run, stream);
-
-	return pool && pool->used >= pool->limit;
+	return is_full(pool_of(run, stream)) || is_full(agent_of(run, stream));
 }
 
 unsigned pool_weight(const struct run *run, uint32_t stream)
@@ -95,14 +134,29 @@ static void unblock(struct run *run, struct run_pool *pool)
 		queue_push(&run->ready, queue_pop(&pool->blocked));
 }
 
+void pool_set_agent(struct run *run, uint32_t stream, uint32_t profile)
+{
+	uint32_t before = run->agent_of ? run->agent_of[stream] : NO_POOL;
+
+	if (!run->agent_of || before == run->agent_pool[profile])
+		return;
+	run->agent_of[stream] = run->agent_pool[profile];
+	/* it may have been let out of that one's queue for a place that it does not take now */
+	if (before != NO_POOL)
+		unblock(run, &run->pools[before]);
+}
+
 void pool_unblock(struct run *run, uint32_t stream)
 {
 	unblock(run, pool_of(run, stream));
+	unblock(run, agent_of(run, stream));
 }
 
 void pool_block(struct run *run, struct queue_item item)
 {
-	queue_push(&pool_of(run, item.stream)->blocked, item);
+	struct run_pool *pool = pool_of(run, item.stream);
+
+	queue_push(is_full(pool) ? &pool->blocked : &agent_of(run, item.stream)->blocked, item);
 }
 
 static void grow_slots(struct run *run, uint32_t count)
@@ -124,6 +178,8 @@ static void fill_slot(struct run *run, uint32_t slot, struct run_slot what)
 	run->used += what.weight;
 	if (what.pool != NO_POOL)
 		run->pools[what.pool].used++;
+	if (what.agent != NO_POOL)
+		run->pools[what.agent].used++;
 }
 
 static void take_slot(struct run *run, uint32_t stream, uint32_t slot)
@@ -131,13 +187,14 @@ static void take_slot(struct run *run, uint32_t stream, uint32_t slot)
 	fill_slot(run, slot,
 		(struct run_slot){.stream = stream,
 			.weight = pool_weight(run, stream),
-			.pool = run->pool_of ? run->pool_of[stream] : NO_POOL});
+			.pool = run->pool_of ? run->pool_of[stream] : NO_POOL,
+			.agent = run->agent_of ? run->agent_of[stream] : NO_POOL});
 }
 
 void pool_carry(struct run *run, uint32_t stream, uint32_t slot, unsigned weight, const char *pool)
 {
 	const struct project *project = run->plan->project;
-	struct run_slot what = {.stream = stream, .weight = weight, .pool = NO_POOL};
+	struct run_slot what = {.stream = stream, .weight = weight, .pool = NO_POOL, .agent = NO_POOL};
 
 	for (uint32_t p = 0; pool && run->pools && p < project->pool_count; p++) {
 		if (strcmp(project->pools[p].name, pool) == 0)
@@ -170,6 +227,7 @@ void pool_hand_over(struct run *run, uint32_t stream, unsigned slot)
 void pool_give_back_slot(struct run *run, uint32_t slot)
 {
 	struct run_pool *pool = run->slots[slot].pool == NO_POOL ? NULL : &run->pools[run->slots[slot].pool];
+	struct run_pool *agent = run->slots[slot].agent == NO_POOL ? NULL : &run->pools[run->slots[slot].agent];
 
 	run->used -= run->slots[slot].weight;
 	run->slots[slot].stream = NO_STREAM;
@@ -177,7 +235,10 @@ void pool_give_back_slot(struct run *run, uint32_t slot)
 		run->first_free = slot;
 	if (pool)
 		pool->used--;
+	if (agent)
+		agent->used--;
 	unblock(run, pool);
+	unblock(run, agent);
 }
 
 void pool_give_back(struct run *run, uint32_t stream)
@@ -194,7 +255,7 @@ size_t pool_startable(const struct run *run)
 {
 	size_t sum = run->ready_unpooled;
 
-	for (uint32_t p = 0; run->pools && p < run->plan->project->pool_count; p++) {
+	for (uint32_t p = 0; run->pool_of && p < run->plan->project->pool_count; p++) {
 		const struct run_pool *pool = &run->pools[p];
 		unsigned room = pool->used < pool->limit ? pool->limit - pool->used : 0;
 

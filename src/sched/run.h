@@ -3,8 +3,8 @@
  * queues cannot drift. Pure: time comes in as an argument, changes leave by on_change.
  *
  * States and what may follow (one table in run.c):
- *   waiting -> ready, skipped, cancelled, held, completed (a group)       held -> ready, cancelled, skipped
- *   ready -> running, cancelled, skipped              running -> completed, failed, backoff, cancelled, ready
+ *   waiting -> ready, skipped, cancelled, held, completed (a group)       held -> ready, cancelled, skipped, failed
+ *   ready -> running, held, cancelled, skipped   running -> completed, failed, backoff, held, cancelled, ready
  *   backoff -> ready, cancelled, failed               completed, failed, skipped, cancelled: final
  * By a retry (sched_retry) failed, skipped, cancelled -> waiting; what waits for it again: ready, backoff -> waiting.
  * By another plan (reload.h) any of them may begin anew; what it gives a new dependency: running, backoff -> waiting,
@@ -33,10 +33,10 @@ struct task {
 	uint8_t in_run : 1; /* has a part in this run: its plan item is PERHAPS or RUN */
 	uint8_t dep_failed : 1, dep_ran : 1;
 	uint8_t standby : 1; /* READY, out of the queue, and to start when a slot is free: sched_stand_by() */
-	uint8_t over : 1; /* in a final state, and so is all that it depends on: its users know */
+	uint8_t over : 1;    /* in a final state, and so is all that it depends on: its users know */
 	uint8_t drained : 1; /* cancelled only because another one failed */
 	uint8_t carried : 1; /* RUNNING what another plan had it be */
-	int64_t wake_ms;  /* of BACKOFF: when it becomes ready */
+	int64_t wake_ms;     /* of BACKOFF: when it becomes ready */
 };
 
 struct run_options {
@@ -46,6 +46,9 @@ struct run_options {
 	enum sched_policy policy;
 	uint64_t seed;
 	int retries; /* -1: each stream's own */
+	/* a READY task is next: NULL, it may start; else why it may not, and it is HELD until sched_release(). May call
+	 * sched_set_agent() for it. NULL: all may */
+	const char *(*admit)(void *data, uint32_t stream);
 	/* the state of task `stream` changed from `from`; reason may be NULL, valid during the call */
 	void (*on_change)(
 		void *data, uint32_t stream, enum orch_task_state from, enum orch_task_state to, const char *reason);

@@ -23,6 +23,7 @@ struct run_slot {
 	uint32_t stream; /* NO_STREAM: free */
 	unsigned weight; /* slots taken: the stream's weight as it was cut to the jobs at its start */
 	uint32_t pool;   /* in which it has a place, or NO_POOL: as it was at its start */
+	uint32_t agent;  /* the same of the pool that an agent's limit is */
 };
 
 struct run {
@@ -38,6 +39,10 @@ struct run {
 	uint32_t *slot_of;               /* [stream] */
 	struct run_pool *pools;
 	uint32_t *pool_of; /* [stream]; NULL without pools */
+	/* agents that have a limit of their own: pools too, behind those that are declared */
+	uint32_t *agent_pool; /* [profile]; NULL: none has one */
+	uint32_t *agent_of;   /* [stream]: the pool of its agent, or NO_POOL; NULL likewise */
+	uint32_t pool_total;
 	size_t ready_unpooled;
 	/* queues */
 	struct queue ready; /* READY tasks, but for those in a pool's `blocked`; may hold some that are READY no more */
@@ -100,6 +105,8 @@ void pool_init(struct run *run);
 void pool_finish(struct run *run);
 /* one more (+1) or one fewer (-1) task of the stream's pool is READY */
 void pool_count_ready(struct run *run, uint32_t stream, int change);
+/* who works on it next: a profile's number */
+void pool_set_agent(struct run *run, uint32_t stream, uint32_t profile);
 bool pool_is_full(const struct run *run, uint32_t stream);
 /* a READY task came to the top of the queue while its pool was full: it is put aside */
 void pool_block(struct run *run, struct queue_item item);

@@ -93,6 +93,19 @@ void sched_begin(struct run *run, uint32_t stream, const char *reason)
 	run_begin(run, stream, reason);
 }
 
+/* false: it is HELD now, and out of the queue */
+static bool admit(struct run *run, uint32_t stream)
+{
+	const char *why = run->options.admit ? run->options.admit(run->options.data, stream) : NULL;
+
+	if (!why)
+		return true;
+	queue_pop(&run->ready);
+	run_set_state(run, stream, ORCH_TASK_HELD, why);
+	pool_unblock(run, stream);
+	return false;
+}
+
 bool sched_next(struct run *run, int64_t now_ms, uint32_t *stream)
 {
 	wake(run, now_ms);
@@ -108,6 +121,8 @@ bool sched_next(struct run *run, int64_t now_ms, uint32_t *stream)
 			pool_unblock(run, top.stream);
 			continue;
 		}
+		if (!admit(run, top.stream))
+			continue;
 		if (pool_is_full(run, top.stream)) {
 			pool_block(run, queue_pop(&run->ready));
 			continue;
@@ -184,18 +199,22 @@ static void begin_stopping(struct run *run, uint32_t culprit)
 	queue_release(&waiting);
 }
 
-static void fail(struct run *run, uint32_t stream, const char *reason, int64_t now_ms)
+static bool may_go_on(const struct run *run, uint32_t stream)
 {
-	struct task *task = &run->tasks[stream];
-	bool may_start = !run->stopped && (!run->stopping || run_is_cleanup(run, stream));
+	return !run->stopped && (!run->stopping || run_is_cleanup(run, stream));
+}
+
+static void back_off(struct run *run, uint32_t stream, int64_t wake_ms, const char *reason)
+{
+	run->tasks[stream].wake_ms = wake_ms;
+	run_set_state(run, stream, ORCH_TASK_BACKOFF, reason);
+	queue_push(&run->backoff, (struct queue_item){.stream = stream, .rank = -wake_ms});
+}
+
+static void fail_now(struct run *run, uint32_t stream, const char *reason)
+{
 	unsigned limit = run->options.max_failures;
 
-	if (may_start && retry_is_left(run, stream)) {
-		task->wake_ms = now_ms + retry_delay_ms(run, stream);
-		run_set_state(run, stream, ORCH_TASK_BACKOFF, reason);
-		queue_push(&run->backoff, (struct queue_item){.stream = stream, .rank = -task->wake_ms});
-		return;
-	}
 	run->failures++;
 	run_set_state(run, stream, ORCH_TASK_FAILED, reason);
 	if (limit == 0 && !run->options.keep_going)
@@ -203,6 +222,62 @@ static void fail(struct run *run, uint32_t stream, const char *reason, int64_t n
 	if (limit > 0 && run->failures >= limit && !run->stopping)
 		begin_stopping(run, stream);
 	run_settle(run, stream);
+}
+
+static void fail(struct run *run, uint32_t stream, const char *reason, int64_t now_ms)
+{
+	if (may_go_on(run, stream) && retry_is_left(run, stream))
+		back_off(run, stream, now_ms + retry_delay_ms(run, stream), reason);
+	else
+		fail_now(run, stream, reason);
+}
+
+void sched_again(struct run *run, uint32_t stream, int64_t wake_ms, bool counts, const char *reason)
+{
+	pool_give_back(run, stream);
+	if (!counts)
+		run->tasks[stream].forgiven++;
+	if (may_go_on(run, stream))
+		back_off(run, stream, wake_ms, reason);
+	else
+		fail_now(run, stream, reason);
+	sched_drain(run);
+}
+
+void sched_hold(struct run *run, uint32_t stream, const char *reason)
+{
+	pool_give_back(run, stream);
+	run->tasks[stream].forgiven++;
+	if (may_go_on(run, stream))
+		run_set_state(run, stream, ORCH_TASK_HELD, reason);
+	else
+		fail_now(run, stream, reason);
+	sched_drain(run);
+}
+
+void sched_fail(struct run *run, uint32_t stream, const char *reason)
+{
+	pool_give_back(run, stream);
+	fail_now(run, stream, reason);
+	sched_drain(run);
+}
+
+bool sched_may_retry(const struct run *run, uint32_t stream)
+{
+	return retry_is_left(run, stream);
+}
+
+void sched_release(struct run *run, uint32_t stream, const char *reason)
+{
+	if (run->tasks[stream].state != ORCH_TASK_HELD)
+		return;
+	run_set_state(run, stream, ORCH_TASK_READY, reason);
+	sched_enqueue(run, stream);
+}
+
+void sched_set_agent(struct run *run, uint32_t stream, uint32_t agent)
+{
+	pool_set_agent(run, stream, agent);
 }
 
 bool sched_free_slot(struct run *run, uint32_t stream)

@@ -26,6 +26,19 @@ unsigned sched_slot(const struct run *run, uint32_t stream);
  * run's seed) while retries are left, else FAILED, and what depends on it is skipped (or, `when = failure|always`, let
  * start). `reason` goes to on_change */
 void sched_finish(struct run *run, uint32_t stream, enum orch_outcome outcome, const char *reason, int64_t now_ms);
+/* The end of an attempt that has failed, where a rule has decided instead of the stream's retries; as sched_finish()
+ * otherwise. Again at `wake_ms` (BACKOFF): `counts`, as one of the stream's retries; held (HELD) until sched_release(),
+ * not counted; or not at all (FAILED). Where the run is being stopped, all of them are failures */
+void sched_again(struct run *run, uint32_t stream, int64_t wake_ms, bool counts, const char *reason);
+void sched_hold(struct run *run, uint32_t stream, const char *reason);
+void sched_fail(struct run *run, uint32_t stream, const char *reason);
+/* has the stream retries left, were it to fail now? */
+bool sched_may_retry(const struct run *run, uint32_t stream);
+/* a HELD task is READY again */
+void sched_release(struct run *run, uint32_t stream, const char *reason);
+/* who works on the task next: number `agent` of the project's profiles, whose `limit` counts. For a READY task that is
+ * not queued (from `admit`), and for one that sched_begin() is called for */
+void sched_set_agent(struct run *run, uint32_t stream, uint32_t agent);
 /* A running task's attempt is over and has gone well, and what is left to do about it needs no slot: others may start.
  * Only where nothing waits for it (false, and nothing happens, where something does): a task that its end will make
  * ready is not overtaken. sched_finish() follows */

@@ -344,6 +344,12 @@ void plain_event(
 		add_reason(plain->term, out, "", event->message);
 		strbuf_addch(out, '\n');
 		break;
+	case ORCH_EVENT_RECOVERY:
+		add_tag(plain, out, "rule", TERM_WARN);
+		add_clean(plain->term, out, event->stream);
+		add_reason(plain->term, out, ": ", event->message);
+		strbuf_addch(out, '\n');
+		break;
 	case ORCH_EVENT_RESUMED:
 		if (plain->verbosity >= 0) {
 			add_tag(plain, out, "resume", TERM_RESET);

@@ -41,6 +41,21 @@ quickstart() {
 	[ "$status" -eq 0 ]
 }
 
+@test "agents: a check that fails, a usage limit, and sessions that go on" {
+	cp -R "$srcdir/examples/agents" agents
+	chmod -R u+w agents
+	rm -rf agents/.orch agents/out
+	run timeout 60 "$ORCH" -C agents
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"4 streams: 4 completed"* ]]
+	grep -q '^api, attempt 2 (resume)$' agents/out/report.txt
+	grep -q '^web, attempt 2 (resume)$' agents/out/report.txt
+	grep -q '^there are no tests in out/api.txt$' agents/.orch/runs/*/attempts/api.2.prompt
+	run "$ORCH" -C agents
+	[[ "$output" == *"nothing to do"* ]]
+}
+
 @test "quickstart: outside of any repository; a program changed, one station read anew" {
 	quickstart quickstart
 	export GIT_CEILING_DIRECTORIES=$BATS_TEST_TMPDIR

@@ -19,7 +19,7 @@
 #include "util/template.h"
 #include "util/units.h"
 #include "util/utf8.h"
-#include "util/watch.h"
+#include "util/textwatch.h"
 #include "util/when.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -272,19 +272,19 @@ static void try_watch(const char *pattern, size_t pattern_len, const char *text,
 		return;
 	demand(regex_new(&own, "", 0, &where, NULL) == 0);
 	for (int round = 0; round < 2; round++) {
-		struct watch_pattern watched = {.regex = regex, .own = round == 1 && len % 2};
-		struct watch *watch = watch_new(&watched, 1, own, on_found, &logs[round]);
+		struct textwatch_pattern watched = {.regex = regex, .own = round == 1 && len % 2};
+		struct textwatch *watch = textwatch_new(&watched, 1, own, on_found, &logs[round]);
 
 		for (size_t at = 0, n; at < len; at += n) {
 			random = random * 1664525 + 1013904223;
 			n = round ? 1 + (random >> 16) % 40 : len;
 			if (n > len - at)
 				n = len - at;
-			watch_feed(watch, text + at, n);
+			textwatch_feed(watch, text + at, n);
 		}
-		watch_finish(watch);
-		gave_up |= watch_gave_up(watch, 0);
-		watch_free(watch);
+		textwatch_finish(watch);
+		gave_up |= textwatch_gave_up(watch, 0);
+		textwatch_free(watch);
 	}
 	demand(gave_up ||
 		(logs[0].len == logs[1].len && (!logs[0].len || memcmp(logs[0].data, logs[1].data, logs[0].len) == 0)));

@@ -308,12 +308,6 @@ a:
 b:
 	prompt = x.md
 --------
-Orchfile:2:2: error: 'agent' is not available in this version of orch
-    2 | 	agent = claude
-      | 	^~~~~
-Orchfile:3:2: error: 'prompt' is not available in this version of orch
-    3 | 	prompt: do it
-      | 	^~~~~~
 Orchfile:4:2: error: 'send:' is not available in this version of orch
     4 | 	every 5m: send: hello
       | 	^~~~~
@@ -326,9 +320,9 @@ Orchfile:12:2: error: setting 'runner' is given twice
 Orchfile:5:2: note: the first time is here
     5 | 	runner = tmux
       | 	^~~~~~
-Orchfile:14:2: error: 'prompt' is not available in this version of orch
-   14 | 	prompt = x.md
-      | 	^~~~~~
+Orchfile:13:1: error: stream 'b' has a prompt, but no agent that works on it: 'agent = NAME', here or in 'defaults:'
+   13 | b:
+      | ^
 ========
 #! inspect
 a:
@@ -336,12 +330,6 @@ a:
 	prompt: do it
 	runner = tmux
 --------
-Orchfile:2:2: warning: 'agent' is not available in this version of orch
-    2 | 	agent = claude
-      | 	^~~~~
-Orchfile:3:2: warning: 'prompt' is not available in this version of orch
-    3 | 	prompt: do it
-      | 	^~~~~~
 Orchfile:4:2: warning: 'runner = tmux' is not available in this version of orch
     4 | 	runner = tmux
       | 	^~~~~~

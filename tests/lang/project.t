@@ -116,9 +116,6 @@ Orchfile:5:2: error: setting 'default' is given twice
 Orchfile:4:2: note: the first time is here
     4 | 	default = x
       | 	^~~~~~~
-Orchfile:6:2: error: 'budget' is not available in this version of orch
-    6 | 	budget = 5
-      | 	^~~~~~
 Orchfile:7:2: error: 'runner = tmux' is not available in this version of orch
     7 | 	runner = tmux
       | 	^~~~~~
@@ -270,21 +267,6 @@ b:
 	agent = gemini
 	prompt: x
 --------
-Orchfile:2:2: warning: 'budget' is not available in this version of orch
-    2 | 	budget = 5
-      | 	^~~~~~
-Orchfile:6:2: warning: 'agent' is not available in this version of orch
-    6 | 	agent = claude codex
-      | 	^~~~~
-Orchfile:7:2: warning: 'prompt' is not available in this version of orch
-    7 | 	prompt: x
-      | 	^~~~~~
-Orchfile:9:2: warning: 'agent' is not available in this version of orch
-    9 | 	agent = gemini
-      | 	^~~~~
 Orchfile:9:2: error: agent 'gemini' does not say what it costs, so the budget cannot be kept: 'estimate = AMOUNT' in 'agent gemini: gemini:' says what an attempt costs
     9 | 	agent = gemini
       | 	^~~~~
-Orchfile:10:2: warning: 'prompt' is not available in this version of orch
-   10 | 	prompt: x
-      | 	^~~~~~

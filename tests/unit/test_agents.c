@@ -21,7 +21,7 @@
 #include "util/json.h"
 #include "util/regex.h"
 #include "util/strbuf.h"
-#include "util/watch.h"
+#include "util/textwatch.h"
 
 #define NOW INT64_C(1795255200000) /* 2026-11-21 10:00 UTC */
 
@@ -551,7 +551,7 @@ static void a_large_log_is_read_in_time(void **state)
 	output_finish(&a.output);
 	for (uint32_t r = 0; r < project.recovery_count; r++)
 		assert_false(a.output.matches[r].matched);
-	assert_true(watch_work(a.output.watch) <= 4 * (uint64_t)fed * 8);
+	assert_true(textwatch_work(a.output.watch) <= 4 * (uint64_t)fed * 8);
 	end(&a);
 	strbuf_release(&line);
 }

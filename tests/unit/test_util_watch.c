@@ -13,13 +13,13 @@
 #include "util/alloc.h"
 #include "util/regex.h"
 #include "util/strbuf.h"
-#include "util/watch.h"
+#include "util/textwatch.h"
 
 enum { PATTERNS_MAX = 8 };
 
 struct fixture {
 	struct regex *regex[PATTERNS_MAX], *own;
-	struct watch_pattern patterns[PATTERNS_MAX];
+	struct textwatch_pattern patterns[PATTERNS_MAX];
 	unsigned count;
 	struct strbuf log; /* what was found: "PATTERN:text;" */
 	size_t found;
@@ -58,7 +58,7 @@ static struct regex *compile(const char *pattern)
 static void add(struct fixture *f, const char *pattern, bool own)
 {
 	f->regex[f->count] = compile(pattern);
-	f->patterns[f->count] = (struct watch_pattern){.regex = f->regex[f->count], .own = own};
+	f->patterns[f->count] = (struct textwatch_pattern){.regex = f->regex[f->count], .own = own};
 	f->count++;
 }
 
@@ -91,7 +91,7 @@ static void check_every_size(struct fixture *f, const char *text, size_t len)
 	uint32_t random = 1;
 
 	for (size_t size = len; size + 1 > 0; size--) {
-		struct watch *watch = watch_new(f->patterns, f->count, f->own, found, f);
+		struct textwatch *watch = textwatch_new(f->patterns, f->count, f->own, found, f);
 
 		strbuf_truncate(&f->log, 0);
 		for (size_t at = 0, n; at < len; at += n) {
@@ -99,10 +99,10 @@ static void check_every_size(struct fixture *f, const char *text, size_t len)
 			n = size ? size : 1 + (random >> 16) % 40;
 			if (n > len - at)
 				n = len - at;
-			watch_feed(watch, text + at, n);
+			textwatch_feed(watch, text + at, n);
 		}
-		watch_finish(watch);
-		watch_free(watch);
+		textwatch_finish(watch);
+		textwatch_free(watch);
 		if (size == len) {
 			strbuf_addstr(&whole, strbuf_cstr(&f->log));
 			continue;
@@ -210,13 +210,13 @@ static void lines_of_any_length_have_a_channel(void **state)
 		strbuf_addf(&text, "mark%d\n", i);
 	}
 	for (size_t size = 1000; size <= text.len; size *= 7) {
-		struct watch *watch = watch_new(f.patterns, f.count, f.own, found, &f);
+		struct textwatch *watch = textwatch_new(f.patterns, f.count, f.own, found, &f);
 
 		strbuf_truncate(&f.log, 0);
 		for (size_t at = 0; at < text.len; at += size)
-			watch_feed(watch, text.data + at, text.len - at < size ? text.len - at : size);
-		watch_finish(watch);
-		watch_free(watch);
+			textwatch_feed(watch, text.data + at, text.len - at < size ? text.len - at : size);
+		textwatch_finish(watch);
+		textwatch_free(watch);
 		assert_string_equal(strbuf_cstr(&f.log), "0:mark1(1);0:mark3(3);");
 	}
 	strbuf_release(&text);
@@ -229,25 +229,25 @@ static void long_matches_come_with_the_end_of_their_line(void **state)
 {
 	enum { LONG = 2 * 1024 * 1024, STEP = 1000 };
 	struct fixture f = {.silent = true};
-	struct watch *watch;
+	struct textwatch *watch;
 	char *filler = xmalloc(LONG);
 
 	(void)state;
 	memset(filler, 'x', LONG);
 	add(&f, "^\\{\"type\":\"result\".*\"cost\":(?<g>[0-9.]+)\\}$", false);
-	watch = watch_new(f.patterns, f.count, NULL, found, &f);
-	watch_feed(watch, "{\"type\":\"result\",\"", 18);
+	watch = textwatch_new(f.patterns, f.count, NULL, found, &f);
+	textwatch_feed(watch, "{\"type\":\"result\",\"", 18);
 	for (size_t at = 0; at < LONG; at += STEP)
-		watch_feed(watch, filler + at, LONG - at < STEP ? LONG - at : STEP);
-	watch_feed(watch, "\",\"cost\":1.25}", 14);
+		textwatch_feed(watch, filler + at, LONG - at < STEP ? LONG - at : STEP);
+	textwatch_feed(watch, "\",\"cost\":1.25}", 14);
 	assert_int_equal(f.found, 0);
-	watch_feed(watch, "\n", 1);
-	watch_feed(watch, "next", 4);
+	textwatch_feed(watch, "\n", 1);
+	textwatch_feed(watch, "next", 4);
 	assert_int_equal(f.found, 1);
 	assert_int_equal(f.longest, 18 + LONG + 14);
-	assert_false(watch_gave_up(watch, 0));
-	watch_finish(watch);
-	watch_free(watch);
+	assert_false(textwatch_gave_up(watch, 0));
+	textwatch_finish(watch);
+	textwatch_free(watch);
 	free(filler);
 	done(&f);
 }
@@ -256,21 +256,21 @@ static void a_match_longer_than_what_is_kept_is_left_out(void **state)
 {
 	enum { LONG = 3 * WATCH_KEEP_MAX };
 	struct fixture f = {0};
-	struct watch *watch;
+	struct textwatch *watch;
 	char *filler = xmalloc(LONG);
 
 	(void)state;
 	memset(filler, 'x', LONG);
 	add(&f, "<[^>]*>", false);
 	for (size_t size = 4096; size <= LONG; size *= 16) {
-		watch = watch_new(f.patterns, f.count, NULL, found, &f);
+		watch = textwatch_new(f.patterns, f.count, NULL, found, &f);
 		strbuf_truncate(&f.log, 0);
-		watch_feed(watch, "<", 1);
+		textwatch_feed(watch, "<", 1);
 		for (size_t at = 0; at < LONG; at += size)
-			watch_feed(watch, filler + at, LONG - at < size ? LONG - at : size);
-		watch_feed(watch, "><short>", 8);
-		watch_finish(watch);
-		watch_free(watch);
+			textwatch_feed(watch, filler + at, LONG - at < size ? LONG - at : size);
+		textwatch_feed(watch, "><short>", 8);
+		textwatch_finish(watch);
+		textwatch_free(watch);
 		assert_string_equal(strbuf_cstr(&f.log), "0:<short>;");
 	}
 	free(filler);
@@ -297,19 +297,19 @@ static void no_text_can_hang_a_pattern(void **state)
 		}
 		for (size_t p = 0; p < sizeof patterns / sizeof patterns[0]; p++) {
 			struct fixture f = {.silent = true};
-			struct watch *watch;
+			struct textwatch *watch;
 
 			add(&f, patterns[p], false);
 			add(&f, "^the last line$", false);
-			watch = watch_new(f.patterns, f.count, NULL, found, &f);
+			watch = textwatch_new(f.patterns, f.count, NULL, found, &f);
 			for (size_t at = 0; at < LONG; at += 100000)
-				watch_feed(watch, text + at, LONG - at < 100000 ? LONG - at : 100000);
-			watch_feed(watch, "\nthe last line\n", 15);
-			watch_finish(watch);
+				textwatch_feed(watch, text + at, LONG - at < 100000 ? LONG - at : 100000);
+			textwatch_feed(watch, "\nthe last line\n", 15);
+			textwatch_finish(watch);
 			/* the other patterns are not hurt */
-			assert_false(watch_gave_up(watch, 1));
+			assert_false(textwatch_gave_up(watch, 1));
 			assert_true(f.found >= 1);
-			watch_free(watch);
+			textwatch_free(watch);
 			done(&f);
 		}
 	}
@@ -331,23 +331,23 @@ static void work_grows_with_the_text(void **state)
 	for (int round = 0; round < 2; round++) {
 		struct fixture f = {.silent = true};
 		size_t total = (size_t)FIRST << (2 * round), fed = 0;
-		struct watch *watch;
+		struct textwatch *watch;
 
 		f.own = compile("^\\{\"type\":\"result\"");
 		add(&f, "\"session_id\":\"(?<g>[^\"]+)\"", false);
 		add(&f, "^\\{\"type\":\"result\".*\"total_cost_usd\":(?<g>[0-9.]+)", false);
 		add(&f, "^\\{\"type\":\"assistant\".*\"text\":\"(?<g>[^\"]*)\"", false);
 		add(&f, "usage limit reached\\|(?<g>\\d+)", true);
-		watch = watch_new(f.patterns, f.count, f.own, found, &f);
+		watch = textwatch_new(f.patterns, f.count, f.own, found, &f);
 		while (fed < total) {
 			for (size_t at = 0; at < line.len; at += 512)
-				watch_feed(watch, line.data + at, line.len - at < 512 ? line.len - at : 512);
+				textwatch_feed(watch, line.data + at, line.len - at < 512 ? line.len - at : 512);
 			fed += line.len;
 		}
-		watch_finish(watch);
+		textwatch_finish(watch);
 		assert_true(f.found >= 2 * (total / line.len));
-		assert_true(watch_work(watch) <= LOOKS_MAX * 3 * (uint64_t)fed);
-		watch_free(watch);
+		assert_true(textwatch_work(watch) <= LOOKS_MAX * 3 * (uint64_t)fed);
+		textwatch_free(watch);
 		done(&f);
 	}
 	strbuf_release(&line);
@@ -356,38 +356,38 @@ static void work_grows_with_the_text(void **state)
 static void once_is_once(void **state)
 {
 	struct fixture f = {0};
-	struct watch *watch;
+	struct textwatch *watch;
 
 	(void)state;
 	add(&f, "a(?<g>\\d)", false);
 	add(&f, "a(?<g>\\d)", false);
 	f.patterns[0].once = true;
-	watch = watch_new(f.patterns, f.count, NULL, found, &f);
-	watch_feed(watch, "a1 a2", 5);
-	watch_feed(watch, " a3 ", 4);
-	watch_finish(watch);
+	watch = textwatch_new(f.patterns, f.count, NULL, found, &f);
+	textwatch_feed(watch, "a1 a2", 5);
+	textwatch_feed(watch, " a3 ", 4);
+	textwatch_finish(watch);
 	assert_string_equal(strbuf_cstr(&f.log), "0:a1(1);1:a1(1);1:a2(2);1:a3(3);");
-	assert_false(watch_gave_up(watch, 0));
-	watch_free(watch);
+	assert_false(textwatch_gave_up(watch, 0));
+	textwatch_free(watch);
 	done(&f);
 }
 
 static void nothing_is_fine(void **state)
 {
 	struct fixture f = {0};
-	struct watch *watch = watch_new(NULL, 0, NULL, found, &f);
+	struct textwatch *watch = textwatch_new(NULL, 0, NULL, found, &f);
 
 	(void)state;
-	watch_feed(watch, "text", 4);
-	watch_finish(watch);
-	watch_free(watch);
-	watch_free(NULL);
+	textwatch_feed(watch, "text", 4);
+	textwatch_finish(watch);
+	textwatch_free(watch);
+	textwatch_free(NULL);
 	add(&f, "x*", false);
-	watch = watch_new(f.patterns, f.count, NULL, found, &f);
-	watch_feed(watch, "", 0);
-	watch_finish(watch);
+	watch = textwatch_new(f.patterns, f.count, NULL, found, &f);
+	textwatch_feed(watch, "", 0);
+	textwatch_finish(watch);
 	assert_int_equal(f.found, 0);
-	watch_free(watch);
+	textwatch_free(watch);
 	done(&f);
 }
 

@@ -8,13 +8,13 @@
  *   - what was looked at is looked at again only when twice as much has come, or its first end of line: the work grows
  * with the text, not with its square;
  *   - one start of a match may take a million steps; a pattern that takes far longer for the text than patterns do is
- * given up (watch_gave_up()), and finds nothing from then on.
+ * given up (textwatch_gave_up()), and finds nothing from then on.
  *
  * Patterns of the agent's own channel see only lines that `own` matches (in their first 64 KiB): what the agent's
  * machinery says, not the prose, source texts and tool output that stand between.
  */
-#ifndef UTIL_WATCH_H
-#define UTIL_WATCH_H
+#ifndef UTIL_TEXTWATCH_H
+#define UTIL_TEXTWATCH_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,11 +22,11 @@
 
 struct regex;
 struct regex_search;
-struct watch;
+struct textwatch;
 
 enum { WATCH_KEEP_MAX = 4 * 1024 * 1024 };
 
-struct watch_pattern {
+struct textwatch_pattern {
 	struct regex *regex; /* borrowed; may serve several watches */
 	bool own;            /* only the agent's own channel */
 	bool once;           /* only its first match is wanted */
@@ -34,19 +34,19 @@ struct watch_pattern {
 
 /* a match of pattern `pattern`; its text is match->text + match->start to match->end, its groups come from
  * regex_found(). All of it is valid during the call */
-typedef void watch_found(void *data, unsigned pattern, const struct regex *regex, const struct regex_search *match);
+typedef void textwatch_found(void *data, unsigned pattern, const struct regex *regex, const struct regex_search *match);
 
 /* `own` is borrowed too; NULL: every line is of the own channel */
-struct watch *watch_new(
-	const struct watch_pattern *patterns, unsigned count, struct regex *own, watch_found *found, void *data);
+struct textwatch *textwatch_new(const struct textwatch_pattern *patterns, unsigned count, struct regex *own,
+	textwatch_found *found, void *data);
 /* the next piece of the text */
-void watch_feed(struct watch *watch, const char *bytes, size_t len);
+void textwatch_feed(struct textwatch *watch, const char *bytes, size_t len);
 /* the text has ended: matches that only its end completes are reported now. Nothing may be fed after it */
-void watch_finish(struct watch *watch);
+void textwatch_finish(struct textwatch *watch);
 /* the pattern took too long and finds nothing any more, or left out a part of the text that it took too long for */
-bool watch_gave_up(const struct watch *watch, unsigned pattern);
+bool textwatch_gave_up(const struct textwatch *watch, unsigned pattern);
 /* bytes at which patterns were tried so far, each counted as often as it was looked at, by each pattern */
-uint64_t watch_work(const struct watch *watch);
-void watch_free(struct watch *watch);
+uint64_t textwatch_work(const struct textwatch *watch);
+void textwatch_free(struct textwatch *watch);
 
 #endif

@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "util/watch.h"
+#include "util/textwatch.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -48,20 +48,20 @@ struct channel {
 	unsigned count;
 };
 
-struct watch {
+struct textwatch {
 	struct channel all, own;
 	struct regex *is_own;
 	uint64_t work;
 	struct strbuf line; /* the head of a line whose channel is not known yet */
 	enum { LINE_UNKNOWN, LINE_OWN, LINE_OTHER } line_is;
-	watch_found *found;
+	textwatch_found *found;
 	void *data;
 };
 
-struct watch *watch_new(
-	const struct watch_pattern *patterns, unsigned count, struct regex *own, watch_found *found, void *data)
+struct textwatch *textwatch_new(
+	const struct textwatch_pattern *patterns, unsigned count, struct regex *own, textwatch_found *found, void *data)
 {
-	struct watch *watch = xcalloc(1, sizeof *watch);
+	struct textwatch *watch = xcalloc(1, sizeof *watch);
 
 	watch->is_own = own;
 	watch->found = found;
@@ -81,7 +81,7 @@ struct watch *watch_new(
 	return watch;
 }
 
-void watch_free(struct watch *watch)
+void textwatch_free(struct textwatch *watch)
 {
 	if (!watch)
 		return;
@@ -183,7 +183,7 @@ static size_t starts_at_once(const struct cursor *cursor, const char *text, size
 }
 
 /* One call of the pattern at its place. False: there is nothing more to do before more text comes */
-static bool step(struct watch *watch, const struct channel *channel, struct cursor *cursor, bool final)
+static bool step(struct textwatch *watch, const struct channel *channel, struct cursor *cursor, bool final)
 {
 	const char *kept = channel->kept.data;
 	uint64_t end = channel->base + channel->kept.len;
@@ -239,7 +239,7 @@ static bool step(struct watch *watch, const struct channel *channel, struct curs
 	return true;
 }
 
-static void look(struct watch *watch, struct channel *channel, struct cursor *cursor, bool final)
+static void look(struct textwatch *watch, struct channel *channel, struct cursor *cursor, bool final)
 {
 	uint64_t end = channel->base + channel->kept.len;
 	bool more = true;
@@ -299,7 +299,7 @@ static void forget(struct channel *channel)
 }
 
 /* shows what is there to the patterns */
-static void scan(struct watch *watch, struct channel *channel)
+static void scan(struct textwatch *watch, struct channel *channel)
 {
 	/* but for a character that is not whole yet */
 	size_t cut = channel->kept.len - whole_characters(channel->kept.data, channel->kept.len);
@@ -313,7 +313,7 @@ static void scan(struct watch *watch, struct channel *channel)
 }
 
 /* adds the bytes; they are scanned in pieces, the last of them by the caller */
-static void append(struct watch *watch, struct channel *channel, const char *bytes, size_t len)
+static void append(struct textwatch *watch, struct channel *channel, const char *bytes, size_t len)
 {
 	while (channel->count && len) {
 		size_t piece = PIECE - channel->unseen;
@@ -329,14 +329,14 @@ static void append(struct watch *watch, struct channel *channel, const char *byt
 	}
 }
 
-static void finish(struct watch *watch, struct channel *channel)
+static void finish(struct textwatch *watch, struct channel *channel)
 {
 	for (unsigned i = 0; i < channel->count; i++)
 		look(watch, channel, &channel->cursors[i], true);
 }
 
 /* the head of the line is there, or the whole of it: whose is it? */
-static void settle_line(struct watch *watch)
+static void settle_line(struct textwatch *watch)
 {
 	bool own = regex_matches(watch->is_own, strbuf_cstr(&watch->line), watch->line.len);
 
@@ -346,7 +346,7 @@ static void settle_line(struct watch *watch)
 	strbuf_truncate(&watch->line, 0);
 }
 
-static void append_own(struct watch *watch, const char *bytes, size_t len)
+static void append_own(struct textwatch *watch, const char *bytes, size_t len)
 {
 	while (len) {
 		const char *newline = memchr(bytes, '\n', len);
@@ -372,7 +372,7 @@ static void append_own(struct watch *watch, const char *bytes, size_t len)
 	}
 }
 
-void watch_feed(struct watch *watch, const char *bytes, size_t len)
+void textwatch_feed(struct textwatch *watch, const char *bytes, size_t len)
 {
 	append(watch, &watch->all, bytes, len);
 	if (watch->own.count)
@@ -383,7 +383,7 @@ void watch_feed(struct watch *watch, const char *bytes, size_t len)
 		scan(watch, &watch->own);
 }
 
-void watch_finish(struct watch *watch)
+void textwatch_finish(struct textwatch *watch)
 {
 	if (watch->line.len)
 		settle_line(watch);
@@ -391,12 +391,12 @@ void watch_finish(struct watch *watch)
 	finish(watch, &watch->own);
 }
 
-uint64_t watch_work(const struct watch *watch)
+uint64_t textwatch_work(const struct textwatch *watch)
 {
 	return watch->work;
 }
 
-bool watch_gave_up(const struct watch *watch, unsigned pattern)
+bool textwatch_gave_up(const struct textwatch *watch, unsigned pattern)
 {
 	const struct channel *const channels[] = {&watch->all, &watch->own};
 
