@@ -7,10 +7,12 @@
 #include "exec/home.h"
 #include "exec/repository.h"
 #include "exec/workspace.h"
+#include "orch/history.h"
 #include "state/stamp.h"
 #include "util/alloc.h"
 #include "util/array.h"
 #include "util/error.h"
+#include "util/map.h"
 
 #include <stdlib.h>
 
@@ -22,6 +24,7 @@ struct merging {
 	orch_merge_told *told;
 	void *data;
 	bool well;
+	struct map runs; /* id to struct orch_status: those that were asked for */
 	struct orch_error *err;
 };
 
@@ -108,6 +111,35 @@ static void on_told(void *data, const struct orch_merged *merged)
 	merging->told(merging->data, merged);
 }
 
+/* a run that was pruned, or cannot be read, tells nothing */
+static const struct orch_stream_status *past_of(void *data, const char *run, const char *stream)
+{
+	struct merging *merging = data;
+	struct orch_status *status = map_get(&merging->runs, run);
+
+	if (!status) {
+		status = xcalloc(1, sizeof *status);
+		orch_status_init(status);
+		map_set(&merging->runs, run, status);
+		if (orch_history_replay(merging->orch->project.dir, run, status, NULL, NULL) < 0)
+			return NULL;
+	}
+	return orch_status_find(status, stream);
+}
+
+static void release_runs(struct merging *merging)
+{
+	size_t position = 0;
+	const char *run;
+	void *status;
+
+	while (map_next(&merging->runs, &position, &run, &status)) {
+		orch_status_release(status);
+		free(status);
+	}
+	map_release(&merging->runs);
+}
+
 static void on_done(void *data, bool well)
 {
 	struct merging *merging = data;
@@ -123,6 +155,7 @@ static int bring_home(struct merging *merging)
 		.store = merging->plan->store,
 		.options = merging->options,
 		.told = on_told,
+		.past = past_of,
 		.done = on_done,
 		.data = merging};
 
@@ -147,10 +180,12 @@ int orch_merge(struct orch *orch, const struct orch_merge_options *options, orch
 
 	if (orch_plan_new(&merging.plan, orch, &wanted, err) < 0)
 		return -1;
+	map_init_owning(&merging.runs);
 	merging.chosen = xcalloc(orch->graph.count ? orch->graph.count : 1, sizeof *merging.chosen);
 	status = named ? choose_named(&merging) : choose_leaves(&merging);
 	if (status == 0)
 		status = bring_home(&merging);
+	release_runs(&merging);
 	free(merging.chosen);
 	orch_plan_free(merging.plan);
 	return status < 0 ? -1 : merging.well ? 0 : 1;

@@ -144,40 +144,65 @@ static void add_cell(struct strbuf *out, const char *text)
 	}
 }
 
-static void add_row(struct strbuf *out, const struct stream *stream, const struct stamp_detail *stamp, int64_t *sum_ms)
+static void add_cost(struct strbuf *out, int64_t micros)
 {
+	strbuf_addf(out, "%lld.%02lld", (long long)(micros / 1000000), (long long)(micros / 10000 % 100));
+}
+
+/* what the streams of a description have taken together */
+struct total {
+	size_t streams;
+	int64_t ms, cost_micros;
+};
+
+static void add_row(const struct home *home, struct strbuf *out, const struct stream *stream,
+	const struct stamp_detail *stamp, struct total *total)
+{
+	const struct orch_stream_status *past =
+		home->spec.past ? home->spec.past(home->spec.data, stamp->run, stream->name) : NULL;
+	/* with the attempts before the one that succeeded */
+	int64_t ms = past && past->total_ms > 0 ? past->total_ms : stamp->stamp.duration_ms;
 	char time[UNITS_TEXT_MAX];
 
+	total->streams++;
+	total->ms += ms;
 	strbuf_addf(out, "| `%s` | ", stream->name);
 	add_cell(out, stream->title ? stream->title : "");
-	*sum_ms += stamp->stamp.duration_ms;
-	strbuf_addf(out, " | %s | %u | %s |\n", stream->set->check.bytes ? "passed" : "none", stamp->attempt,
-		units_duration(time, stamp->stamp.duration_ms));
+	strbuf_addf(out, " | %s | %u | %s | ", stream->set->check.bytes ? "passed" : "none", stamp->attempt,
+		units_duration(time, ms));
+	if (past && past->cost_micros > 0) {
+		total->cost_micros += past->cost_micros;
+		add_cost(out, past->cost_micros);
+	}
+	strbuf_addstr(out, " |\n");
 }
 
 /* for whoever is asked to take the branch */
 static char *describe(const struct home *home, const struct stream *stream)
 {
 	struct strbuf text = {0};
-	int64_t sum_ms = 0;
-	size_t rows = 1;
+	struct total total = {0};
 	char time[UNITS_TEXT_MAX];
 
 	strbuf_addf(&text, "What `%s` has in place of `%s`, by stream:\n\n", home->branch, home->into);
-	strbuf_addstr(&text, "| stream | what | check | attempt | time |\n| --- | --- | --- | --- | --- |\n");
+	strbuf_addstr(
+		&text, "| stream | what | check | attempt | time | cost |\n| --- | --- | --- | --- | --- | --- |\n");
 	for (size_t i = home->carried.count; i-- > 0;) {
 		const struct stream *other = &home->spec.project->streams[home->carried.items[i]];
 		struct stamp_detail stamp = {0};
 
-		if (stamp_store_read(home->spec.store, other->name, &stamp, NULL) == 0) {
-			add_row(&text, other, &stamp, &sum_ms);
-			rows++;
-		}
+		if (stamp_store_read(home->spec.store, other->name, &stamp, NULL) == 0)
+			add_row(home, &text, other, &stamp, &total);
 		stamp_detail_release(&stamp);
 	}
-	add_row(&text, stream, &home->stamp, &sum_ms);
-	strbuf_addf(&text, "\n%zu stream%s%s, %s of work; completed in run %s of orch.\n", rows, rows == 1 ? "" : "s",
-		home->carries_more ? " and others" : "", units_duration(time, sum_ms), home->stamp.run);
+	add_row(home, &text, stream, &home->stamp, &total);
+	strbuf_addf(&text, "\n%zu stream%s%s, %s of work", total.streams, total.streams == 1 ? "" : "s",
+		home->carries_more ? " and others" : "", units_duration(time, total.ms));
+	if (total.cost_micros > 0) {
+		strbuf_addstr(&text, ", cost ");
+		add_cost(&text, total.cost_micros);
+	}
+	strbuf_addf(&text, "; completed in run %s of orch.\n", home->stamp.run);
 	return strbuf_detach(&text);
 }
 

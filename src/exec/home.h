@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "orch/merge.h"
+#include "orch/status.h"
 
 struct graph;
 struct project;
@@ -21,6 +22,9 @@ struct home_spec {
 	struct stamp_store *store;
 	const struct orch_merge_options *options; /* not its targets */
 	orch_merge_told *told;
+	/* what the run that completed the stream tells of it, NULL: nothing. May be NULL; only asked for what is pushed
+	 */
+	const struct orch_stream_status *(*past)(void *data, const char *run, const char *stream);
 	void (*done)(void *data, bool well); /* once, last */
 	void *data;
 };

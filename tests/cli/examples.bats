@@ -5,17 +5,17 @@ setup() {
 	cd "$BATS_TEST_TMPDIR"
 }
 
-quickstart() {
-	cp -R "$srcdir/examples/quickstart" "$1"
-	chmod -R u+w "$1"
-	rm -rf "$1/.orch" "$1/out"
+example() { # NAME [DIRECTORY]
+	cp -R "$srcdir/examples/$1" "${2:-$1}"
+	chmod -R u+w "${2:-$1}"
+	rm -rf "${2:-$1}/.orch" "${2:-$1}/out"
 }
 
 @test "quickstart: in a clone, without an identity, from a hook; runs, merges, and then has nothing to do" {
 	export HOME=$BATS_TEST_TMPDIR/home GIT_CONFIG_NOSYSTEM=1
 	mkdir -p "$HOME" clone/examples
 	git -C clone init -q
-	quickstart clone/examples/quickstart
+	example quickstart clone/examples/quickstart
 	git -C clone add .
 	git -C clone -c user.name=x -c user.email=x@localhost commit -qm x
 	refs=$(git -C clone for-each-ref)
@@ -57,7 +57,7 @@ quickstart() {
 }
 
 @test "quickstart: outside of any repository; a program changed, one station read anew" {
-	quickstart quickstart
+	example quickstart
 	export GIT_CEILING_DIRECTORIES=$BATS_TEST_TMPDIR
 	"$ORCH" -C quickstart -j4 >/dev/null
 	sed -i 's/"#"/"*"/' quickstart/awk/report.awk
@@ -71,6 +71,39 @@ quickstart() {
 	run "$ORCH" -C quickstart -n
 	echo "$output"
 	grep -q '^repository ' <<<"$output"
+}
+
+@test "conflict: two on the same line, an agent that puts it right, and the way home" {
+	export GIT_CEILING_DIRECTORIES=$BATS_TEST_TMPDIR
+	example conflict
+	run "$ORCH" -C conflict -j2 --json
+	echo "$output"
+	[ "$status" -eq 0 ]
+	grep -q '"type":"attempt_finished","stream":"menu","attempt":1,"outcome":"merge".*orch/kitchen and of orch/cellar' <<<"$output" ||
+		grep -q '"type":"attempt_finished","stream":"menu","attempt":1,"outcome":"merge".*orch/cellar and of orch/kitchen' <<<"$output"
+	[ "$(cat conflict/out/menu.md)" = $'- onion soup, with a glass of cider\n- fish\n- cake' ]
+	[ "$(git -C conflict/out log --first-parent --format=%s main | tr '\n' '|')" = 'Merge menu: The whole menu|Begin|' ]
+	[ "$(git -C conflict/out show orch/kitchen:menu.txt | head -n 1)" = 'onion soup' ]
+	[ "$(git -C conflict/out show orch/cellar:menu.txt | head -n 1)" = 'soup, with a glass of cider' ]
+	[ -z "$(git -C conflict/out status --porcelain)" ]
+	run "$ORCH" -C conflict -q
+	[ "$status" -eq 0 ]
+}
+
+@test "conflict: without the rule it waits for a person" {
+	export GIT_CEILING_DIRECTORIES=$BATS_TEST_TMPDIR
+	example conflict
+	sed -i '/^recover/,/^defaults/{/^defaults/!d}' conflict/Orchfile
+	run "$ORCH" -C conflict -j2
+	echo "$output"
+	[ "$status" -eq 1 ]
+	grep -q '^<<<<<<<' conflict/.orch/worktrees/menu/menu.txt
+	[ "$(git -C conflict/out log --format=%s main)" = Begin ]
+	echo 'onion soup, with a glass of cider' >conflict/.orch/worktrees/menu/menu.txt
+	git -C conflict/.orch/worktrees/menu -c user.name=x -c user.email=x@localhost commit -qam 'By hand'
+	run "$ORCH" -C conflict
+	[ "$status" -eq 0 ]
+	[ "$(cat conflict/out/menu.md)" = '- onion soup, with a glass of cider' ]
 }
 
 @test "embed: the library, from a program of a hundred lines" {

@@ -353,8 +353,8 @@ https://forge.example/pull/7'
 	[ "$(cat "$BATS_TEST_TMPDIR/gh.arguments" | tr '\n' ' ')" = \
 		"$PWD <pr> <create> <--head> <orch/b> <--base> <main> <--title> <One side> <--body-file> <-> " ]
 	cat "$BATS_TEST_TMPDIR/gh.body"
-	grep -qE '^\| `a` \| The base \| none \| 1 \| [0-9.]+s \|$' "$BATS_TEST_TMPDIR/gh.body"
-	grep -qE '^\| `b` \| One side \| passed \| 1 \| [0-9.]+s \|$' "$BATS_TEST_TMPDIR/gh.body"
+	grep -qE '^\| `a` \| The base \| none \| 1 \| [0-9.]+s \|  \|$' "$BATS_TEST_TMPDIR/gh.body"
+	grep -qE '^\| `b` \| One side \| passed \| 1 \| [0-9.]+s \|  \|$' "$BATS_TEST_TMPDIR/gh.body"
 	grep -qE '^2 streams, [0-9.]+s of work; completed in run 20' "$BATS_TEST_TMPDIR/gh.body"
 }
 
@@ -378,6 +378,28 @@ https://forge.example/pull/7'
 	git remote set-url origin "$BATS_TEST_TMPDIR/other.git"
 	expect 1 merge --pr c
 	[[ "$output" == *"c: 'orch/c' is pushed, but there is no pull request for it: 'gh pr create' ended with status 4: you are not logged in"* ]]
+}
+
+@test "--pr: with what an agent has cost" {
+	stand_in gh 0 https://forge.example/pull/8
+	remote there.git
+	orchfile <<-'E'
+	agent paid:
+	  cost = /^cost (?<cost>[0-9.]+)$/
+	  run:
+	    echo cost 1.25; cp {{prompt}} told
+	a:
+	  agent  = paid
+	  prompt: Do it.
+	b: a
+	  isolate = worktree
+	  echo b >b
+	E
+	expect 0
+	expect 0 merge --pr
+	cat "$BATS_TEST_TMPDIR/gh.body"
+	grep -qE '^\| `a` \|  \| none \| 1 \| [0-9.]+s \| 1\.25 \|$' "$BATS_TEST_TMPDIR/gh.body"
+	grep -qE '^2 streams, [0-9.]+s of work, cost 1\.25; completed' "$BATS_TEST_TMPDIR/gh.body"
 }
 
 @test "--pr: no program for it, no remote" {
