@@ -145,6 +145,10 @@ static void draw_stream(struct live *live, const struct orch_stream_status *stre
 	line_pad(&line, name_columns - width);
 	line_pad(&line, 1);
 	line_elapsed(&line, stream->started_ms > 0 ? now - stream->started_ms : 0, 6);
+	if (stream->agent != NULL) {
+		line_pad(&line, 2);
+		line_add(&line, stream->agent);
+	}
 	if (stream->attempt > 1) {
 		line_pad(&line, 2);
 		line_style(&line, TERM_WARN);
@@ -249,6 +253,12 @@ static void draw_whole(struct live *live, unsigned columns, int64_t now)
 		line_elapsed(&line, live->left_ms + 999, 0);
 		line_pad(&line, 1);
 		line_add(&line, "left");
+	}
+	if (status->has_cost) {
+		char cost[UNITS_TEXT_MAX];
+
+		statusline_cost(cost, sizeof cost, status->cost_micros);
+		line_addf(&line, ", cost %s", cost);
 	}
 	if (status->stopping != NULL) {
 		line_pad(&line, 2);

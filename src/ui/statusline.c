@@ -19,6 +19,22 @@ void statusline_elapsed(char *buffer, size_t size, int64_t ms)
 		snprintf(buffer, size, "%s", units_duration(text, ms / 1000 * 1000));
 }
 
+void statusline_cost(char *buffer, size_t size, int64_t micros)
+{
+	if (micros < 0)
+		micros = 0;
+	snprintf(buffer, size, "%lld.%02lld", (long long)(micros / 1000000), (long long)(micros / 10000 % 100));
+}
+
+static void add_cost(struct strbuf *out, const struct orch_status *status)
+{
+	char text[UNITS_TEXT_MAX] = "-";
+
+	if (status->has_cost)
+		statusline_cost(text, sizeof text, status->cost_micros);
+	strbuf_addstr(out, text);
+}
+
 static void add_elapsed(struct strbuf *out, int64_t ms)
 {
 	char text[UNITS_TEXT_MAX];
@@ -102,6 +118,8 @@ void statusline_format(
 			add_elapsed(out, left_ms);
 		else if (*at == 'E')
 			add_clock(out, now_ms + left_ms);
+		else if (*at == 'c')
+			add_cost(out, status);
 		else if (*at == 'P')
 			strbuf_addstr(out, status->project != NULL ? status->project : "");
 		else if (!add_number(out, *at, status))

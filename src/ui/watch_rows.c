@@ -9,6 +9,7 @@
 
 #include "orch/history.h"
 #include "ui/plain.h"
+#include "ui/statusline.h"
 #include "ui/term.h"
 #include "ui/words.h"
 #include "util/alloc.h"
@@ -22,6 +23,8 @@ enum {
 	STATE_COLUMNS = 9,
 	TIME_COLUMNS = 7,
 	TRY_COLUMNS = 4,
+	AGENT_COLUMNS = 10,
+	COST_COLUMNS = 7,
 	TAIL_BYTES = 4096,
 	BAR_COLUMNS = 24,
 	BAR_FROM = 100, /* columns from which on there is room for it */
@@ -77,13 +80,8 @@ static const char *last_line(const struct watch_rows *rows, const struct orch_st
 
 static const char *elapsed_text(char buffer[UNITS_TEXT_MAX], int64_t ms)
 {
-	if (ms < 0)
-		ms = 0;
-	if (ms < 60000) {
-		snprintf(buffer, UNITS_TEXT_MAX, "%ds", (int)(ms / 1000));
-		return buffer;
-	}
-	return units_duration(buffer, ms / 1000 * 1000);
+	statusline_elapsed(buffer, UNITS_TEXT_MAX, ms);
+	return buffer;
 }
 
 static unsigned state_look(enum orch_task_state state)
@@ -268,6 +266,13 @@ static void draw_counts(const struct watch_rows *rows, struct canvas *canvas, un
 	pen_skip(&pen, 2);
 	if (rows->run == WATCH_RUNNING && status->jobs > 0)
 		pen_addf(&pen, CANVAS_DIM, "%lld at once", (long long)status->jobs);
+	if (status->has_cost) {
+		char cost[UNITS_TEXT_MAX];
+
+		pen_skip(&pen, 2);
+		statusline_cost(cost, sizeof cost, status->cost_micros);
+		pen_addf(&pen, CANVAS_PLAIN, "cost %s", cost);
+	}
 	if (bar)
 		draw_bar(rows, canvas, columns, done, all);
 }
@@ -279,6 +284,21 @@ void watch_draw_head(const struct watch_rows *rows, struct canvas *canvas, unsig
 }
 
 /* ---- streams ---- */
+
+/* what there is to say of the streams of this run */
+struct columns {
+	unsigned names; /* their width */
+	bool agents, costs;
+};
+
+static bool has_agents(const struct orch_status *status)
+{
+	for (size_t i = 0; i < status->stream_count; i++) {
+		if (status->streams[i].agent != NULL)
+			return true;
+	}
+	return false;
+}
 
 static unsigned name_columns(const struct watch_rows *rows, const struct board *board, unsigned columns, size_t shown)
 {
@@ -305,7 +325,7 @@ static void draw_right(
 }
 
 static void draw_stream(const struct watch_rows *rows, struct canvas *canvas, const struct canvas_area *area,
-	unsigned row, unsigned names, bool picked, const struct orch_stream_status *stream)
+	unsigned row, const struct columns *columns, bool picked, const struct orch_stream_status *stream)
 {
 	unsigned plus = picked ? CANVAS_SELECTED : 0, column = area->column, end = area->column + area->columns;
 	unsigned look = state_look(stream->state) + plus;
@@ -319,8 +339,8 @@ static void draw_stream(const struct watch_rows *rows, struct canvas *canvas, co
 	canvas_text(
 		canvas, row, column, 1, look, state_mark(rows, stream->state), strlen(state_mark(rows, stream->state)));
 	column += 2;
-	canvas_text(canvas, row, column, names, CANVAS_PLAIN + plus, stream->name, strlen(stream->name));
-	column += names + 1;
+	canvas_text(canvas, row, column, columns->names, CANVAS_PLAIN + plus, stream->name, strlen(stream->name));
+	column += columns->names + 1;
 	if (column + STATE_COLUMNS + TIME_COLUMNS + TRY_COLUMNS + 3 > end)
 		return;
 	canvas_text(canvas, row, column, STATE_COLUMNS, look, orch_task_state_name(stream->state),
@@ -334,6 +354,19 @@ static void draw_stream(const struct watch_rows *rows, struct canvas *canvas, co
 		draw_right(canvas, row, column, TRY_COLUMNS, CANVAS_WARN + plus, text);
 	}
 	column += TRY_COLUMNS + 1;
+	if (columns->agents) {
+		if (stream->agent != NULL && column < end)
+			canvas_text(canvas, row, column, column + AGENT_COLUMNS < end ? AGENT_COLUMNS : end - column,
+				CANVAS_PLAIN + plus, stream->agent, strlen(stream->agent));
+		column += AGENT_COLUMNS + 1;
+	}
+	if (columns->costs) {
+		if (stream->cost_micros > 0 && column + COST_COLUMNS < end) {
+			statusline_cost(text, sizeof text, stream->cost_micros);
+			draw_right(canvas, row, column, COST_COLUMNS, CANVAS_PLAIN + plus, text);
+		}
+		column += COST_COLUMNS + 1;
+	}
 	if (column >= end)
 		return;
 	add_note(rows, &note, stream);
@@ -343,19 +376,29 @@ static void draw_stream(const struct watch_rows *rows, struct canvas *canvas, co
 }
 
 static void draw_columns(
-	struct canvas *canvas, const struct canvas_area *area, unsigned names, const struct board *board)
+	struct canvas *canvas, const struct canvas_area *area, const struct columns *columns, const struct board *board)
 {
 	unsigned column = area->column + 2, end = area->column + area->columns;
 	char right[80];
 
-	canvas_text(canvas, area->row, column, names, CANVAS_DIM, "stream", 6);
-	column += names + 1;
+	canvas_text(canvas, area->row, column, columns->names, CANVAS_DIM, "stream", 6);
+	column += columns->names + 1;
 	if (column + STATE_COLUMNS + TIME_COLUMNS + TRY_COLUMNS + 3 > end)
 		return;
 	canvas_text(canvas, area->row, column, STATE_COLUMNS, CANVAS_DIM, "state", 5);
 	draw_right(canvas, area->row, column + STATE_COLUMNS + 1, TIME_COLUMNS, CANVAS_DIM, "time");
 	draw_right(canvas, area->row, column + STATE_COLUMNS + TIME_COLUMNS + 2, TRY_COLUMNS, CANVAS_DIM, "try");
 	column += STATE_COLUMNS + TIME_COLUMNS + TRY_COLUMNS + 3;
+	if (columns->agents) {
+		if (column + AGENT_COLUMNS < end)
+			canvas_text(canvas, area->row, column, AGENT_COLUMNS, CANVAS_DIM, "agent", 5);
+		column += AGENT_COLUMNS + 1;
+	}
+	if (columns->costs) {
+		if (column + COST_COLUMNS < end)
+			draw_right(canvas, area->row, column, COST_COLUMNS, CANVAS_DIM, "cost");
+		column += COST_COLUMNS + 1;
+	}
 	snprintf(right, sizeof right, "%s, %s", board_show_name(board->show), board_sort_name(board->sort));
 	if (board->filter != NULL)
 		snprintf(right, sizeof right, "%.40s (/): %zu", board->filter, board->count);
@@ -367,13 +410,17 @@ void watch_draw_streams(
 	const struct watch_rows *rows, struct canvas *canvas, const struct canvas_area *area, const struct board *board)
 {
 	size_t shown = area->rows > 1 ? area->rows - 1 : 0;
-	unsigned names = name_columns(rows, board, area->columns, shown);
+	struct columns columns = {
+		.names = name_columns(rows, board, area->columns, shown),
+		.agents = has_agents(rows->status),
+		.costs = rows->status->has_cost,
+	};
 
-	draw_columns(canvas, area, names, board);
+	draw_columns(canvas, area, &columns, board);
 	for (size_t i = 0; i < shown && board->top + i < board->count; i++) {
 		size_t row = board->top + i;
 
-		draw_stream(rows, canvas, area, area->row + 1 + (unsigned)i, names, row == board->picked,
+		draw_stream(rows, canvas, area, area->row + 1 + (unsigned)i, &columns, row == board->picked,
 			&rows->status->streams[board->rows[row]]);
 	}
 	if (board->count == 0 && shown > 0 && rows->status->stream_count > 0)

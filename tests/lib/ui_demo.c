@@ -5,6 +5,7 @@
  *   run WANTED STALE          task STREAM STATE [REASON]      start STREAM ATTEMPT [LOG]    output STREAM TEXT finish
  * STREAM OUTCOME CODE MS warn TEXT                 stop WHY                        end                           clock
  * MS (time goes on by that much) many N                    (so many streams, all running)  message TEXT expect STREAM STATE MS
+ * agent STREAM NAME   spent STREAM MILLIONTHS
  * pause, resume wait                      (until SIGUSR1; the screen stands still and can be looked at)   die SIGNAL
  * (by term_restore() and that signal)
  *
@@ -160,6 +161,18 @@ static bool command(char *line)
 		event.outcome = outcome_of(word(&rest));
 		event.exit_code = event.signal = atol(word(&rest));
 		event.duration_ms = atol(word(&rest));
+		tell(&event);
+	} else if (strcmp(verb, "agent") == 0) {
+		orch_event_init(&event, ORCH_EVENT_ATTEMPT_STARTED);
+		event.stream = word(&rest);
+		event.agent = word(&rest);
+		event.attempt = 1;
+		tell(&event);
+	} else if (strcmp(verb, "spent") == 0) {
+		orch_event_init(&event, ORCH_EVENT_ATTEMPT_FINISHED);
+		event.stream = word(&rest);
+		event.outcome = ORCH_OUTCOME_SUCCESS;
+		event.cost_micros = atol(word(&rest));
 		tell(&event);
 	} else if (strcmp(verb, "warn") == 0 || strcmp(verb, "stop") == 0) {
 		orch_event_init(&event, *verb == 'w' ? ORCH_EVENT_WARNING : ORCH_EVENT_STOPPING);

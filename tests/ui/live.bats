@@ -389,3 +389,25 @@ go_on() {
 	go_on
 	shows 'end 0'
 }
+
+@test "agents and what they cost" {
+	play <<-'END'
+		run 9 3
+		start a 1
+		agent a claude
+		output a reading
+		start b 1
+		spent b 1239999
+		wait
+		end
+	END
+	shows '[0/3] 2 running  0s, cost 1.23'
+	is <<-'END'
+		before
+		▸ a        0s  claude  reading
+		▸ b        0s
+		[0/3] 2 running  0s, cost 1.23
+	END
+	go_on
+	shows 'end 0'
+}
