@@ -601,6 +601,7 @@ static void test_github(void **state)
 		"::warning title=b::left 2 processes%0Abehind\n");
 	assert_string_equal(read_file("summary.md"),
 		"### orch: 2 completed, 1 failed, 1 skipped, 0 cancelled\n\n"
+		"Time 20.0s, streams 36.9s\n\n"
 		"| stream | result | attempts | time |\n| --- | --- | ---: | ---: |\n"
 		"| b | **exit status 3** | 2 | 24.6s |\n"
 		"| c | **skipped: depends on b, which failed** | | |\n"
