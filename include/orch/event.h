@@ -72,7 +72,7 @@ enum orch_event_type {
 					Orchfile was read again, and counts from here on */
 	ORCH_EVENT_RECOVERY,         /* stream attempt message: what a rule has done about its failure */
 	ORCH_EVENT_RUN_FINISHED,     /* run exit_code completed failed skipped cancelled duration_ms(wall) sum_ms(of all
-					attempts) message */
+					attempts) cost_micros? tokens? message */
 };
 enum { ORCH_EVENT_TYPES = ORCH_EVENT_RUN_FINISHED + 1 };
 

@@ -17,6 +17,7 @@ struct orch_run_info {
 	bool running; /* its process holds the lock */
 	bool crashed; /* it has no end, and nobody runs it */
 	int64_t started_ms, finished_ms, duration_ms, sum_ms;
+	int64_t cost_micros, tokens; /* of all attempts, cost in millionths; -1: none said */
 	int64_t exit_code, wanted, stale, completed, failed, skipped, cancelled;
 };
 

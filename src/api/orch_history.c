@@ -117,6 +117,8 @@ static int fold_info(void *data, const struct orch_event *event)
 		info->finished_ms = event->time_ms;
 		info->duration_ms = event->duration_ms;
 		info->sum_ms = event->sum_ms;
+		info->cost_micros = event->cost_micros;
+		info->tokens = event->tokens;
 		info->exit_code = event->exit_code;
 		info->completed = event->completed;
 		info->failed = event->failed;
@@ -132,7 +134,7 @@ int orch_history_run(struct orch_history *history, size_t index, struct orch_run
 	char *path = in_project(history->dir, statedir_journal(id));
 	int status;
 
-	*info = (struct orch_run_info){.id = id, .exit_code = -1};
+	*info = (struct orch_run_info){.id = id, .exit_code = -1, .cost_micros = -1, .tokens = -1};
 	status = journal_read(path, 0, fold_info, info, NULL, err);
 	free(path);
 	if (status < 0)

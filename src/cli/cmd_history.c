@@ -67,11 +67,14 @@ static void add_row(struct strbuf *out, const struct orch_run_info *info)
 		strbuf_addf(out, "  %9s  %8s\n", run_state(info), info->running ? units_duration(wall, age) : "-");
 		return;
 	}
-	strbuf_addf(out, "  status %2lld  %8s  %8s  %6.1f  %9lld  %6lld  %7lld  %9lld\n", (long long)info->exit_code,
+	strbuf_addf(out, "  status %2lld  %8s  %8s  %6.1f  %9lld  %6lld  %7lld  %9lld", (long long)info->exit_code,
 		units_duration(wall, info->duration_ms), units_duration(sum, info->sum_ms),
 		info->duration_ms > 0 ? (double)info->sum_ms / (double)info->duration_ms : 1.0,
 		(long long)info->completed, (long long)info->failed, (long long)info->skipped,
 		(long long)info->cancelled);
+	if (info->cost_micros >= 0)
+		strbuf_addf(out, "  cost %s", units_cost(sum, info->cost_micros));
+	strbuf_addch(out, '\n');
 }
 
 static void write_number(struct json_writer *w, const char *key, int64_t value)
@@ -105,6 +108,10 @@ static void write_run(struct json_writer *w, const struct orch_run_info *info)
 		write_number(w, "exit_code", info->exit_code);
 		write_number(w, "duration_ms", info->duration_ms);
 		write_number(w, "sum_ms", info->sum_ms);
+		if (info->cost_micros >= 0)
+			write_number(w, "cost_micros", info->cost_micros);
+		if (info->tokens >= 0)
+			write_number(w, "tokens", info->tokens);
 		write_number(w, "completed", info->completed);
 		write_number(w, "failed", info->failed);
 		write_number(w, "skipped", info->skipped);
@@ -194,6 +201,8 @@ static void add_trend_row(struct strbuf *out, const struct trend *trend, unsigne
 			100.0 * (double)(trend->last_ms - trend->median_ms) / (double)trend->median_ms);
 	else
 		strbuf_addf(out, "%7s", "-");
+	if (trend->cost_micros > 0)
+		strbuf_addf(out, "  %8s", units_cost(median, trend->cost_micros / (int64_t)trend->runs.count));
 	strbuf_addch(out, '\n');
 }
 
@@ -211,6 +220,8 @@ static void write_trend(struct json_writer *w, const struct trend *trend)
 		write_number(w, "median_ms", trend->median_ms);
 		write_number(w, "last_ms", trend->last_ms);
 	}
+	if (trend->cost_micros > 0)
+		write_number(w, "cost_micros", trend->cost_micros);
 }
 
 static int print_trends(const struct trends *trends, bool json)
@@ -219,6 +230,7 @@ static int print_trends(const struct trends *trends, bool json)
 	struct strbuf out = {0};
 	struct json_writer w = {.out = &out, .pretty = true};
 	unsigned width = 6;
+	bool has_cost = false;
 
 	for (size_t i = 0; i < trends->streams.count; i++) {
 		unsigned columns =
@@ -226,6 +238,7 @@ static int print_trends(const struct trends *trends, bool json)
 
 		order[i] = &trends->streams.items[i];
 		width = columns > width ? columns : width;
+		has_cost |= order[i]->cost_micros > 0;
 	}
 	qsort(order, trends->streams.count, sizeof *order, compare_trends);
 	if (json) {
@@ -237,7 +250,8 @@ static int print_trends(const struct trends *trends, bool json)
 	} else if (trends->streams.count) {
 		say_padded(&out, "STREAM", width);
 		strbuf_addf(
-			&out, "  %5s  %6s  %7s  %8s  %8s  %7s\n", "RUNS", "FAILED", "RETRIED", "MEDIAN", "LAST", "BY");
+			&out, "  %5s  %6s  %7s  %8s  %8s  %7s%s\n", "RUNS", "FAILED", "RETRIED", "MEDIAN", "LAST", "BY",
+			has_cost ? "      COST" : "");
 	} else {
 		strbuf_addstr(&out, "No stream has been run yet.\n");
 	}
@@ -275,6 +289,8 @@ static void write_stream_run(struct json_writer *w, const struct trends_source *
 	}
 	write_number(w, "attempts", run->attempts);
 	write_number(w, "sum_ms", run->ms);
+	if (run->cost_micros > 0)
+		write_number(w, "cost_micros", run->cost_micros);
 	if (run->state == ORCH_TASK_FAILED && run->message) {
 		json_add_key(w, "message");
 		json_add_string(w, run->message);
@@ -290,6 +306,8 @@ static void add_stream_row(struct strbuf *out, const struct trends_source *sourc
 	add_local_time(out, source->started_ms);
 	strbuf_addf(out, "  %-9s  %8s  %8lld", orch_task_state_name(run->state), units_duration(time, run->ms),
 		(long long)run->attempts);
+	if (run->cost_micros > 0)
+		strbuf_addf(out, "  cost %s", units_cost(time, run->cost_micros));
 	if (run->state == ORCH_TASK_FAILED && run->message) {
 		strbuf_addstr(out, "  ");
 		term_line(out, run->message, strlen(run->message), MESSAGE_COLUMNS, say_out()->unicode);
@@ -306,6 +324,8 @@ static void add_stream_sum(struct strbuf *out, const struct trend *trend)
 		100.0 * (double)trend->retried / (double)trend->runs.count);
 	if (trend->completed)
 		strbuf_addf(out, "; median time %s", units_duration(time, trend->median_ms));
+	if (trend->cost_micros > 0)
+		strbuf_addf(out, "; cost %s in all", units_cost(time, trend->cost_micros));
 	strbuf_addch(out, '\n');
 }
 

@@ -48,6 +48,7 @@ static void add_run(struct trends *trends, const struct orch_status *status, con
 			.outcome = stream->outcome,
 			.attempts = stream->attempt,
 			.ms = stream->total_ms,
+			.cost_micros = stream->cost_micros,
 			.message = stream->message ? xstrdup(stream->message) : NULL,
 		};
 	}
@@ -68,6 +69,7 @@ static void sum_up(struct trend *trend)
 		const struct trend_run *run = &trend->runs.items[i];
 
 		trend->retried += run->attempts > 1;
+		trend->cost_micros += run->cost_micros;
 		if (run->state == ORCH_TASK_FAILED) {
 			trend->failed++;
 			continue;

@@ -16,6 +16,7 @@ struct trend_run {
 	enum orch_task_state state;
 	int outcome;          /* enum orch_outcome of its last attempt, or -1 */
 	int64_t attempts, ms; /* of all its attempts */
+	int64_t cost_micros;  /* of all its attempts, in millionths; 0: none said */
 	char *message;        /* of its last failure; NULL */
 };
 
@@ -25,6 +26,7 @@ struct trend {
 	/* counts of them, and the median of those that completed (-1: none did) and the last of those */
 	size_t completed, failed, retried;
 	int64_t median_ms, last_ms;
+	int64_t cost_micros; /* of all of them */
 };
 
 struct trends_source {

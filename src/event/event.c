@@ -46,7 +46,7 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 	T(RECOVERY, "recovery", true, N(stream) N(attempt) N(message)) \
 	T(RUN_FINISHED, "run_finished", true, \
 		N(run) N(exit_code) N(completed) N(failed) N(skipped) N(cancelled) N(duration_ms) N(sum_ms) \
-			N(message))
+			N(cost_micros) N(tokens) N(message))
 
 #define FIELD_ID(name, kind) ID_##name,
 enum field_id { FIELDS(FIELD_ID) FIELD_COUNT };

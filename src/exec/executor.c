@@ -472,6 +472,8 @@ static void finish_run(struct executor *ex)
 	event.cancelled = (int64_t)count_tasks(ex, ORCH_TASK_CANCELLED);
 	event.duration_ms = clock_mono_ms() - ex->started_ms;
 	event.sum_ms = ex->sum_ms;
+	event.cost_micros = ex->has_cost ? ex->cost_micros : -1;
+	event.tokens = ex->has_tokens ? ex->tokens : -1;
 	if (ex->failed_itself)
 		event.message = ex->error.message;
 	tell(ex, &event);

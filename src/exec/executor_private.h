@@ -87,6 +87,8 @@ struct executor {
 	size_t room;
 
 	int64_t started_ms, sum_ms;
+	int64_t cost_micros, tokens; /* of all attempts */
+	bool has_cost, has_tokens;   /* some attempt said so */
 	struct orch_merge_options home_options;
 	bool coming_home, came_home; /* at the end of a run that went well; that is under way, or behind us */
 	bool *to_bring;              /* [stream], then; NULL before */

@@ -211,10 +211,16 @@ void tell_finished(struct executor *ex, const struct attempt *attempt)
 		event.agent = attempt->stint->agent->name;
 		event.session = attempt->stint->session;
 	}
-	if (attempt->has_cost)
+	if (attempt->has_cost) {
 		event.cost_micros = attempt->spent;
-	if (attempt->has_tokens)
+		ex->cost_micros += attempt->spent;
+		ex->has_cost = true;
+	}
+	if (attempt->has_tokens) {
 		event.tokens = attempt->tokens;
+		ex->tokens += attempt->tokens;
+		ex->has_tokens = true;
+	}
 	tell(ex, &event);
 	if (attempt->stint && attempt->stint->lingered && attempt->outcome == ORCH_OUTCOME_SUCCESS)
 		tell_warning(ex, attempt->stream->name,

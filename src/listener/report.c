@@ -58,7 +58,10 @@ static void start_attempt(struct report *report, uint32_t id, const struct orch_
 		.memory_peak_kb = -1,
 		.exit_code = -1,
 		.signal = -1,
+		.cost_micros = -1,
+		.tokens = -1,
 		.outcome = -1,
+		.agent = event->agent ? xstrdup(event->agent) : NULL,
 		.log = event->log ? xstrdup(event->log) : NULL,
 	};
 	if (stream->last == REPORT_NONE)
@@ -96,6 +99,10 @@ static void finish_attempt(struct report *report, uint32_t id, const struct orch
 	attempt->exit_code = event->exit_code;
 	attempt->signal = event->signal;
 	attempt->outcome = event->outcome;
+	attempt->cost_micros = event->cost_micros;
+	attempt->tokens = event->tokens;
+	if (!attempt->agent && event->agent)
+		attempt->agent = xstrdup(event->agent);
 	if (event->message)
 		attempt->message = xstrdup(event->message);
 	if (!attempt->log && event->log)
@@ -265,6 +272,7 @@ void report_release(struct report *report)
 	for (size_t i = 0; i < report->attempts.count; i++) {
 		free(report->attempts.items[i].log);
 		free(report->attempts.items[i].message);
+		free(report->attempts.items[i].agent);
 	}
 	ARRAY_RELEASE(&report->attempts);
 	ARRAY_RELEASE(&report->streams);

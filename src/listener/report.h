@@ -25,8 +25,10 @@ struct report_attempt {
 	int64_t started_ms, ended_ms;                                        /* wall clock; ended: 0 while it runs */
 	int64_t duration_ms, user_ms, system_ms, max_rss_kb, memory_peak_kb; /* -1: not known */
 	int64_t exit_code, signal;
-	int outcome; /* enum orch_outcome, -1 while it runs */
+	int64_t cost_micros, tokens; /* cost in millionths; -1: not known */
+	int outcome;                 /* enum orch_outcome, -1 while it runs */
 	char *log, *message;
+	char *agent; /* who worked; NULL: a command */
 };
 
 struct report_stream {

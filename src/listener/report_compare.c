@@ -59,6 +59,29 @@ static void add_times(struct strbuf *out, const char *what, int64_t now, int64_t
 	strbuf_addstr(out, "</td></tr>\n");
 }
 
+static void add_costs(struct strbuf *out, const struct orch_status *now, const struct orch_status *then)
+{
+	char text[UNITS_TEXT_MAX];
+	int64_t percent = then->cost_micros > 0 ? (now->cost_micros - then->cost_micros) * 100 / then->cost_micros : 0;
+
+	if (!now->has_cost && !then->has_cost)
+		return;
+	strbuf_addf(out, "<tr><td>cost</td><td class=\"num\">%s</td>",
+		then->has_cost ? units_cost(text, then->cost_micros) : "–");
+	strbuf_addf(out, "<td class=\"num\">%s</td><td class=\"num%s\">",
+		now->has_cost ? units_cost(text, now->cost_micros) : "–",
+		percent >= LEAST_PERCENT            ? " worse"
+			: percent <= -LEAST_PERCENT ? " better"
+						    : "");
+	if (now->has_cost && then->cost_micros > 0)
+		strbuf_addf(out, "%s%lld %%",
+			percent > 0           ? "+"
+				: percent < 0 ? "−"
+					      : "",
+			(long long)(percent < 0 ? -percent : percent));
+	strbuf_addstr(out, "</td></tr>\n");
+}
+
 static void add_counts(struct strbuf *out, const char *what, size_t now, size_t then)
 {
 	if (now == 0 && then == 0)
@@ -172,6 +195,7 @@ void html_add_comparison(struct html *html)
 		time);
 	add_times(html->out, "time", report->wall_ms, before_wall(then));
 	add_times(html->out, "all streams together", report->sum_ms, then->sum_ms);
+	add_costs(html->out, now, then);
 	add_counts(html->out, "streams", now->stream_count, then->stream_count);
 	add_counts(html->out, "completed", now->count[ORCH_TASK_COMPLETED], then->count[ORCH_TASK_COMPLETED]);
 	add_counts(html->out, "failed", now->count[ORCH_TASK_FAILED], then->count[ORCH_TASK_FAILED]);

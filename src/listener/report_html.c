@@ -182,6 +182,15 @@ static void add_cards(struct html *html)
 			strbuf_addf(out, "; %.1f× at most", (double)report->sum_ms / (double)report->critical_ms);
 		strbuf_addstr(out, "</p></div>\n");
 	}
+	if (report->status.has_cost) {
+		char text[UNITS_TEXT_MAX];
+
+		begin_card(out, "Cost");
+		strbuf_addf(out, "%s</p><p class=\"n\">", units_cost(text, report->status.cost_micros));
+		if (report->status.tokens > 0)
+			strbuf_addf(out, "%lld tokens", (long long)report->status.tokens);
+		strbuf_addstr(out, "</p></div>\n");
+	}
 	if (report->critical.count > 1 && report->wall_ms > 0) {
 		begin_card(out, "Critical path");
 		html_add_duration(out, report->critical_ms);
@@ -202,6 +211,7 @@ static void add_navigation(struct html *html)
 		{report->slots > 0, "timeline", "Timeline"},
 		{report->critical.count > 1, "chain", "Critical path"},
 		{report->edges.count > 0, "graph", "Graph"},
+		{report->status.has_cost, "cost", "Cost"},
 		{report->before.run && report->streams.count > 0, "compare", "Run before"},
 		{report->status.warning_count > 0, "warnings", "Warnings"},
 		{true, "streams", "Streams"},
@@ -296,6 +306,7 @@ void report_write_html(struct strbuf *out, const struct report *report)
 	html_add_timeline(&html);
 	html_add_chain(&html);
 	html_add_graph(&html);
+	html_add_cost(&html);
 	html_add_comparison(&html);
 	add_warnings(&html);
 	html_add_rows(&html);

@@ -25,6 +25,8 @@ void html_add_log(struct html *html, const struct report_attempt *attempt, unsig
 void html_add_timeline(struct html *html);
 void html_add_chain(struct html *html);
 void html_add_graph(struct html *html);
+/* what the work of agents has cost, most first; nothing if none said */
+void html_add_cost(struct html *html);
 void html_add_comparison(struct html *html);
 void html_add_failures(struct html *html);
 void html_add_rows(struct html *html);

@@ -41,6 +41,12 @@ static void add_names(
 	json_end_array(w);
 }
 
+static void add_cost(struct json_writer *w, bool has_cost, int64_t cost_micros, int64_t tokens)
+{
+	add_number(w, "cost_micros", has_cost ? cost_micros : -1);
+	add_number(w, "tokens", tokens > 0 ? tokens : -1);
+}
+
 static void add_attempt(struct json_writer *w, const struct report_attempt *attempt)
 {
 	json_begin_object(w);
@@ -57,6 +63,9 @@ static void add_attempt(struct json_writer *w, const struct report_attempt *atte
 	add_number(w, "system_ms", attempt->system_ms);
 	add_number(w, "max_rss_kb", attempt->max_rss_kb);
 	add_number(w, "memory_peak_kb", attempt->memory_peak_kb);
+	add_text(w, "agent", attempt->agent);
+	add_number(w, "cost_micros", attempt->cost_micros);
+	add_number(w, "tokens", attempt->tokens);
 	add_text(w, "message", attempt->message);
 	add_text(w, "log", attempt->log);
 	json_end_object(w);
@@ -78,6 +87,8 @@ static void add_stream(struct json_writer *w, const struct report *report, size_
 	if (why.len)
 		add_text(w, "why", strbuf_cstr(&why));
 	add_number(w, "sum_ms", report_stream_ms(report, id));
+	add_text(w, "agent", stream->agent);
+	add_cost(w, stream->cost_micros > 0, stream->cost_micros, stream->tokens);
 	json_add_key(w, "critical");
 	json_add_bool(w, report->streams.items[id].critical && report->streams.items[id].first != REPORT_NONE);
 	json_add_key(w, "deps");
@@ -117,6 +128,7 @@ static void add_before(struct json_writer *w, const struct orch_status *before)
 	if (before->finished_ms > 0)
 		add_number(w, "wall_ms", before->finished_ms - before->started_ms);
 	add_number(w, "sum_ms", before->sum_ms);
+	add_cost(w, before->has_cost, before->cost_micros, before->tokens);
 	add_states(w, before);
 	json_end_object(w);
 }
@@ -138,6 +150,7 @@ void report_write_json(struct strbuf *out, const struct report *report)
 	add_number(&w, "jobs", status->jobs);
 	add_number(&w, "wall_ms", report->wall_ms);
 	add_number(&w, "sum_ms", report->sum_ms);
+	add_cost(&w, status->has_cost, status->cost_micros, status->tokens);
 	add_number(&w, "critical_ms", report->critical_ms);
 	if (report_speedup(report) > 0) {
 		json_add_key(&w, "speedup");

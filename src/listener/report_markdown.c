@@ -76,6 +76,10 @@ static void add_summary(struct strbuf *out, const struct report *report)
 	if (report->attempts.count > 1 && report_speedup(report) > 0)
 		strbuf_addf(out, " (one at a time: %s, speedup %.1f)", units_duration(sum, report->sum_ms),
 			report_speedup(report));
+	if (status->has_cost)
+		strbuf_addf(out, ", cost **%s**", units_cost(sum, status->cost_micros));
+	if (status->has_cost && report->before.has_cost)
+		strbuf_addf(out, " (the run before: %s)", units_cost(sum, report->before.cost_micros));
 	strbuf_addstr(out, ". Run ");
 	add_code(out, status->run ? status->run : "");
 	strbuf_addstr(out, ".\n");
@@ -144,6 +148,8 @@ static void add_row(struct strbuf *out, const struct report *report, size_t id)
 	strbuf_addf(out, " | %s | %s | ", orch_task_state_name(stream->state),
 		report->streams.items[id].first != REPORT_NONE ? units_duration(time, report_stream_ms(report, id))
 							       : "");
+	if (report->status.has_cost)
+		strbuf_addf(out, "%s | ", stream->cost_micros > 0 ? units_cost(time, stream->cost_micros) : "");
 	report_add_why(&why, report, id);
 	if (why.len)
 		add_code(out, strbuf_cstr(&why));
@@ -158,8 +164,8 @@ static void add_table(struct strbuf *out, const struct report *report)
 
 	if (count > 0)
 		strbuf_addf(out,
-			"\n<details><summary>Streams (%zu)</summary>\n\n|  | stream | state | time | |\n| --- | --- | --- | ---: | --- |\n",
-			count);
+			"\n<details><summary>Streams (%zu)</summary>\n\n|  | stream | state | time | %s|\n| --- | --- | --- | ---: | %s--- |\n",
+			count, report->status.has_cost ? "cost | " : "", report->status.has_cost ? "---: | " : "");
 	for (size_t i = 0; i < shown; i++)
 		add_row(out, report, order[i]);
 	if (count > shown)

@@ -74,6 +74,12 @@ static void add_facts(struct html *html, const struct report_attempt *attempt)
 		add_fact(out, "memory", units_size(text, attempt->memory_peak_kb * 1024));
 	else if (attempt->max_rss_kb > 0)
 		add_fact(out, "memory", units_size(text, attempt->max_rss_kb * 1024));
+	if (attempt->agent)
+		add_fact(out, "agent", attempt->agent);
+	if (attempt->cost_micros >= 0)
+		add_fact(out, "cost", units_cost(text, attempt->cost_micros));
+	if (attempt->tokens >= 0)
+		add_fact_number(out, "tokens", attempt->tokens);
 	strbuf_addstr(out, "</p>\n");
 }
 

@@ -80,6 +80,12 @@ static void add_attempt(struct json_writer *w, const struct report *report, cons
 	add_argument(w, "user_ms", attempt->user_ms);
 	add_argument(w, "system_ms", attempt->system_ms);
 	add_argument(w, "max_rss_kb", attempt->max_rss_kb);
+	add_argument(w, "cost_micros", attempt->cost_micros);
+	add_argument(w, "tokens", attempt->tokens);
+	if (attempt->agent) {
+		json_add_key(w, "agent");
+		json_add_string(w, attempt->agent);
+	}
 	if (stream->title) {
 		json_add_key(w, "title");
 		json_add_string(w, stream->title);

@@ -198,8 +198,7 @@ static void add_times(struct strbuf *out, const struct orch_status *status)
 			strbuf_addf(out, ", speedup %.1f", (double)status->sum_ms / (double)wall);
 	}
 	if (status->has_cost)
-		strbuf_addf(out, ", cost %lld.%02lld", (long long)(status->cost_micros / 1000000),
-			(long long)(status->cost_micros / 10000 % 100));
+		strbuf_addf(out, ", cost %s", units_cost(sum_text, status->cost_micros));
 	strbuf_addch(out, '\n');
 }
 

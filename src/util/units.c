@@ -179,6 +179,14 @@ char *units_duration_exact(char buffer[UNITS_TEXT_MAX], int64_t ms)
 	return buffer;
 }
 
+char *units_cost(char buffer[UNITS_TEXT_MAX], int64_t millionths)
+{
+	bool small = millionths > 0 && millionths < 100000;
+
+	snprintf(buffer, UNITS_TEXT_MAX, small ? "%.4f" : "%.2f", (double)millionths / 1e6);
+	return buffer;
+}
+
 char *units_size(char buffer[UNITS_TEXT_MAX], int64_t bytes)
 {
 	static const char *const names[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};

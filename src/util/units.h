@@ -21,6 +21,8 @@ enum { UNITS_TEXT_MAX = 40 };
 char *units_duration(char buffer[UNITS_TEXT_MAX], int64_t ms);
 /* that reads back exactly: "90s", "1h30m", "250ms" */
 char *units_duration_exact(char buffer[UNITS_TEXT_MAX], int64_t ms);
+/* money of an unknown currency from millionths: "1.25", "0.0042"; nothing below a ten-thousandth */
+char *units_cost(char buffer[UNITS_TEXT_MAX], int64_t millionths);
 /* "1.4 GiB", "512 B" */
 char *units_size(char buffer[UNITS_TEXT_MAX], int64_t bytes);
 /* ISO 8601, UTC, milliseconds: "2026-11-21T05:37:01.123Z" from ms since 1970 */

@@ -97,7 +97,9 @@ town = Ulm
 pool heavy = 2
 
 agent helper:
-	run: cat {{prompt}} > /dev/null
+	run: cat {{prompt}} > /dev/null; echo PAID 1.25 300
+	cost = /^PAID (?<cost>[0-9.]+)/
+	tokens = /^PAID [0-9.]+ (?<tokens>[0-9]+)/
 
 recover again:
 	kind = exit
@@ -125,6 +127,11 @@ after: bad | b
 	echo x
 
 all: a b
+
+paid:
+	isolate = none
+	agent = helper
+	prompt: work
 """
 
 
