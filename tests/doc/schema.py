@@ -25,8 +25,8 @@ DEADLINE = 30
 def event_schema():
     with open(os.path.join(TOP, "src/event/event.c")) as file:
         source = re.sub(r"\\\n\s*", " ", file.read())
-    fields = dict(re.findall(r"\bF\((\w+), (\w+)\)", re.search(r"#define FIELDS\(F\)(.*)", source).group(1)))
-    types = re.findall(r'\bT\(\w+, "(\w+)", (?:true|false),((?: *N\(\w+\))*)', re.search(r"#define TYPES\(T\)(.*)", source).group(1))
+    fields = dict(re.findall(r"\bF\(\s*(\w+),\s*(\w+)\)", re.search(r"#define FIELDS\(F\)(.*)", source).group(1)))
+    types = re.findall(r'\bT\(\s*\w+,\s*"(\w+)",\s*(?:true|false),\s*((?:\s*N\(\s*\w+\))*)', re.search(r"#define TYPES\(T\)(.*)", source).group(1))
 
     def words(table):
         return re.findall(r'\] = "([^"]+)"', re.search(table + r"\[\w+\] = \{(.*?)\};", source, re.S).group(1))
@@ -41,8 +41,8 @@ def event_schema():
     definitions = {}
     for name, members in types:
         properties = dict(common, type={"const": name})
-        for member in re.findall(r"N\((\w+)\)", members):
-            properties[member] = kinds.get(fields[member], {})
+        for member in re.findall(r"N\(\s*(\w+)\)", members):
+            properties[member] = kinds[fields[member]]
         properties["sum"] = {"type": "string", "pattern": "^[0-9a-f]{16}$"}
         definitions[name] = {"type": "object", "required": ["v", "seq", "time", "type"], "properties": properties}
     unknown = {"type": "object", "required": ["v", "type"], "properties": {"type": {"type": "string", "not": {"enum": list(definitions)}}}}
@@ -272,7 +272,8 @@ def main():
 
 
 if sys.argv[1:] == ["--write"]:
+    made = as_text(event_schema())
     with open(os.path.join(SCHEMAS, "event.json"), "w") as written:
-        written.write(as_text(event_schema()))
+        written.write(made)
 else:
     main()
