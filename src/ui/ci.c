@@ -197,6 +197,8 @@ void ci_summary(struct strbuf *out, const struct orch_status *status)
 	if (status->finished_ms > status->started_ms) {
 		strbuf_addf(out, "Time %s", units_duration(time, status->finished_ms - status->started_ms));
 		strbuf_addf(out, ", streams %s", units_duration(time, status->sum_ms));
+		if (status->has_cost)
+			strbuf_addf(out, ", cost %s", units_cost(time, status->cost_micros));
 		strbuf_addstr(out, "\n\n");
 	}
 	strbuf_addstr(out, "| stream | result | attempts | time |\n| --- | --- | ---: | ---: |\n");
