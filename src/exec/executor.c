@@ -19,6 +19,7 @@
 #include "os/open_files.h"
 #include "os/supervised.h"
 #include "os/system.h"
+#include "sched/overlap.h"
 #include "sched/sched.h"
 #include "state/fingerprint.h"
 #include "state/journal.h"
@@ -38,6 +39,7 @@ enum {
 	SHORTAGE_WAIT_MS =
 		1000,    /* before starting again what could not be for want of processes, memory, descriptors */
 	FILES_KEPT = 16, /* descriptors that no attempt may take: what has ended must be written down */
+	OVERLAPS_TOLD_MAX = 10,
 	ROOM_SHARE = 4,  /* so much more is tried each time */
 	EXIT_HELD = 75,  /* EX_TEMPFAIL: try again later */
 };
@@ -581,6 +583,32 @@ static int64_t expected_ms(const struct plan *plan, unsigned jobs)
 	return -1;
 }
 
+/* before they start, what they may do to each other */
+static void tell_overlaps(struct executor *ex)
+{
+	struct overlap pairs[OVERLAPS_TOLD_MAX];
+	bool complete;
+	size_t count = overlap_find(ex->plan, pairs, OVERLAPS_TOLD_MAX, &complete);
+
+	for (size_t i = 0; i < count; i++) {
+		const char *other = ex->project->streams[pairs[i].second].name;
+		bool same = strcmp(pairs[i].first_glob, pairs[i].second_glob) == 0;
+		char *message = same
+			? xasprintf("it and '%s' may run at the same time, and both expect to change '%s'; a dependency "
+				    "between them would keep them apart",
+				  other, pairs[i].first_glob)
+			: xasprintf("it and '%s' may run at the same time, and expect to change the same files: '%s' and "
+				    "'%s'; a dependency between them would keep them apart",
+				  other, pairs[i].first_glob, pairs[i].second_glob);
+
+		tell_warning(ex, ex->project->streams[pairs[i].first].name, message);
+		free(message);
+	}
+	if (!complete)
+		tell_warning(ex, NULL, "more streams that may run at the same time may expect to change the same files: "
+				       "not all of them were compared");
+}
+
 int executor_execute(struct executor *ex, struct orch_error *err)
 {
 	const struct orch_run_options *options = ex->options;
@@ -616,6 +644,7 @@ int executor_execute(struct executor *ex, struct orch_error *err)
 	else
 		event.message = ex->targets;
 	tell(ex, &event);
+	tell_overlaps(ex);
 	hooks_fire(ex->hooks, HOOK_START, &event);
 	if (hooks_running(ex->hooks) > 0)
 		workspaces_note_others(ex->workspaces, 0);

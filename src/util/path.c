@@ -204,3 +204,114 @@ bool path_match(const char *glob, const char *name)
 		return false;
 	}
 }
+
+/* --- two globs --- */
+
+/* a glob as steps: what one character of a name may be, or any number of them */
+enum step { STEP_CHAR, STEP_ANY_CHAR, STEP_STAR, STEP_DEEP };
+
+struct globstep {
+	enum step step;
+	char c; /* of STEP_CHAR */
+};
+
+enum { GLOB_MAX = 65536 };
+
+/* `**` of a whole part is any text that ends with '/', or, at the end, any text at all; with its '/' it is one step */
+static struct globstep *compile(const char *glob, size_t *count)
+{
+	const char *start = glob;
+	struct globstep *steps = xcalloc(strlen(glob) + 1, sizeof *steps);
+
+	for (*count = 0; *glob; ++*count) {
+		struct globstep *step = &steps[*count];
+		bool ignored;
+
+		if (glob[0] == '*' && glob[1] == '*' && (glob == start || glob[-1] == '/') &&
+			(glob[2] == '/' || !glob[2])) {
+			step->step = STEP_DEEP;
+			glob += glob[2] ? 3 : 2;
+		} else if (*glob == '*') {
+			step->step = STEP_STAR;
+			glob += strspn(glob, "*");
+		} else if (*glob == '?' || (*glob == '[' && match_class(glob, 'x', &ignored))) {
+			step->step = STEP_ANY_CHAR;
+			glob = *glob == '?' ? glob + 1 : match_class(glob, 'x', &ignored);
+		} else {
+			glob += *glob == '\\' && glob[1];
+			*step = (struct globstep){STEP_CHAR, *glob++};
+		}
+	}
+	return steps;
+}
+
+static bool is_repeated(const struct globstep *step)
+{
+	return step->step == STEP_STAR || step->step == STEP_DEEP;
+}
+
+/* may both have the same character here? */
+static bool agree(const struct globstep *a, const struct globstep *b)
+{
+	bool a_slash = a->step == STEP_DEEP || (a->step == STEP_CHAR && a->c == '/');
+	bool b_slash = b->step == STEP_DEEP || (b->step == STEP_CHAR && b->c == '/');
+
+	if (a->step == STEP_CHAR && b->step == STEP_CHAR)
+		return a->c == b->c;
+	if (a->step == STEP_CHAR)
+		return a->c != '/' || b_slash;
+	if (b->step == STEP_CHAR)
+		return b->c != '/' || a_slash;
+	return true;
+}
+
+/* Row by row: row[j] says that some text takes the first `i` steps of the one and the first `j` of the other. A star is
+ * passed over, or takes a character and stays */
+bool path_globs_meet(const char *one, const char *other)
+{
+	struct globstep *a, *b;
+	size_t a_count, b_count;
+	bool *row, *next, meet;
+
+	/* most differ in a plain part before the first star */
+	for (; *one && *other && !strchr("*?[\\", *one) && !strchr("*?[\\", *other); one++, other++) {
+		if (*one != *other)
+			return false;
+	}
+	if (strlen(one) > GLOB_MAX || strlen(other) > GLOB_MAX)
+		return true;
+	a = compile(one, &a_count);
+	b = compile(other, &b_count);
+	row = xcalloc(b_count + 1, sizeof *row);
+	next = xcalloc(b_count + 1, sizeof *next);
+	row[0] = true;
+	for (size_t i = 0; i <= a_count; i++) {
+		memset(next, 0, (b_count + 1) * sizeof *next);
+		for (size_t j = 0; j <= b_count; j++) {
+			if (!row[j])
+				continue;
+			if (j < b_count && is_repeated(&b[j]))
+				row[j + 1] = true;
+			if (i < a_count && is_repeated(&a[i]))
+				next[j] = true;
+			if (i == a_count || j == b_count || !agree(&a[i], &b[j]))
+				continue;
+			if (is_repeated(&a[i]))
+				row[j + 1] = true;
+			else
+				next[j + !is_repeated(&b[j])] = true;
+		}
+		if (i < a_count) {
+			bool *swap = row;
+
+			row = next;
+			next = swap;
+		}
+	}
+	meet = row[b_count];
+	free(row);
+	free(next);
+	free(a);
+	free(b);
+	return meet;
+}

@@ -21,6 +21,9 @@ bool path_is_inside(const char *path);
 void path_quote(struct strbuf *out, const char *text);
 /* a glob over a whole name: * ? [a-z] [!a]; '*' and '?' do not match '/'; a double star matches any number of parts */
 bool path_match(const char *glob, const char *name);
+/* is there a name that both match? Classes count as any character, and a glob of more than 64 Ki characters as one that
+ * matches everything: so it may say yes too often, never no */
+bool path_globs_meet(const char *one, const char *other);
 bool path_has_glob(const char *text);
 
 #endif

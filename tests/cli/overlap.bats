@@ -1,0 +1,95 @@
+# Streams that may run at the same time and expect to change the same files. $ORCH names the program.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	unset CI NO_COLOR CLICOLOR_FORCE
+	: "${ORCH:?names the program to test}"
+	export HOME=$BATS_TEST_TMPDIR/home
+	mkdir -p "$HOME" "$BATS_TEST_TMPDIR/project"
+	cd "$BATS_TEST_TMPDIR/project" || return 1
+}
+
+# the Orchfile is standard input; two blanks stand for a tab
+orchfile() {
+	sed 's/^    /\t\t/; s/^  /\t/' >Orchfile
+}
+
+expect() {
+	local want=$1
+	shift
+	run "$ORCH" "$@"
+	echo "status $status: $output"
+	[ "$status" -eq "$want" ]
+}
+
+overlaps() { grep -c 'may run at the same time' <<<"$output" || true; }
+
+@test "a pair that may run together is named before it starts; what is ordered, or elsewhere, is not" {
+	orchfile <<-'E'
+	a:
+	  touches = src/**
+	  true
+	b:
+	  touches = doc/b.txt src/b.c
+	  true
+	after-both: a b
+	  touches = **
+	  true
+	order-only: | after-both
+	  touches = src/a.c
+	  true
+	elsewhere:
+	  touches = test/*.c
+	  true
+	not-wanted:
+	  touches = test/x.c
+	  true
+	E
+	expect 0 order-only elsewhere a
+	[[ "$output" == *"warn   a: it and 'b' may run at the same time, and expect to change the same files: 'src/**' and 'src/b.c'; a dependency between them would keep them apart"* ]]
+	[[ "$output" == *"after-both: it and 'elsewhere' may"* ]]
+	[ "$(overlaps)" -eq 2 ]
+	[[ "${output%%orch: start*}" == *'may run at the same time'* ]]
+	# what is complete does not run
+	expect 0
+	[[ "$output" != *"it and 'b'"* ]]
+}
+
+@test "the same glob; and more pairs than are told" {
+	{ for i in 1 2 3 4 5 6 7; do printf 's%d:\n\ttouches = shared.txt\n\ttrue\n' "$i"; done; } >Orchfile
+	expect 0
+	[[ "$output" == *"s1: it and 's2' may run at the same time, and both expect to change 'shared.txt'"* ]]
+	[ "$(overlaps)" -eq 11 ]
+	[[ "$output" == *'not all of them were compared'* ]]
+	# a chain of them is in order
+	{ printf 's0:\n\ttouches = shared.txt\n\ttrue\n'; for i in 1 2 3 4 5 6 7; do printf 's%d: s%d\n\ttouches = shared.txt\n\ttrue\n' "$i" "$((i - 1))"; done; } >Orchfile
+	expect 0 -B
+	[ "$(overlaps)" -eq 0 ]
+}
+
+@test "globs that meet, and that do not" {
+	while read -r want one other; do
+		printf 'a:\n\ttouches = %s\n\ttrue\nb:\n\ttouches = %s\n\ttrue\n' "$one" "$other" >Orchfile
+		rm -rf .orch
+		expect 0
+		[ "$(overlaps)" -eq "$want" ]
+	done <<-'E'
+	1 a.c a.c
+	0 a.c b.c
+	1 *.c a*
+	0 *.c *.h
+	0 *.c sub/a.c
+	1 **/a.c sub/deep/a.c
+	1 **/a.c a.c
+	1 src/** src/x/y
+	0 src/** doc/**
+	1 src/?.c src/a.*
+	0 src/?.c src/ab.c
+	1 [ab].c a.c
+	1 a/*/c a/b/*
+	0 a/*/c a/c
+	1 **/*.c src/**
+	0 src/*.c src/**/x.h
+	E
+}
