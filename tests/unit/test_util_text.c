@@ -294,6 +294,9 @@ static void sizes_are_read_and_shown(void **state)
 		if (units_parse_size(bad[i], &bytes))
 			fail_msg("'%s' was read as a size", bad[i]);
 	}
+	assert_string_equal(units_cost(text, 1254000), "1.25");
+	assert_string_equal(units_cost(text, 4200), "0.0042");
+	assert_string_equal(units_cost(text, 0), "0.00");
 	assert_string_equal(units_size(text, 512), "512 B");
 	assert_string_equal(units_size(text, 1503238554), "1.4 GiB");
 	assert_ptr_equal(units_size(text, INT64_MAX), text);
