@@ -81,7 +81,7 @@ int orch_run_new(struct orch_run **out, struct orch *orch, struct orch_plan *pla
 	run->options = *options;
 	run->dir.fd = run->dir.stamps_fd = run->dir.lock.fd = -1;
 	if (!has_work(plan)) {
-		int pid = 0, held = lockfile_is_held(".orch/lock", &pid);
+		int pid = 0, held = lockfile_is_held_still(".orch/lock", &pid);
 
 		if (held < 0)
 			error_errno(err, "cannot see whether another run holds this project: '.orch/lock'");

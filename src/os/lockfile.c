@@ -211,3 +211,16 @@ int lockfile_is_held(const char *path, int *pid)
 	errno = number;
 	return answer == BROKEN ? -1 : answer == HELD;
 }
+
+int lockfile_is_held_still(const char *path, int *pid)
+{
+	int held = lockfile_is_held(path, pid);
+
+	for (int waited = 0; waited < HEIRS_MAX_MS && held == 1 && *pid == 0; waited += HEIRS_TURN_MS) {
+		struct timespec pause = {.tv_nsec = HEIRS_TURN_MS * 1000000};
+
+		nanosleep(&pause, NULL);
+		held = lockfile_is_held(path, pid);
+	}
+	return held;
+}

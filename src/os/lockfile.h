@@ -22,5 +22,7 @@ void lockfile_drop(struct lockfile *lock);
 /* does somebody (this process too) hold it? 1 or 0; what is not there is not held. -1 with errno: it cannot be looked
  * at. Opens nothing for writing, takes no lock. *pid (may be NULL) is the holder's where known, else 0 */
 int lockfile_is_held(const char *path, int *pid);
+/* the same, but waits as lockfile_take() does while what a killed holder left keeps it */
+int lockfile_is_held_still(const char *path, int *pid);
 
 #endif

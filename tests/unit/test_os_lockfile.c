@@ -112,6 +112,43 @@ static void does_not_believe_old_text(void **state)
 	lockfile_drop(&lock);
 }
 
+static void is_waited_for_where_its_holder_is_gone(void **state)
+{
+	struct lockfile lock;
+	struct orch_error err;
+	int ends[2], pid = -1, status;
+	pid_t child;
+	char byte;
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	child = fork();
+	if (child == 0) {
+		close(ends[1]);
+		if (lockfile_take(&lock, path, &err) != 0)
+			_exit(1);
+		/* who keeps it open goes some time after it is told to */
+		if (fork() == 0) {
+			while (read(ends[0], &byte, 1) > 0)
+				;
+			usleep(50000);
+		}
+		_exit(0);
+	}
+	close(ends[0]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(lockfile_is_held(path, &pid), 1);
+	assert_int_equal(pid, 0);
+	close(ends[1]);
+	assert_int_equal(lockfile_is_held_still(path, &pid), 0);
+	assert_int_equal(lockfile_take(&lock, path, &err), 0);
+	/* a holder that is there is not waited for */
+	assert_int_equal(lockfile_is_held_still(path, &pid), 1);
+	assert_int_equal(pid, getpid());
+	lockfile_drop(&lock);
+}
+
 static void reports_what_cannot_be_opened(void **state)
 {
 	struct lockfile lock;
@@ -129,6 +166,7 @@ int main(void)
 		cmocka_unit_test(is_taken_once),
 		cmocka_unit_test(goes_with_its_process),
 		cmocka_unit_test(does_not_believe_old_text),
+		cmocka_unit_test(is_waited_for_where_its_holder_is_gone),
 		cmocka_unit_test(reports_what_cannot_be_opened),
 	};
 
