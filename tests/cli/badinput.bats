@@ -291,24 +291,24 @@ END
 }
 
 @test "what this version cannot carry out: an error to run, a warning to look" {
-	printf 'a:\n\tagent = claude\n\tprompt: do it\nb: a\n\trunner = tmux\n\ttrue\n' >Orchfile
+	printf 'a:\n\tapprove = yes\n\trunner = pty\n\ttrue\nb: a\n\trunner = tmux\n\ttrue\n' >Orchfile
 	for command in check -n "" -t; do
 		# shellcheck disable=SC2086
 		run --separate-stderr "$ORCH" $command
 		[ "$status" -eq 2 ]
-		[[ "$stderr" == *"Orchfile:2:2: error: 'agent' is not available in this version"* ]]
-		[[ "$stderr" == *"Orchfile:3:2: error: 'prompt' is not available"* ]]
-		[[ "$stderr" == *"Orchfile:5:2: error: 'runner = tmux' is not available"* ]]
+		[[ "$stderr" == *"Orchfile:2:2: error: 'approve = yes' is not available in this version"* ]]
+		[[ "$stderr" == *"Orchfile:3:2: error: 'runner = pty' is not available"* ]]
+		[[ "$stderr" == *"Orchfile:6:2: error: 'runner = tmux' is not available"* ]]
 	done
 	for command in list plan "show a" graph "why a" dump; do
 		# shellcheck disable=SC2086
 		run --separate-stderr "$ORCH" $command
 		[ "$status" -eq 0 ]
 		[ -n "$output" ]
-		[[ "$stderr" == *"Orchfile:2:2: warning: 'agent' is not available in this version"* ]]
+		[[ "$stderr" == *"Orchfile:2:2: warning: 'approve = yes' is not available in this version"* ]]
 	done
 	for i in 1 2 3 4; do
-		printf 's%s:\n\tagent = claude\n\tprompt: do it\n' "$i"
+		printf 's%s:\n\tapprove = yes\n\trunner = pty\n\ttrue\n' "$i"
 	done >>Orchfile
 	run --separate-stderr "$ORCH" list
 	[ "$status" -eq 0 ]
@@ -339,8 +339,8 @@ END
 100001 -n s0+
 0 -q
 499998 fmt --check
-400008 dump
-1100015 dump --json
+400009 dump
+1100016 dump --json
 END
 	"$ORCH" fmt
 	"$ORCH" fmt --check
