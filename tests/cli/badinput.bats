@@ -322,7 +322,7 @@ END
 	# COMMAND LINES: what it prints, in lines
 	while read -r lines command; do
 		# shellcheck disable=SC2086
-		timeout 30 "$ORCH" $command >out 2>err || [ "$command" = "fmt --check" -o "$command" = -q ]
+		timeout 120 "$ORCH" $command >out 2>err || [ "$command" = "fmt --check" -o "$command" = -q ]
 		echo "orch $command: $(wc -l <out) lines, $(head -c 300 err)"
 		[ "$(wc -l <out)" -eq "$lines" ]
 		[ ! -s err ]

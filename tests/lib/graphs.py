@@ -36,8 +36,7 @@ def read_workload(path):
 def workload_files(srcdir):
     """The graphs that are here: those that come with the sources, and all of ORCH_TEST_DATA. {name: path}"""
     found = {}
-    extra = os.environ.get("ORCH_TEST_DATA") or os.path.join(srcdir, "..", "shared", "data", "workflows")
-    for directory in (os.path.join(srcdir, "tests", "data", "workflows"), extra):
+    for directory in (os.path.join(srcdir, "tests", "data", "workflows"), os.environ.get("ORCH_TEST_DATA", "")):
         if not os.path.isdir(directory):
             continue
         for name in sorted(os.listdir(directory)):
