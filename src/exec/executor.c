@@ -588,7 +588,17 @@ static void tell_overlaps(struct executor *ex)
 {
 	struct overlap pairs[OVERLAPS_TOLD_MAX];
 	bool complete;
-	size_t count = overlap_find(ex->plan, pairs, OVERLAPS_TOLD_MAX, &complete);
+	size_t count;
+
+	/* those are kept apart; a limit of how many are compared holds for that too */
+	if (ex->project->set.overlap && strcmp(ex->project->set.overlap, "serialize") == 0) {
+		free(overlap_find_all(ex->plan, &count, &complete));
+		if (!complete)
+			tell_warning(ex, NULL, "there are too many streams with 'touches' to compare all of them: "
+					       "not all that expect to change the same files are kept apart");
+		return;
+	}
+	count = overlap_find(ex->plan, pairs, OVERLAPS_TOLD_MAX, &complete);
 
 	for (size_t i = 0; i < count; i++) {
 		const char *other = ex->project->streams[pairs[i].second].name;

@@ -27,7 +27,6 @@ static const char *const account_choices[] = {"stream", "account", NULL};
 
 static const char *const only_no[] = {"no", NULL};
 static const char *const only_process[] = {"process", NULL};
-static const char *const only_warn[] = {"warn", NULL};
 
 #define BOTH (SCOPE_STREAM | SCOPE_DEFAULTS)
 #define AT(field) offsetof(struct settings, field)
@@ -125,7 +124,7 @@ const struct setting setting_table[] = {
 	{"merge", SETTING_ENUM, SCOPE_PROJECT, merge_choices, 0, 0, IN_PROJECT(merge), "manual",
 		"whether finished work is merged at the end of a run that succeeded", false, NULL},
 	{"overlap", SETTING_ENUM, SCOPE_PROJECT, overlap_choices, 0, 0, IN_PROJECT(overlap), "warn",
-		"streams that touch the same files", false, only_warn},
+		"streams that may run together and expect to change the same files: say so, or keep them apart", false, NULL},
 	{"repository", SETTING_TEXT, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(repository), "",
 		"directory of the git repository that streams in worktrees work on; default: that of the Orchfile",
 		false, NULL},

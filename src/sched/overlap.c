@@ -113,3 +113,16 @@ size_t overlap_find(const struct plan *plan, struct overlap *out, size_t max, bo
 	free(all.stack);
 	return found;
 }
+
+struct overlap *overlap_find_all(const struct plan *plan, size_t *count, bool *complete)
+{
+	struct overlap *pairs = NULL;
+	size_t room = 32;
+
+	do {
+		room *= 2;
+		pairs = xreallocarray(pairs, room, sizeof *pairs);
+		*count = overlap_find(plan, pairs, room, complete);
+	} while (*count == room && !*complete);
+	return pairs;
+}

@@ -16,5 +16,8 @@ struct overlap {
 /* Of those that the plan lets run, the first `max` pairs without a way from one to the other; returns how many.
  * *complete is false where there may be more: `max` were found, or there are too many to compare them all */
 size_t overlap_find(const struct plan *plan, struct overlap *out, size_t max, bool *complete);
+/* the same without a limit to the pairs: *complete is false only where there are too many to compare. The caller
+ * frees */
+struct overlap *overlap_find_all(const struct plan *plan, size_t *count, bool *complete);
 
 #endif

@@ -171,8 +171,10 @@ static void grow_slots(struct run *run, uint32_t count)
 static void fill_slot(struct run *run, uint32_t slot, struct run_slot what)
 {
 	run->slots[slot] = what;
-	if (what.stream != OUTSIDE)
+	if (what.stream != OUTSIDE) {
 		run->slot_of[what.stream] = slot;
+		apart_began(run, what.stream);
+	}
 	if (slot == run->first_free)
 		run->first_free = slot + 1;
 	run->used += what.weight;
@@ -229,6 +231,8 @@ void pool_give_back_slot(struct run *run, uint32_t slot)
 	struct run_pool *pool = run->slots[slot].pool == NO_POOL ? NULL : &run->pools[run->slots[slot].pool];
 	struct run_pool *agent = run->slots[slot].agent == NO_POOL ? NULL : &run->pools[run->slots[slot].agent];
 
+	if (run->slots[slot].stream != OUTSIDE)
+		apart_ended(run, run->slots[slot].stream);
 	run->used -= run->slots[slot].weight;
 	run->slots[slot].stream = NO_STREAM;
 	if (slot < run->first_free)

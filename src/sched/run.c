@@ -226,6 +226,7 @@ struct run *run_new_empty(const struct plan *plan, struct plan *results, const s
 	run->culprit = NO_STREAM;
 	run->tasks = xcalloc((size_t)plan->graph->count + 1, sizeof *run->tasks);
 	pool_init(run);
+	apart_init(run);
 	return run;
 }
 
@@ -286,6 +287,7 @@ void run_free(struct run *run)
 	if (!run)
 		return;
 	pool_finish(run);
+	apart_finish(run);
 	queue_release(&run->ready);
 	queue_release(&run->backoff);
 	free(run->settled);

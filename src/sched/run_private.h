@@ -44,6 +44,7 @@ struct run {
 	uint32_t *agent_of;   /* [stream]: the pool of its agent, or NO_POOL; NULL likewise */
 	uint32_t pool_total;
 	size_t ready_unpooled;
+	struct apart *apart; /* apart.c; NULL: none is kept apart from another */
 	/* queues */
 	struct queue ready; /* READY tasks, but for those in a pool's `blocked`; may hold some that are READY no more */
 	struct queue backoff; /* BACKOFF tasks, rank is -wake_ms */
@@ -126,6 +127,18 @@ void pool_carry(struct run *run, uint32_t stream, uint32_t slot, unsigned weight
 void pool_give_back_slot(struct run *run, uint32_t slot);
 /* READY tasks whose pool has room */
 size_t pool_startable(const struct run *run);
+
+/* apart.c: streams that are kept apart, since they expect to change the same files */
+void apart_init(struct run *run);
+void apart_finish(struct run *run);
+bool apart_has_peers(const struct run *run, uint32_t stream);
+/* has one of those that it is kept apart from a slot? */
+bool apart_is_busy(const struct run *run, uint32_t stream);
+/* it came to the top of the queue while one of them had: it is put aside until none has */
+void apart_park(struct run *run, struct queue_item item);
+/* it has a slot, and has given it back */
+void apart_began(struct run *run, uint32_t stream);
+void apart_ended(struct run *run, uint32_t stream);
 
 /* retry.c */
 uint64_t retry_random(uint64_t *state);

@@ -123,6 +123,11 @@ bool sched_next(struct run *run, int64_t now_ms, uint32_t *stream)
 		}
 		if (!admit(run, top.stream))
 			continue;
+		if (apart_is_busy(run, top.stream)) {
+			apart_park(run, queue_pop(&run->ready));
+			pool_unblock(run, top.stream);
+			continue;
+		}
 		if (pool_is_full(run, top.stream)) {
 			pool_block(run, queue_pop(&run->ready));
 			continue;

@@ -13,7 +13,7 @@ static bool is_plain(const struct run *run, uint32_t stream)
 
 	return is_bare && graph_user_count(run->plan->graph, stream) == 0 && set->weight <= 1 && !set->pool &&
 		set->when == WHEN_SUCCESS && set->isolate != ISOLATE_WORKTREE && set->sandbox == SANDBOX_OFF &&
-		set->detach != TRI_YES;
+		set->detach != TRI_YES && !apart_has_peers(run, stream);
 }
 
 /* nothing about it has to be looked at in the moment in which it starts */

@@ -93,3 +93,69 @@ overlaps() { grep -c 'may run at the same time' <<<"$output" || true; }
 	0 src/*.c src/**/x.h
 	E
 }
+
+@test "serialize: such streams do not run at the same time, others do" {
+	{
+		printf 'project:\n\toverlap = serialize\npool one = 1\n'
+		for i in 1 2 3 4 5 6; do
+			printf 's%d:\n\ttouches = shared.txt\n\tretries = 1\n\tbackoff = 10ms\n' "$i"
+			[ "$i" -gt 3 ] || printf '\tpool = one\n'
+			# each fails once: it waits for its next try without a place of its own
+			printf '\tmkdir lock\n\tsleep 0.02\n\trmdir lock\n\ttest -e tried%d || { touch tried%d; exit 1; }\n' "$i" "$i"
+		done
+		# in the pool too: not kept waiting by those that wait for each other
+		printf 'free:\n\ttouches = other.txt\n\tpool = one\n\ttrue\n'
+	} >Orchfile
+	expect 0 -j8
+	[ "$(overlaps)" -eq 0 ]
+	[ "$(ls tried* | wc -l)" -eq 6 ]
+	[ ! -e lock ]
+}
+
+@test "serialize: two that both meet a third, and not each other, run at the same time" {
+	cat >Orchfile <<-'E'
+		project:
+		  overlap = serialize
+		meet = for n in $(seq 3000); do test -e "$other" && exit 0; sleep 0.01; done; exit 1
+		a:
+		  touches = x
+		  mkdir middle-or-a && touch a
+		  other=c; {{meet}}
+		middle:
+		  touches = x y
+		  priority = -1
+		  mkdir middle
+		  test -e a && test -e c
+		c:
+		  touches = y
+		  touch c
+		  other=a; {{meet}}
+	E
+	expect 0 -j4
+	# what is first for another reason is first here: the one in the middle keeps both waiting
+	sed -i 's/priority = -1/priority = 1/; s/test -e a \&\& test -e c/test ! -e a \&\& test ! -e c/' Orchfile
+	rm -rf .orch a c middle middle-or-a
+	expect 0 -j4
+}
+
+@test "serialize: stopping, failing and what is skipped leave nobody waiting" {
+	cat >Orchfile <<-'E'
+		project:
+		  overlap = serialize
+		bad:
+		  touches = x
+		  exit 1
+		after: bad
+		  touches = x
+		  true
+		one:
+		  touches = x
+		  true
+		two:
+		  touches = x
+		  true
+	E
+	expect 1 -k -j4
+	[[ "$output" == *"2 completed"* ]]
+	expect 1 -j4 -B
+}
