@@ -26,7 +26,7 @@
 
 enum { FILES = 150, FSCK_EVERY = 10 };
 
-static unsigned kills = 20; /* of each operation; 100 with ORCH_TEST_LONG */
+static unsigned kills = 100; /* of each operation; 500 with ORCH_TEST_LONG */
 
 /* --- the operations, in either process --- */
 
@@ -351,6 +351,6 @@ int main(int argc, char **argv)
 	};
 
 	if (getenv("ORCH_TEST_LONG"))
-		kills = 100;
+		kills = 500;
 	return argc == 5 ? be_killed(argv) : cmocka_run_group_tests(tests, NULL, NULL);
 }
