@@ -509,7 +509,8 @@ waiter() {
 	# the next one adopts a alone, and b when it is a stream again
 	background
 	until_true is a running
-	expect 0 reload
+	# what is seen may still be the run before, so it is asked until this one answers
+	until_true "$ORCH" reload
 	printf 'a:\n\tdetach = yes\n\techo a >> log; touch a.begun; until [ -e finish ]; do sleep 0.02; done\nc: a\n\techo c >> log\n' >Orchfile
 	sed -n '/^b:/,$p' first >>Orchfile
 	expect 0 reload
