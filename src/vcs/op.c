@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -81,12 +82,20 @@ void op_begin(struct op *op, struct git *git, const char *dir, void (*finish)(st
 /* a file without a name that holds `input`, to be read from its start; -1 with errno */
 static int input_file(const struct strbuf *input)
 {
+	int saved;
+#ifdef HAVE_MEMFD_CREATE
+	int fd = memfd_create("orch-input", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+#else
 	char path[] = "/tmp/orch-input-XXXXXX";
-	int fd = mkostemp(path, O_CLOEXEC), saved;
+	int fd = mkostemp(path, O_CLOEXEC);
 
 	if (fd < 0)
 		return -1;
 	unlink(path);
+#endif
 	if (fs_write_all(fd, strbuf_cstr(input), input->len) == 0 && lseek(fd, 0, SEEK_SET) == 0)
 		return fd;
 	saved = errno;

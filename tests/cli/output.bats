@@ -211,7 +211,6 @@ END
 terminal() {
 	local size=(-x "$1" -y "$2")
 	shift 2
-	command -v tmux >/dev/null || skip "tmux is not installed"
 	socket=orch-output-$$-$BATS_TEST_NUMBER
 	printf '%s\n' 'trap : INT' 'echo before' "'$ORCH' $*" 'echo "end $?"' 'case $(stty -a) in *" -echo "*) echo silent;; *) echo echoes;; esac' 'exec sleep 1000' >.sh
 	tmux -f /dev/null -L "$socket" new-session -d "${size[@]}" "sh '$PWD/.sh'"
@@ -396,7 +395,6 @@ END
 	six
 	"$ORCH" -j6 -O none >/dev/null 2>&1 3>&- &
 	background=$!
-	command -v tmux >/dev/null || skip "tmux is not installed"
 	is_running() { "$ORCH" status | grep -q 'long long'; }
 	wait_for is_running
 	terminal 60 24 status --watch

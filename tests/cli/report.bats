@@ -119,7 +119,6 @@ END
 }
 
 @test "JUnit XML is valid by the schema" {
-	command -v xmllint >/dev/null || skip "no xmllint here"
 	run_all
 	"$ORCH" report -o report.xml
 	xmllint --noout --schema "$srcdir/tests/data/junit/junit.xsd" report.xml

@@ -3,8 +3,6 @@
 
 setup() {
 	: "${UI_DEMO:=$BATS_TEST_DIRNAME/../../tests/lib/ui_demo}"
-	command -v tmux >/dev/null || skip "tmux is not installed"
-	[ -x "$UI_DEMO" ] || skip "ui_demo is not built"
 	dir=$(mktemp -d)
 	socket=orch-ui-$$-$BATS_TEST_NUMBER
 }
