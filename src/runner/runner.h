@@ -6,9 +6,12 @@
 #define RUNNER_RUNNER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "orch/error.h"
+
+enum { RUNNER_MESSAGE_MAX = 64 * 1024 };
 
 struct end_step;
 struct supervised_slot;
@@ -63,6 +66,8 @@ struct job_callbacks {
 	void (*failed)(void *data, int error_number, const char *message);
 	/* once: status known, every descendant gone, so the log is at its end */
 	void (*ended)(void *data, const struct job_exit *how);
+	/* A message that send() took did not arrive after all; the job goes on. NULL: nobody wants to know */
+	void (*unsent)(void *data, const char *why);
 	void *data;
 };
 
@@ -84,6 +89,12 @@ struct runner_ops {
 		struct orch_error *err);
 	/* lets a job with a record go on without us; it is freed, and nothing more is called */
 	void (*leave)(struct job *job);
+	/* Types a message for whoever works in the job's terminal, as one paste, then Enter. `text`: UTF-8 of 1 to
+	 * RUNNER_MESSAGE_MAX bytes, its lines parted by \n, no control characters besides and no newline at its end;
+	 * borrowed for the call. Several are typed one after the other. 0: it is being typed, and what goes wrong from
+	 * here on is told by job_callbacks.unsent; -1 with *err: it cannot be. NULL: its jobs have no terminal, and
+	 * messages are left for them in a file */
+	int (*send)(struct job *job, const char *text, size_t len, struct orch_error *err);
 };
 /* A job is freed by itself after `ended` returned. */
 
