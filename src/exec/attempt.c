@@ -841,7 +841,8 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 		command.script_path = script_path;
 		command.env = env.items;
 		command.mark = env.mark;
-		status = confine(&confinement, &command, attempt, attempt_phase_name(attempt->phase), err);
+		status = confine(&confinement, &command, attempt, attempt_phase_name(attempt->phase),
+			attempt->stint && text == stint_command(attempt->stint) ? attempt->stint->agent : NULL, err);
 	}
 	if (status == 0)
 		status = attempt->ops->start(&attempt->job, attempt->runner, &command, &on, error_number, err);

@@ -146,7 +146,7 @@ static int start(struct turn *turn, struct orch_error *err)
 		command.env = env.items;
 		command.mark = env.mark;
 		command.log = log;
-		result = confine(&confinement, &command, attempt, part, err);
+		result = confine(&confinement, &command, attempt, part, NULL, err);
 	}
 	if (result == 0)
 		result = attempt->ops->start(&turn->job, attempt->runner, &command, &on, NULL, err);

@@ -117,8 +117,61 @@ static int add_file(struct strvec *list, const struct attempt *attempt, const ch
 	return result;
 }
 
-static int add_writable(struct strvec *list, const struct attempt *attempt, struct orch_error *err)
+/* is `path`, or what it is in, that directory? Both are as the kernel knows them */
+static bool holds(const char *directory, const char *path)
 {
+	size_t len = strlen(directory);
+
+	return strncmp(directory, path, len) == 0 &&
+		(path[len] == '/' || path[len] == '\0' || directory[len - 1] == '/');
+}
+
+/* what an agent's program keeps of its own. What is not there and no directory is left out: nothing can be mounted on
+ * it, and the program does without, as it does when it is started for the first time */
+static int add_state(struct strvec *list, const struct command *command, const struct attempt *attempt,
+	const struct agent *agent, struct orch_error *err)
+{
+	const char *home = NULL;
+	char *project = realpath(attempt->context->project->dir, NULL);
+	const char *git_dir = workspaces_git_dir(attempt->confiner->workspaces);
+	int result = 0;
+
+	for (char *const *entry = command->env; entry && *entry; entry++) {
+		if (strncmp(*entry, "HOME=", 5) == 0)
+			home = *entry + 5;
+	}
+	for (uint32_t i = 0; i < agent->state.count && result == 0; i++) {
+		const char *name = agent->state.items[i];
+		char *path, *real;
+
+		if (*name == '~' && (!home || *home != '/')) {
+			result = error_set(err, "HOME is not set, and so there is no '%s'", name);
+			break;
+		}
+		if (*name != '~' && *name != '/') {
+			result = error_set(err, "'%s' is no absolute path", name);
+			break;
+		}
+		path = *name == '~' ? path_join(home, name + 2) : xstrdup(name);
+		if (name[strlen(name) - 1] == '/')
+			result = fs_mkdirs(path, 0700, err);
+		real = result == 0 ? realpath(path, NULL) : NULL;
+		if (real && ((project && holds(real, project)) || (git_dir && holds(real, git_dir))))
+			result = error_set(err, "the project lies in '%s': then nothing would be confined", real);
+		else if (real)
+			strvec_push(list, real);
+		free(real);
+		free(path);
+	}
+	free(project);
+	return result == 0 ? 0 : error_prefix(err, "agent %s: state", agent->name);
+}
+
+static int add_writable(struct strvec *list, const struct command *command, const struct attempt *attempt,
+	const struct agent *agent, struct orch_error *err)
+{
+	if (agent && add_state(list, command, attempt, agent, err) != 0)
+		return -1;
 	add_real(list, attempt->workspace ? attempt->workspace->dir : attempt->context->project->dir);
 	if (add_file(list, attempt, "output", err) != 0)
 		return -1;
@@ -126,7 +179,7 @@ static int add_writable(struct strvec *list, const struct attempt *attempt, stru
 }
 
 static int use_bubblewrap(struct confinement *out, struct command *command, const struct attempt *attempt,
-	const char *part, struct orch_error *err)
+	const char *part, const struct agent *agent, struct orch_error *err)
 {
 	const struct confiner *confiner = attempt->confiner;
 	const struct project *project = attempt->context->project;
@@ -145,7 +198,7 @@ static int use_bubblewrap(struct confinement *out, struct command *command, cons
 	add_visible(&spec.visible, workspaces_git_dir(confiner->workspaces));
 	add_real(&here, attempt->workspace ? attempt->workspace->dir : project->dir);
 	if (result == 0)
-		result = add_writable(&spec.writable, attempt, err);
+		result = add_writable(&spec.writable, command, attempt, agent, err);
 	/* Git, which works there later and outside, reads these. In a worktree the first is a file */
 	add_inside(&spec.read_only, &here, ".git");
 	if (!attempt->workspace) {
@@ -186,8 +239,8 @@ static void warn_of_landlock(struct confiner *confiner, struct attempt *attempt)
 	free(message);
 }
 
-static int use_landlock(
-	struct confinement *out, struct command *command, struct attempt *attempt, struct orch_error *err)
+static int use_landlock(struct confinement *out, struct command *command, struct attempt *attempt,
+	const struct agent *agent, struct orch_error *err)
 {
 	char *temporary = attempt_path(attempt, "tmp");
 	int result = 0;
@@ -199,11 +252,12 @@ static int use_landlock(
 	if (result == 0)
 		result = fs_mkdirs(temporary, 0700, err);
 	if (result == 0)
-		result = add_writable(&out->writable, attempt, err);
+		result = add_writable(&out->writable, command, attempt, agent, err);
 	if (result == 0) {
 		add_real(&out->writable, temporary);
 		strvec_push(&out->wrap, "/usr/bin/env");
 		strvec_pushf(&out->wrap, "TMPDIR=%s", temporary);
+		strvec_push(&out->wrap, "IS_SANDBOX=1"); /* as in sandbox_words() */
 		command->wrap = out->wrap.items;
 		command->writable = out->writable.items;
 		warn_of_landlock(attempt->confiner, attempt);
@@ -213,7 +267,7 @@ static int use_landlock(
 }
 
 int confine(struct confinement *out, struct command *command, struct attempt *attempt, const char *part,
-	struct orch_error *err)
+	const struct agent *agent, struct orch_error *err)
 {
 	enum sandbox sandbox = attempt->stream->set->sandbox;
 	struct confiner *confiner = attempt->confiner;
@@ -230,9 +284,9 @@ int confine(struct confinement *out, struct command *command, struct attempt *at
 	if (refusal)
 		result = error_set(err, "%s", refusal);
 	else if (confiner->means.bwrap)
-		result = use_bubblewrap(out, command, attempt, part, err);
+		result = use_bubblewrap(out, command, attempt, part, agent, err);
 	else
-		result = use_landlock(out, command, attempt, err);
+		result = use_landlock(out, command, attempt, agent, err);
 	return result == 0 ? 0 : error_prefix(err, "sandbox = %s", sandbox == SANDBOX_OFFLINE ? "offline" : "worktree");
 }
 

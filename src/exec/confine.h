@@ -10,6 +10,7 @@
 #include "orch/error.h"
 #include "util/strvec.h"
 
+struct agent;
 struct attempt;
 struct command;
 struct confiner; /* of a run: what there is to confine with */
@@ -26,9 +27,10 @@ struct confinement {
 };
 
 /* Adds to the command what confines it; nothing, if its stream's `sandbox` is off. `part` tells the attempt's commands
- * from each other ("run", "check", ...). -1: it cannot be confined here, and is not to be started */
+ * from each other ("run", "check", ...). `agent`: the command is this agent's, which may write its `state` too; NULL: it
+ * is none's. -1: it cannot be confined here, and is not to be started */
 int confine(struct confinement *out, struct command *command, struct attempt *attempt, const char *part,
-	struct orch_error *err);
+	const struct agent *agent, struct orch_error *err);
 void confinement_release(struct confinement *confinement);
 /* The command has ended, with a status of failure if `failed`. NULL: it had its sandbox; else what is the matter, and
  * the caller frees */

@@ -36,6 +36,9 @@ struct agent {
 	const struct env_entry *env;
 	uint32_t env_count;
 	struct words unset;
+	/* What its program keeps of its own, and so may write in a sandbox: absolute, or below the home directory ("~/").
+	 * One that ends in "/" is a directory, and is made if it is missing */
+	struct words state;
 	/* does orch choose the session's id, before the start? (`run` has {{session}}) */
 	bool chooses_session;
 	enum agent_origin origin;

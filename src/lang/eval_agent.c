@@ -84,6 +84,19 @@ static bool set_pattern(struct eval *eval, const struct property *property, stru
 	return false;
 }
 
+static void check_state(struct eval *eval, const struct property *property, const struct words *paths)
+{
+	for (uint32_t i = 0; i < paths->count; i++) {
+		const char *path = paths->items[i];
+
+		/* what ships has some from the environment: wrong ones matter only in a sandbox, and are told there */
+		if (*path != '/' && strncmp(path, "~/", 2) != 0 && eval->origin != SHIPPED)
+			eval_error(eval, property->place,
+				"'state': '%s' is neither an absolute path nor one below the home directory (~/...)",
+				path);
+	}
+}
+
 static void set_property(struct eval *eval, const struct property *property, struct agent *agent)
 {
 	struct value value;
@@ -124,6 +137,9 @@ static void set_property(struct eval *eval, const struct property *property, str
 		agent->env_count = value.count;
 	} else if (is_row(property, "unset")) {
 		agent->unset = value.words;
+	} else if (is_row(property, "state")) {
+		agent->state = value.words;
+		check_state(eval, property, &value.words);
 	}
 }
 

@@ -186,6 +186,8 @@ const struct setting setting_table[] = {
 	{"env", SETTING_ENV, SCOPE_AGENT, NULL, 0, 0, ELSEWHERE, "", "NAME=value for its environment", false, NULL},
 	{"unset", SETTING_WORDS, SCOPE_AGENT, NULL, 0, 0, ELSEWHERE, "", "names removed from its environment", false,
 		NULL},
+	{"state", SETTING_WORDS, SCOPE_AGENT, NULL, 0, 0, ELSEWHERE, "",
+		"what its program keeps of its own, below the home directory, and so may write in a sandbox too", false, NULL},
 	/* recover NAME: */
 	{"kind", SETTING_WORDS, SCOPE_RECOVER, kind_choices, 0, 0, ELSEWHERE, "", "kinds of failure the rule is for",
 		false, NULL},

@@ -414,3 +414,63 @@ import time; time.sleep(600)
 	# what it did is kept all the same
 	git cat-file -e refs/orch/wip/a/1:work
 }
+
+# an agent that keeps its sessions in the home directory, as the real ones do. Two blanks stand for a tab
+stateful() {
+	export AGENT_HOME=$HOME
+	orchfile <<-'E'
+	agent mine:
+	  state = ~/.mine/ ~/.mine.json ~/.missing.json
+	  done  = /^finished$/
+	  run:
+	    cat {{prompt}} >/dev/null
+	    echo "session $ORCH_ATTEMPT $IS_SANDBOX" >>~/.mine/sessions
+	    echo changed >~/.mine.json
+	    touch ~/escaped ~/.other/escaped || true
+	    ./no touch /usr/escaped; ./no touch ../escaped
+	    echo work >work
+	    echo finished
+	defaults:
+	  isolate = worktree
+	  sandbox = worktree
+	a:
+	  agent = mine
+	  prompt: x
+	  check: ./no sh -c 'echo more >>~/.mine/sessions'
+	E
+	mkdir "$HOME/.other"
+	echo first >"$HOME/.mine.json"
+}
+
+stateful_was_kept() {
+	[ "$(git show orch/a:work)" = work ]
+	[ "$(cat "$HOME/.mine/sessions")" = 'session 1 1' ]
+	[ "$(cat "$HOME/.mine.json")" = changed ]
+	[ ! -e "$HOME/.missing.json" ]
+	[ -z "$(find "$BATS_TEST_TMPDIR" -name 'escaped*')" ]
+}
+
+@test "an agent writes what its program keeps below the home directory, its check does not" {
+	stateful
+	confined 0
+	if refused; then return; fi
+	stateful_was_kept
+}
+
+@test "the same by Landlock" {
+	[ "$LANDLOCK" -ge 3 ] || skip 'no Landlock here: refused as the test above has it'
+	stateful
+	without_bubblewrap
+	expect 0
+	stateful_was_kept
+}
+
+@test "what an agent keeps must be a path, and cannot be all that there is to protect" {
+	printf 'agent mine:\n\tstate = .mine\n\trun: x\na:\n\tagent = mine\n\tprompt: x\n' >Orchfile
+	expect 2
+	[[ "$output" == *"'.mine' is neither an absolute path nor one below the home directory"* ]]
+	printf 'agent mine:\n\tstate = %s\n\trun: touch ran\na:\n\tagent = mine\n\tsandbox = worktree\n\tprompt: x\n' "$BATS_TEST_TMPDIR" >Orchfile
+	expect 1
+	[[ "$output" == *"agent mine: state: the project lies in '"*"': then nothing would be confined"* ]]
+	run ! git cat-file -e orch/a:ran
+}
