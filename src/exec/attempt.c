@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "exec/attempt.h"
+#include "exec/attempt_private.h"
 
 #include "exec/agents.h"
 #include "exec/checkin.h"
@@ -9,7 +9,6 @@
 #include "exec/stint.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
-#include "lang/setting.h"
 #include "os/clock.h"
 #include "os/fs.h"
 #include "os/loop.h"
@@ -24,20 +23,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-	OUTPUT_INTERVAL_MS = 100, /* between two notices that a log grew */
-	LAST_LINE_MAX = 4096,
-};
-
 static int start_phase(struct attempt *attempt, unsigned slots, int *error_number, struct orch_error *err);
 static void after_job(struct attempt *attempt);
-static void on_found_again(void *data, enum orch_outcome outcome, const char *message);
 
 static bool is_shortage(int error_number)
 {
@@ -59,80 +51,19 @@ const char *attempt_phase_name(enum attempt_phase phase)
 	return names[phase];
 }
 
-static void announce(struct attempt *attempt)
+void attempt_announce(struct attempt *attempt)
 {
 	attempt->phase_began(attempt->data, attempt);
 	attempt->announced = true;
 }
 
-/* --- output --- */
-
-/* the last line that says something, of a log of `size` bytes, into `buffer` */
-static void read_last_line(int fd, int64_t size, char *buffer)
-{
-	int64_t from = size > LAST_LINE_MAX ? size - LAST_LINE_MAX : 0;
-	ssize_t got = pread(fd, buffer, LAST_LINE_MAX, (off_t)from);
-	size_t end = got > 0 ? (size_t)got : 0, start;
-
-	while (end > 0 && strchr("\r\n\t ", buffer[end - 1]))
-		end--;
-	start = end;
-	while (start > 0 && buffer[start - 1] != '\n' && buffer[start - 1] != '\r')
-		start--;
-	memmove(buffer, buffer + start, end - start);
-	buffer[end - start] = '\0';
-}
-
-static void tell_output(struct attempt *attempt)
-{
-	char line[LAST_LINE_MAX + 1];
-	struct stat st;
-
-	if (fstat(attempt->log_fd, &st) < 0 || st.st_size == attempt->seen_bytes)
-		return;
-	attempt->seen_bytes = st.st_size;
-	/* an agent's last line is seldom for people */
-	if (attempt->stint && !attempt->stint->over && *stint_last_words(attempt->stint)) {
-		attempt->output(attempt->data, attempt, stint_last_words(attempt->stint), st.st_size);
-		return;
-	}
-	read_last_line(attempt->log_fd, st.st_size, line);
-	attempt->output(attempt->data, attempt, line, st.st_size);
-}
-
-static void on_output_timer(void *data)
-{
-	tell_output(data);
-}
-
-static void on_log_change(void *data)
-{
-	struct attempt *attempt = data;
-
-	/* arming an armed timer would put a steady writer's notice off for ever */
-	if (attempt->done || !attempt->output_timer)
-		return;
-	loop_timer_arm_if_idle(attempt->output_timer, OUTPUT_INTERVAL_MS);
-}
-
 /* --- the end --- */
-
-static void disarm(struct attempt *attempt)
-{
-	loop_timer_free(attempt->timeout);
-	loop_timer_free(attempt->idle);
-	loop_timer_free(attempt->kill);
-	loop_timer_free(attempt->output_timer);
-	loop_watch_free(attempt->watch);
-	attempt->timeout = attempt->idle = attempt->kill = attempt->output_timer = NULL;
-	attempt->watch = NULL;
-}
 
 static void finish(struct attempt *attempt, enum orch_outcome outcome, char *message)
 {
 	if (attempt->output && attempt->log_fd >= 0 && attempt->watch)
-		tell_output(attempt);
-	disarm(attempt);
+		attempt_tell_output(attempt);
+	attempt_disarm(attempt);
 	confine_end(attempt);
 	attempt->done = true;
 	attempt->outcome = outcome;
@@ -143,7 +74,7 @@ static void finish(struct attempt *attempt, enum orch_outcome outcome, char *mes
 }
 
 /* the last of its check-ins that still ran */
-static void on_checkins_gone(void *data)
+void attempt_checkins_gone(void *data)
 {
 	struct attempt *attempt = data;
 
@@ -169,50 +100,6 @@ static char *describe_memory(const struct attempt *attempt, const struct job_exi
 	return text;
 }
 
-/* --- what its agent's profile says, where the stream does not --- */
-
-static bool stream_says(const struct stream *stream, const char *name)
-{
-	const struct setting *row = setting_find(name, strlen(name), SCOPE_STREAM);
-
-	for (uint32_t i = 0; i < stream->origin_count; i++) {
-		if (&setting_table[stream->origins[i].row] == row)
-			return true;
-	}
-	return false;
-}
-
-/* the agent at work, if the stream leaves `name` to it */
-static const struct agent *profile_for(const struct attempt *attempt, const char *name)
-{
-	if (!attempt->stint || (attempt->phase != PHASE_RUN && attempt->phase != PHASE_RECOVER) ||
-		stream_says(attempt->stream, name))
-		return NULL;
-	return attempt->stint->agent;
-}
-
-static const struct kill_step *kill_steps(const struct attempt *attempt, uint32_t *count)
-{
-	const struct agent *agent = profile_for(attempt, "kill");
-
-	*count = agent && agent->kill ? agent->kill_count : attempt->stream->set->kill_count;
-	return agent && agent->kill ? agent->kill : attempt->stream->set->kill;
-}
-
-static int64_t idle_limit(const struct attempt *attempt)
-{
-	const struct agent *agent = profile_for(attempt, "idle");
-
-	return agent && agent->idle_ms >= 0 ? agent->idle_ms : attempt->stream->set->idle_ms;
-}
-
-int64_t attempt_linger_ms(const struct attempt *attempt)
-{
-	const struct agent *agent = profile_for(attempt, "linger");
-
-	return agent && agent->linger_ms >= 0 ? agent->linger_ms : attempt->stream->set->linger_ms;
-}
-
 void attempt_has_news(struct attempt *attempt, unsigned what)
 {
 	if (what & ATTEMPT_NEWS_COST) {
@@ -224,51 +111,6 @@ void attempt_has_news(struct attempt *attempt, unsigned what)
 }
 
 /* --- from phase to phase --- */
-
-static void on_timeout(void *data);
-static void on_idle(void *data);
-
-/* of the phase that has begun: what an agent is given is its own */
-static void watch_silence(struct attempt *attempt)
-{
-	int64_t limit = idle_limit(attempt);
-	struct stat st;
-
-	if (limit <= 0) {
-		if (attempt->idle)
-			loop_timer_disarm(attempt->idle);
-		return;
-	}
-	quiet_begin(
-		&attempt->quiet, fstat(attempt->log_fd, &st) == 0 ? st.st_size : 0, clock_mono_ms(), clock_wall_ms());
-	if (!attempt->idle)
-		attempt->idle = loop_timer_new(attempt->runner->loop, on_idle, attempt);
-	loop_timer_arm(attempt->idle, limit);
-}
-
-/* the limits on its time, counted from its start, and its output */
-static void watch(struct attempt *attempt)
-{
-	struct loop *loop = attempt->runner->loop;
-
-	if (attempt->watched)
-		return;
-	attempt->watched = true;
-	if (attempt->timeout_ms > 0) {
-		int64_t left = attempt->started_ms + attempt->timeout_ms - clock_mono_ms();
-
-		attempt->timeout = loop_timer_new(loop, on_timeout, attempt);
-		loop_timer_arm(attempt->timeout, left > 0 ? left : 0);
-	}
-	watch_silence(attempt);
-	attempt->checkins = checkins_new(attempt, on_checkins_gone, attempt);
-	if (attempt->follow_output) {
-		attempt->output_timer = loop_timer_new(loop, on_output_timer, attempt);
-		attempt->watch = loop_watch_new(loop, attempt->log, on_log_change, attempt);
-		/* what was written before anybody watched */
-		on_log_change(attempt);
-	}
-}
 
 static void on_saved(void *data, enum orch_outcome outcome, const char *message)
 {
@@ -336,7 +178,7 @@ static void succeed(struct attempt *attempt)
 	if (attempt->checkins)
 		(void)checkins_end(attempt->checkins);
 	attempt->phase = PHASE_COMMIT;
-	announce(attempt);
+	attempt_announce(attempt);
 	workspace_commit(attempt->workspaces, attempt, on_committed);
 }
 
@@ -375,7 +217,7 @@ static void note_check(struct attempt *attempt)
 	free(path);
 }
 
-static void read_check_note(struct attempt *attempt)
+void attempt_read_check_note(struct attempt *attempt)
 {
 	char *path = statedir_attempt_file(attempt->run, attempt->stream->name, attempt->number, "check-from"), *text;
 	size_t len;
@@ -400,7 +242,7 @@ static void begin_phase(struct attempt *attempt, enum attempt_phase phase)
 		note_check(attempt);
 	}
 	if (attempt->watched)
-		watch_silence(attempt);
+		attempt_watch_silence(attempt);
 	if (start_phase(attempt, 0, &error_number, &err) < 0)
 		not_started(attempt, error_number, err.message);
 }
@@ -438,7 +280,7 @@ static void begin_mending(struct attempt *attempt)
 /* its work itself, or the check of a stream that has nothing else */
 static void begin_work(struct attempt *attempt)
 {
-	watch(attempt);
+	attempt_watch(attempt);
 	if (attempt->memory && attempt->memory->fix)
 		begin_mending(attempt);
 	else if (attempt->only_check)
@@ -570,12 +412,12 @@ static void on_prepared(void *data, enum orch_outcome outcome, const char *messa
 	if (attempt->ending)
 		fail(attempt, attempt->ended_by, NULL);
 	else if (outcome == ORCH_OUTCOME_MERGE && attempt->memory && attempt->memory->fix && attempt->workspace->cwd) {
-		watch(attempt);
+		attempt_watch(attempt);
 		begin_mending(attempt);
 	} else if (outcome != ORCH_OUTCOME_SUCCESS)
 		finish(attempt, outcome, message ? xstrdup(message) : NULL);
 	else if (attempt->stream->set->setup.bytes && !attempt->workspace->set_up) {
-		watch(attempt);
+		attempt_watch(attempt);
 		begin_phase(attempt, PHASE_SETUP);
 	} else
 		begin_work(attempt);
@@ -591,7 +433,7 @@ static void on_found_again(void *data, enum orch_outcome outcome, const char *me
 		finish(attempt, outcome, message ? xstrdup(message) : NULL);
 }
 
-static void on_job_exit(void *data, const struct job_exit *how)
+void attempt_job_ended(void *data, const struct job_exit *how)
 {
 	struct attempt *attempt = data;
 
@@ -634,11 +476,11 @@ static void on_job_started(void *data, int pid, int slot)
 		attempt->slot = (unsigned)slot;
 		attempt->started_ms = clock_mono_ms();
 		attempt->got_slot(attempt->data, attempt);
-		watch(attempt);
+		attempt_watch(attempt);
 	}
 	if (attempt->stint && (attempt->phase == PHASE_RUN || attempt->phase == PHASE_RECOVER))
 		stint_follow(attempt->stint);
-	announce(attempt);
+	attempt_announce(attempt);
 }
 
 static void on_job_failed(void *data, int error_number, const char *message)
@@ -652,108 +494,10 @@ static void on_job_failed(void *data, int error_number, const char *message)
 		not_started(attempt, error_number, message);
 }
 
-static void next_kill_step(void *data)
+struct job_callbacks attempt_callbacks(struct attempt *attempt)
 {
-	struct attempt *attempt = data;
-	const struct settings *set = attempt->stream->set;
-	const struct kill_step *steps, *step;
-	uint32_t count;
-
-	if (!attempt->job)
-		return;
-	steps = kill_steps(attempt, &count);
-	if (attempt->kill_step >= count) {
-		attempt->ops->stop(attempt->job, SIGKILL);
-		return;
-	}
-	step = &steps[attempt->kill_step++];
-	if (step->signo != SIGKILL)
-		loop_timer_arm(attempt->kill, step->wait_ms >= 0 ? step->wait_ms : set->grace_ms);
-	attempt->ops->stop(attempt->job, step->signo);
-}
-
-static void begin_killing(struct attempt *attempt, bool now)
-{
-	/* one that lingers is being ended already */
-	if (attempt->kill)
-		return;
-	attempt->kill = loop_timer_new(attempt->runner->loop, next_kill_step, attempt);
-	if (!now)
-		next_kill_step(attempt);
-}
-
-void attempt_end_lingering(struct attempt *attempt)
-{
-	if (!attempt->job || attempt->ending || attempt->done)
-		return;
-	attempt->kill_step = 0;
-	begin_killing(attempt, false);
-}
-
-void attempt_end(struct attempt *attempt, enum orch_outcome outcome, bool now)
-{
-	uint32_t count;
-
-	if (attempt->done)
-		return;
-	if (!attempt->job) {
-		/* git is at work: when that is done, it ends; work that is being committed is done */
-		attempt->ending = attempt->phase == PHASE_WORKTREE;
-		attempt->ended_by = outcome;
-		return;
-	}
-	if (!attempt->ending) {
-		attempt->ending = true;
-		attempt->ended_by = outcome;
-		if (attempt->checkins)
-			(void)checkins_end(attempt->checkins);
-		begin_killing(attempt, now);
-	}
-	if (now) {
-		(void)kill_steps(attempt, &count);
-		attempt->kill_step = count;
-		loop_timer_disarm(attempt->kill);
-		next_kill_step(attempt);
-	}
-}
-
-bool attempt_leave(struct attempt *attempt)
-{
-	if (!attempt_outlives_us(attempt) || attempt->done || attempt->ending || !attempt->job)
-		return false;
-	disarm(attempt);
-	if (attempt->may_write)
-		workspaces_note_others(attempt->workspaces, -1);
-	checkins_free(attempt->checkins);
-	attempt->checkins = NULL;
-	attempt->ops->leave(attempt->job);
-	attempt->job = NULL;
-	return true;
-}
-
-static void on_timeout(void *data)
-{
-	attempt_end(data, ORCH_OUTCOME_TIMEOUT, false);
-}
-
-/* no bytes for `idle`; nothing is looked at in between */
-static void on_idle(void *data)
-{
-	struct attempt *attempt = data;
-	int64_t limit = idle_limit(attempt), silent = limit;
-	struct stat st;
-
-	if (limit <= 0)
-		return;
-	if (fstat(attempt->log_fd, &st) == 0) {
-		int64_t changed = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
-
-		silent = quiet_look(&attempt->quiet, st.st_size, changed, clock_mono_ms(), clock_wall_ms());
-	}
-	if (silent >= limit)
-		attempt_end(attempt, ORCH_OUTCOME_STALLED, false);
-	else
-		loop_timer_arm(attempt->idle, limit - silent);
+	return (struct job_callbacks){
+		.started = on_job_started, .failed = on_job_failed, .ended = attempt_job_ended, .data = attempt};
 }
 
 /* --- the start --- */
@@ -792,8 +536,7 @@ static const struct text *script_of(const struct attempt *attempt)
 static int start_phase(struct attempt *attempt, unsigned slots, int *error_number, struct orch_error *err)
 {
 	const struct text *text = script_of(attempt);
-	const struct job_callbacks on = {
-		.started = on_job_started, .failed = on_job_failed, .ended = on_job_exit, .data = attempt};
+	const struct job_callbacks on = attempt_callbacks(attempt);
 	const struct settings *set = attempt->stream->set;
 	const struct context *context = attempt->context;
 	struct strbuf script = {0};
@@ -816,7 +559,7 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 	};
 	char *script_path = NULL, *record = NULL;
 	uint32_t step_count;
-	const struct kill_step *kill = kill_steps(attempt, &step_count);
+	const struct kill_step *kill = attempt_kill_steps(attempt, &step_count);
 	struct end_step *steps = xreallocarray(NULL, step_count + 1, sizeof *steps);
 	int status;
 
@@ -868,7 +611,7 @@ int attempt_start(struct attempt *attempt, struct orch_error *err)
 	}
 	if (workspace_is_wanted(attempt->stream)) {
 		attempt->phase = PHASE_WORKTREE;
-		announce(attempt);
+		attempt_announce(attempt);
 		workspace_prepare(attempt->workspaces, attempt, attempt->afresh, on_prepared);
 	} else {
 		begin_work(attempt);
@@ -888,123 +631,11 @@ int attempt_stand_by(struct attempt *attempt, unsigned slots, struct orch_error 
 	return attempt->log_fd < 0 ? -1 : start_phase(attempt, slots, &error_number, err);
 }
 
-/* the files of the phase that it was in last */
-static int look(struct attempt *attempt, char **record, enum supervised_state *state, struct supervised_record *found,
-	struct orch_error *err)
-{
-	static const enum attempt_phase phases[] = {PHASE_CHECK, PHASE_RUN, PHASE_RECOVER};
-
-	for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
-		attempt->phase = phases[i];
-		*record = attempt_record(attempt->run, attempt->stream->name, attempt->number, phases[i]);
-		if (supervised_look(*record, state, found, err) != 0) {
-			free(*record);
-			return -1;
-		}
-		if (*state != SUPERVISED_NONE)
-			return 0;
-		free(*record);
-	}
-	return 1;
-}
-
-/* it ended while nobody was there to see it */
-static void settle_end(struct attempt *attempt, const struct supervised_record *found)
-{
-	struct job_exit how = {
-		.signalled = found->how.signalled,
-		.code = found->how.code,
-		.user_us = found->how.user_us,
-		.system_us = found->how.system_us,
-		.max_rss_kb = found->how.max_rss_kb,
-		.memory_peak = found->how.memory_peak,
-		.oom_kills = found->how.oom_kills,
-		.left_behind = found->how.left_behind,
-		.unkillable = found->how.unkillable,
-		.names = found->how.names,
-	};
-
-	attempt->started_ms = clock_mono_ms() - found->duration_ms;
-	announce(attempt);
-	on_job_exit(attempt, &how);
-}
-
-/* who was at work, as it was noted down; what a rule was to mend is known from there too */
-static int adopt_stint(struct attempt *attempt, struct orch_error *err)
-{
-	int result = stint_adopt(&attempt->stint, attempt, attempt->agents, err);
-
-	if (result == 0 && attempt->phase == PHASE_CHECK)
-		attempt->stint->to = attempt->check_from;
-	if (result != 0 || !attempt->stint->fix || attempt->phase != PHASE_RECOVER)
-		return result < 0 ? -1 : 0;
-	attempt->mending = true;
-	attempt->memory->rule = attempt->stint->fix;
-	attempt->memory->fix = true;
-	return 0;
-}
-
-int attempt_adopt(struct attempt *attempt, struct orch_error *err)
-{
-	const struct job_callbacks on = {
-		.started = on_job_started, .failed = on_job_failed, .ended = on_job_exit, .data = attempt};
-	struct supervised_record found;
-	enum supervised_state state;
-	char *record;
-	int result = look(attempt, &record, &state, &found, err);
-
-	if (result != 0)
-		return result;
-	attempt->adopted = true;
-	attempt->exit_code = attempt->signal = -1;
-	attempt->pid = (int)found.leader;
-	attempt->log_fd = logfile_create(attempt->log, err);
-	if (attempt->log_fd < 0) {
-		free(record);
-		return -1;
-	}
-	if (attempt->phase == PHASE_CHECK)
-		read_check_note(attempt);
-	if (!attempt->memory && attempt->phase == PHASE_RECOVER)
-		result = error_set(err, "it was being mended by a rule that there is no more; 'orch stop %s' ends it",
-			attempt->stream->name);
-	if (result == 0 && attempt->memory && (stream_has_prompt(attempt->stream) || attempt->phase == PHASE_RECOVER))
-		result = adopt_stint(attempt, err);
-	if (result < 0) {
-		free(record);
-		return -1;
-	}
-	/* what it said before its check */
-	if (attempt->stint && attempt->phase == PHASE_CHECK)
-		stint_end(attempt->stint);
-	if (state == SUPERVISED_RUNNING) {
-		result = attempt->ops->adopt(&attempt->job, attempt->runner, record, &on, err);
-		/* it may have ended just now, and then has written how before its supervisor went */
-		if (result != 0)
-			result = err->code == ORCH_ENOTFOUND ? supervised_look(record, &state, &found, err) : -1;
-	}
-	free(record);
-	if (result != 0)
-		return -1;
-	if (attempt->job) {
-		attempt->started_ms = found.mono_ms;
-		announce(attempt);
-		watch(attempt);
-		if (attempt->stint && attempt->phase != PHASE_CHECK)
-			stint_follow(attempt->stint);
-		return 0;
-	}
-	if (state != SUPERVISED_ENDED)
-		return 1;
-	settle_end(attempt, &found);
-	return 0;
-}
-
 void attempt_free(struct attempt *attempt)
 {
 	if (!attempt)
 		return;
-	disarm(attempt);
+	attempt_disarm(attempt);
 	checkins_free(attempt->checkins);
 	stint_free(attempt->stint);
 	if (attempt->log_fd >= 0)
