@@ -277,24 +277,17 @@ int orch_run_reload(struct orch_run *run, const char *why, struct orch_reload *o
 		out->diagnostics = orch_diagnostics_text(orch, false);
 	if (result == 0 && orch->project.stream_count == 0)
 		result = error_code(err, ORCH_EPARSE, "%s has no streams", orch->project.file);
-	/* what a run knows of agents and rules goes by the Orchfile that it began with */
-	if (result == 0 && (orch->project.profile_count > 0 || orch->project.recovery_count > 0))
-		result = error_code(err, ORCH_EUSAGE,
-			"%s has agents or recovery rules, which cannot join a run in this version; 'orch stop', then 'orch', begins with them",
-			orch->project.file);
-	if (result == 0 && (orch->project.profile_count > 0 || orch->project.recovery_count > 0))
-		result = error_code(err, ORCH_EUSAGE,
-			"agents and recovery rules cannot join a run that began without them in this version");
 	next = xcalloc(1, sizeof *next);
 	next->orch = orch;
 	if (result == 0)
 		result = plan_again(&next->plan, run->plan, orch, adjust_facts, run->executor, err);
+	if (result == 0)
+		result = executor_reload(run->executor, &next->plan, next_free, next, why, out, err);
 	if (result < 0) {
 		refuse(run, why, orch, err);
 		next_free(next);
 		return -1;
 	}
-	executor_reload(run->executor, &next->plan, next_free, next, why, out);
 	run->now = orch;
 	return 0;
 }

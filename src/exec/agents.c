@@ -26,20 +26,21 @@ enum { PREAMBLE_MAX = 1 << 20 };
 
 static void sync_holds(struct agents *all)
 {
-	struct held_account *items = xcalloc(all->holds.count ? all->holds.count : 1, sizeof *items);
+	const struct holds *holds = &all->purse->holds;
+	struct held_account *items = xcalloc(holds->count ? holds->count : 1, sizeof *items);
 	struct orch_error err = {0};
 
-	for (size_t i = 0; i < all->holds.count; i++)
+	for (size_t i = 0; i < holds->count; i++)
 		items[i] = (struct held_account){
-			all->holds.items[i].account, all->holds.items[i].until_ms, all->holds.items[i].reason};
-	if (holdfile_write(all->dir, items, all->holds.count, &err) < 0)
+			holds->items[i].account, holds->items[i].until_ms, holds->items[i].reason};
+	if (holdfile_write(all->dir, items, holds->count, &err) < 0)
 		all->warn(all->data, NULL, err.message);
 	free(items);
 }
 
 void agents_hold(struct agents *all, const char *account, int64_t until_ms, const char *reason)
 {
-	holds_add(&all->holds, account, until_ms, reason);
+	holds_add(&all->purse->holds, account, until_ms, reason);
 	sync_holds(all);
 }
 
@@ -51,11 +52,11 @@ static int read_holds(struct agents *all, struct orch_error *err)
 	if (holdfile_read(all->dir, &items, &count, &bad, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
-		holds_add(&all->holds, items[i].account, items[i].until_ms, items[i].reason);
+		holds_add(&all->purse->holds, items[i].account, items[i].until_ms, items[i].reason);
 	holdfile_free(items, count);
 	if (bad)
 		all->warn(all->data, NULL, "'.orch/holds' has lines that say nothing: they are left out");
-	if (holds_expire(&all->holds, clock_wall_ms()) > 0)
+	if (holds_expire(&all->purse->holds, clock_wall_ms()) > 0)
 		sync_holds(all);
 	return 0;
 }
@@ -76,9 +77,17 @@ static int read_preamble(struct agents *all, struct orch_error *err)
 	return 0;
 }
 
-int agents_new(struct agents **out, const struct agents_options *options, struct orch_error *err)
+/* does this Orchfile have to do with agents at all? */
+static bool has_any(const struct agents *all)
+{
+	return all->project->profile_count > 0 || all->project->recovery_count > 0;
+}
+
+int agents_new(
+	struct agents **out, const struct agents_options *options, const struct agents *before, struct orch_error *err)
 {
 	struct agents *all = xcalloc(1, sizeof *all);
+	bool had_holds = before && has_any(before);
 
 	all->project = options->project;
 	all->stream_count = options->project->stream_count;
@@ -87,21 +96,43 @@ int agents_new(struct agents **out, const struct agents_options *options, struct
 	all->warn = options->warn;
 	all->data = options->data;
 	all->limit_wait_ms = options->limit_wait_ms;
-	all->budget.limit = budget_millionths(options->budget);
-	all->random = (uint64_t)clock_mono_us() ^ (uint64_t)getpid() << 32;
+	all->purse = before ? before->purse : xcalloc(1, sizeof *all->purse);
+	if (!before)
+		all->purse->random = (uint64_t)clock_mono_us() ^ (uint64_t)getpid() << 32;
+	all->purse->users++;
 	all->memories = xcalloc((size_t)all->project->stream_count + 1, sizeof(struct memory *));
 	/* one for each agent, and one for commands */
 	all->of_work = xcalloc((size_t)all->project->profile_count + 1, sizeof(struct output_patterns *));
 	for (uint32_t i = 0; i < all->project->recovery_count; i++)
 		all->has_own_rules |= all->project->recoveries[i].origin != SHIPPED;
-	*out = all;
-	if (all->project->profile_count == 0 && all->project->recovery_count == 0)
-		return 0;
-	if (read_holds(all, err) == 0 && read_preamble(all, err) == 0)
-		return 0;
-	agents_free(all);
 	*out = NULL;
-	return -1;
+	if (has_any(all) && ((!had_holds && read_holds(all, err) < 0) || read_preamble(all, err) < 0)) {
+		agents_free(all);
+		return -1;
+	}
+	all->purse->budget.limit = budget_millionths(options->budget);
+	*out = all;
+	return 0;
+}
+
+static void purse_leave(struct purse *purse)
+{
+	if (--purse->users > 0)
+		return;
+	holds_release(&purse->holds);
+	free(purse);
+}
+
+void agents_copy_match(struct rule_match *to, const struct rule_match *from)
+{
+	agents_forget_match(to);
+	if (!from)
+		return;
+	to->matched = from->matched;
+	to->group_count = from->group_count;
+	to->groups = xcalloc(from->group_count ? from->group_count : 1, sizeof *to->groups);
+	for (uint32_t i = 0; i < from->group_count; i++)
+		to->groups[i] = (struct rule_group){xstrdup(from->groups[i].name), xstrdup(from->groups[i].value)};
 }
 
 void agents_forget_match(struct rule_match *match)
@@ -135,7 +166,7 @@ void agents_free(struct agents *all)
 	for (uint32_t i = 0; i <= all->profile_count; i++)
 		output_patterns_free(all->of_work[i]);
 	output_patterns_free(all->of_check);
-	holds_release(&all->holds);
+	purse_leave(all->purse);
 	free(all->of_work);
 	free(all->memories);
 	free(all->chain);
@@ -226,6 +257,11 @@ const struct agent *agents_next(struct agents *all, uint32_t id)
 	return count ? chain[memory ? memory->agent : 0] : NULL;
 }
 
+bool agents_will_mend(const struct agents *all, uint32_t id)
+{
+	return all->memories[id] && all->memories[id]->fix;
+}
+
 const struct output_patterns *agents_patterns(
 	struct agents *all, const struct agent *agent, enum output_of of, struct orch_error *err)
 {
@@ -286,12 +322,12 @@ const char *agents_admit(struct agents *all, uint32_t id, uint32_t *profile)
 	next = agents_next(all, id);
 	if (!next)
 		return NULL;
-	hold = holds_find(&all->holds, next->account);
+	hold = holds_find(&all->purse->holds, next->account);
 	if (hold && !memory->fix) {
 		int first;
 
 		chain = agents_chain(all, stream, &count);
-		first = recover_pick_agent(chain, count, &all->holds);
+		first = recover_pick_agent(chain, count, &all->purse->holds);
 		if (first >= 0) {
 			memory->agent = (uint32_t)first;
 			next = chain[first];
@@ -308,12 +344,12 @@ const char *agents_admit(struct agents *all, uint32_t id, uint32_t *profile)
 
 const struct holds *agents_holds(const struct agents *all)
 {
-	return &all->holds;
+	return &all->purse->holds;
 }
 
 size_t agents_end_holds(struct agents *all, bool every)
 {
-	size_t ended = every ? holds_end(&all->holds, NULL) : holds_expire(&all->holds, clock_wall_ms());
+	size_t ended = every ? holds_end(&all->purse->holds, NULL) : holds_expire(&all->purse->holds, clock_wall_ms());
 
 	if (ended)
 		sync_holds(all);
@@ -322,7 +358,7 @@ size_t agents_end_holds(struct agents *all, bool every)
 
 bool agents_may_wait(const struct agents *all, int64_t *left_ms)
 {
-	int64_t next = holds_next(&all->holds);
+	int64_t next = holds_next(&all->purse->holds);
 
 	*left_ms = -1;
 	if (next == INT64_MAX)
@@ -337,14 +373,14 @@ bool agents_may_wait(const struct agents *all, int64_t *left_ms)
 
 bool agents_spend(struct agents *all, int64_t millionths)
 {
-	bool before = budget_is_reached(&all->budget);
+	bool before = budget_is_reached(&all->purse->budget);
 
-	return budget_spend(&all->budget, millionths) && !before;
+	return budget_spend(&all->purse->budget, millionths) && !before;
 }
 
 bool agents_budget_is_reached(const struct agents *all)
 {
-	return budget_is_reached(&all->budget);
+	return budget_is_reached(&all->purse->budget);
 }
 
 /* --- sessions --- */

@@ -51,9 +51,15 @@ struct memory {
 	bool fix; /* the rule's agent or script works first in the next attempt */
 };
 
-/* Reads the holds that are in force, and the preamble. Borrows the options' content */
-int agents_new(struct agents **out, const struct agents_options *options, struct orch_error *err);
+/* Reads the holds that are in force, and the preamble. Borrows the options' content. `before`: those of the Orchfile as
+ * it was read before in this run, NULL: none; the holds and what has been spent are one with theirs */
+int agents_new(struct agents **out, const struct agents_options *options, const struct agents *before,
+	struct orch_error *err);
 void agents_free(struct agents *agents);
+/* The Orchfile was read again: what is known of stream `was` of `from` goes on with stream `id`, as far as it is the
+ * same (`recipe`), its agents are in its chain and its rules are there by name. Not while an attempt is under way: that
+ * goes by what it began with, and hands on when it has ended */
+void agents_carry(struct agents *to, uint32_t id, uint64_t recipe, const struct agents *from, uint32_t was);
 
 /* is there anything to be done for this stream: an agent, or a rule that could fit? */
 bool agents_are_wanted(const struct agents *agents, const struct stream *stream);
@@ -64,6 +70,8 @@ struct memory *agents_memory(struct agents *agents, uint32_t id, uint64_t recipe
 const struct agent *const *agents_chain(struct agents *agents, const struct stream *stream, uint32_t *count);
 /* who works on it next, as far as the chain goes; the fixer, where one is to work first. NULL: nobody, a command */
 const struct agent *agents_next(struct agents *agents, uint32_t id);
+/* does a rule's agent or script work first in the stream's next attempt? */
+bool agents_will_mend(const struct agents *agents, uint32_t id);
 /* compiled once; `agent` NULL: a command's. NULL with *err */
 const struct output_patterns *agents_patterns(
 	struct agents *agents, const struct agent *agent, enum output_of of, struct orch_error *err);

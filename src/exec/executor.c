@@ -19,7 +19,6 @@
 #include "os/open_files.h"
 #include "os/supervised.h"
 #include "os/system.h"
-#include "sched/overlap.h"
 #include "sched/sched.h"
 #include "state/fingerprint.h"
 #include "state/journal.h"
@@ -39,7 +38,6 @@ enum {
 	SHORTAGE_WAIT_MS =
 		1000,    /* before starting again what could not be for want of processes, memory, descriptors */
 	FILES_KEPT = 16, /* descriptors that no attempt may take: what has ended must be written down */
-	OVERLAPS_TOLD_MAX = 10,
 	ROOM_SHARE = 4,  /* so much more is tried each time */
 	EXIT_HELD = 75,  /* EX_TEMPFAIL: try again later */
 };
@@ -501,15 +499,6 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 	struct executor *ex = xcalloc(1, sizeof *ex);
 	const struct workspaces_calls workspaces = {
 		.warning = tell_warning_to, .idle = on_idle, .hooks_run = do_hooks_run, .data = ex};
-	const struct agents_options agents = {
-		.project = options->plan->project,
-		.dir = options->dir,
-		.limit_wait_ms = options->run->limit_wait_ms >= 0 ? options->run->limit_wait_ms
-								  : options->plan->project->set.limit_wait_ms,
-		.budget = options->run->budget > 0 ? options->run->budget : options->plan->project->set.budget,
-		.warn = tell_warning_to,
-		.data = ex,
-	};
 	char *journal_path;
 	int status;
 
@@ -547,7 +536,6 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 	}
 	supervision_keep_open(ex->supervision, ex->dir->lock.fd);
 	ex->runner = (struct runner){.loop = ex->loop, .supervision = ex->supervision};
-	ex->generation = generation_new(ex, ex->plan, NULL, NULL);
 	ex->bus = bus_new();
 	ex->workspaces = workspaces_new(ex->loop, ex->children, ex->project, ex->store, &workspaces);
 	ex->confiner = confiner_new(ex->workspaces);
@@ -560,10 +548,12 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 	ex->wake = loop_timer_new(ex->loop, on_wake, ex);
 	ex->retry_start = loop_timer_new(ex->loop, on_retry_start, ex);
 	ex->hold_end = loop_timer_new(ex->loop, hold_on_end, ex);
-	if (agents_new(&ex->agents, &agents, err) < 0) {
+	ex->generation = generation_new(ex, ex->plan, NULL, NULL, err);
+	if (!ex->generation) {
 		executor_free(ex);
 		return -1;
 	}
+	ex->agents = ex->generation->agents;
 	*out = ex;
 	return 0;
 }
@@ -583,42 +573,6 @@ static int64_t expected_ms(const struct plan *plan, unsigned jobs)
 	return -1;
 }
 
-/* before they start, what they may do to each other */
-static void tell_overlaps(struct executor *ex)
-{
-	struct overlap pairs[OVERLAPS_TOLD_MAX];
-	bool complete;
-	size_t count;
-
-	/* those are kept apart; a limit of how many are compared holds for that too */
-	if (ex->project->set.overlap && strcmp(ex->project->set.overlap, "serialize") == 0) {
-		free(overlap_find_all(ex->plan, &count, &complete));
-		if (!complete)
-			tell_warning(ex, NULL, "there are too many streams with 'touches' to compare all of them: "
-					       "not all that expect to change the same files are kept apart");
-		return;
-	}
-	count = overlap_find(ex->plan, pairs, OVERLAPS_TOLD_MAX, &complete);
-
-	for (size_t i = 0; i < count; i++) {
-		const char *other = ex->project->streams[pairs[i].second].name;
-		bool same = strcmp(pairs[i].first_glob, pairs[i].second_glob) == 0;
-		char *message = same
-			? xasprintf("it and '%s' may run at the same time, and both expect to change '%s'; a dependency "
-				    "between them would keep them apart",
-				  other, pairs[i].first_glob)
-			: xasprintf("it and '%s' may run at the same time, and expect to change the same files: '%s' and "
-				    "'%s'; a dependency between them would keep them apart",
-				  other, pairs[i].first_glob, pairs[i].second_glob);
-
-		tell_warning(ex, ex->project->streams[pairs[i].first].name, message);
-		free(message);
-	}
-	if (!complete)
-		tell_warning(ex, NULL, "more streams that may run at the same time may expect to change the same files: "
-				       "not all of them were compared");
-}
-
 int executor_execute(struct executor *ex, struct orch_error *err)
 {
 	const struct orch_run_options *options = ex->options;
@@ -632,7 +586,7 @@ int executor_execute(struct executor *ex, struct orch_error *err)
 		.policy = options->shuffle ? SCHED_SHUFFLE : SCHED_CRITICAL_PATH,
 		.seed = seed,
 		.retries = options->retries,
-		.admit = ex->project->profile_count > 0 ? hold_admit : NULL,
+		.admit = hold_admit,
 		.on_change = tell_change,
 		.data = ex,
 	};
@@ -654,7 +608,7 @@ int executor_execute(struct executor *ex, struct orch_error *err)
 	else
 		event.message = ex->targets;
 	tell(ex, &event);
-	tell_overlaps(ex);
+	tell_overlaps(ex, NULL, NULL);
 	hooks_fire(ex->hooks, HOOK_START, &event);
 	if (hooks_running(ex->hooks) > 0)
 		workspaces_note_others(ex->workspaces, 0);
@@ -697,7 +651,6 @@ void executor_free(struct executor *ex)
 	loop_timer_free(ex->retry_start);
 	loop_timer_free(ex->hold_end);
 	run_free(ex->run);
-	agents_free(ex->agents);
 	generations_free(ex);
 	bus_free(ex->bus);
 	journal_close(ex->journal);

@@ -47,9 +47,10 @@ int executor_reload_begin(struct executor *executor, struct orch_error *err);
 /* the facts of its streams, before plan_build(): what the run knows better */
 void executor_reload_facts(struct executor *executor, struct plan_facts *facts, const struct project *project);
 /* Goes on by `plan`, which is borrowed, with its project and its graph, until `release` (may be NULL) is called with
- * `owner`: when nothing of it is used any more */
-void executor_reload(struct executor *executor, struct plan *plan, void (*release)(void *owner), void *owner,
-	const char *why, struct orch_reload *counts);
+ * `owner`: when nothing of it is used any more. -1 with *err: something that it names cannot be read, nothing has
+ * changed, and nothing is borrowed */
+int executor_reload(struct executor *executor, struct plan *plan, void (*release)(void *owner), void *owner,
+	const char *why, struct orch_reload *counts, struct orch_error *err);
 /* it cannot be read: that is told, one warning a message. NULL-terminated */
 void executor_reload_refused(struct executor *executor, const char *const *messages);
 const char *executor_run_id(const struct executor *executor);

@@ -1,7 +1,7 @@
 /*
  * The executor's own parts: executor.c starts tasks and ends the run, settle.c deals with attempts that have ended,
  * tell.c publishes what happened, standby.c hands over what is next, steer.c does what somebody asks for meanwhile,
- * reload.c goes on by an Orchfile that was read again.
+ * reload.c goes on by an Orchfile that was read again, overlaps.c says who may get into whose way.
  */
 #ifndef EXEC_EXECUTOR_PRIVATE_H
 #define EXEC_EXECUTOR_PRIVATE_H
@@ -30,6 +30,7 @@ struct generation {
 	struct generation *before; /* those before it that still have attempts, newest first */
 	struct plan *plan;
 	struct context context;
+	struct agents *agents;
 	size_t attempts; /* of one before: how many it has */
 	void (*release)(void *owner);
 	void *owner;
@@ -59,7 +60,7 @@ struct executor {
 	struct workspaces *workspaces;
 	struct confiner *confiner;
 	struct generation *generation; /* the present one */
-	struct agents *agents;
+	struct agents *agents; /* its own */
 	struct bus *bus;
 	struct journal *journal;
 	struct hooks *hooks;
@@ -115,9 +116,17 @@ struct attempt *executor_stillborn(struct executor *ex, uint32_t id, enum orch_o
 /* of any generation: frees it */
 void executor_drop(struct executor *ex, struct attempt *attempt);
 
+/* --- overlaps.c --- */
+
+/* warns of them; `before` NULL: at the beginning of the run, else by which plan it went until now, with `map`: which
+ * each stream was there */
+void tell_overlaps(struct executor *ex, const struct plan *before, const uint32_t *map);
+
 /* --- reload.c --- */
 
-struct generation *generation_new(struct executor *ex, struct plan *plan, void (*release)(void *owner), void *owner);
+/* NULL with *err: it cannot be, and `owner` is the caller's still */
+struct generation *generation_new(struct executor *ex, struct plan *plan, void (*release)(void *owner), void *owner,
+	struct orch_error *err);
 /* all of them; nothing of them is used any more */
 void generations_free(struct executor *ex);
 /* an attempt of a generation before the present one is gone */

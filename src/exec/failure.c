@@ -81,18 +81,6 @@ static int look_through(struct agents *all, const struct attempt *attempt, enum 
 	return 0;
 }
 
-static void copy_match(struct rule_match *to, const struct rule_match *from)
-{
-	agents_forget_match(to);
-	if (!from)
-		return;
-	to->matched = from->matched;
-	to->group_count = from->group_count;
-	to->groups = xcalloc(from->group_count ? from->group_count : 1, sizeof *to->groups);
-	for (uint32_t i = 0; i < from->group_count; i++)
-		to->groups[i] = (struct rule_group){xstrdup(from->groups[i].name), xstrdup(from->groups[i].value)};
-}
-
 /* the session was to be gone on with, and there was none: nothing of it was ever seen */
 static bool lost_session(const struct attempt *attempt)
 {
@@ -121,7 +109,7 @@ static void remember(struct agents *all, const struct attempt *attempt, enum fai
 	memory->check_from = attempt->check_from;
 	memory->interrupted = decision->action == RECOVER_WAIT || decision->action == RECOVER_NEXT;
 	memory->rule = decision->rule;
-	copy_match(&memory->match, decision->match);
+	agents_copy_match(&memory->match, decision->match);
 	if (stint && !stint->fix && stint->session_seen && memory->session) {
 		memory->before.cost.of_session = stint->output.meter.cost.of_session;
 		memory->before.tokens.of_session = stint->output.meter.tokens.of_session;
@@ -200,7 +188,7 @@ void agents_failed(struct agents *all, struct attempt *attempt, struct recover_d
 	struct recover_failure failure = {
 		.rules = all->project->recoveries,
 		.rule_count = all->project->recovery_count,
-		.holds = &all->holds,
+		.holds = &all->purse->holds,
 		.now_ms = clock_wall_ms(),
 		.zones = &zones,
 	};
@@ -229,7 +217,7 @@ void agents_failed(struct agents *all, struct attempt *attempt, struct recover_d
 		failure.chain = agents_chain(all, attempt->stream, &failure.chain_count);
 		failure.agent = memory->agent;
 	}
-	recover_decide(&failure, &memory->recovery, &all->random, out);
+	recover_decide(&failure, &memory->recovery, &all->purse->random, out);
 	if (out->action == RECOVER_BY_STREAM && lost_session(attempt)) {
 		out->action = RECOVER_RETRY;
 		out->wake_ms = failure.now_ms;

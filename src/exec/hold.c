@@ -100,7 +100,7 @@ void hold_news(void *data, struct attempt *attempt, unsigned what)
 	struct executor *ex = data;
 
 	if (what & ATTEMPT_NEWS_SESSION)
-		agents_note_session(ex->agents, attempt);
+		agents_note_session(attempt->agents, attempt);
 	if ((what & ATTEMPT_NEWS_COST) && agents_spend(ex->agents, attempt->spent_new)) {
 		tell_warning(ex, NULL, "the budget is spent: what runs is let finish, and nothing new starts");
 		executor_stop(ex, ORCH_STOP_DRAIN, "the budget is spent");
@@ -129,6 +129,20 @@ static void run_script(struct executor *ex, struct attempt *attempt, const struc
 	strbuf_release(&script);
 }
 
+/* the Orchfile was read again since it began */
+static void hand_on(struct executor *ex, const struct attempt *attempt, struct recover_decision *decision)
+{
+	uint32_t id = attempt->task;
+	uint64_t recipe = ex->plan->facts[id].recipe;
+	bool another = attempt->memory->recipe != recipe;
+
+	agents_carry(ex->agents, id, recipe, attempt->agents, attempt->id);
+	/* what it is now has not failed yet, and who was to mend what it was has nothing to mend */
+	if ((another && decision->action == RECOVER_FAIL) ||
+		(decision->action == RECOVER_FIX && !agents_will_mend(ex->agents, id)))
+		*decision = (struct recover_decision){.action = RECOVER_BY_STREAM, .backoff_ms = -1};
+}
+
 void hold_settle(struct executor *ex, struct attempt *attempt, const char *message)
 {
 	struct recover_decision decision;
@@ -136,7 +150,10 @@ void hold_settle(struct executor *ex, struct attempt *attempt, const char *messa
 	char *reason;
 	int64_t now = clock_mono_ms(), wake;
 
-	agents_failed(ex->agents, attempt, &decision, &reason);
+	/* what fails goes by the rules that it began with, what is tried next by those that there are now */
+	agents_failed(attempt->agents, attempt, &decision, &reason);
+	if (attempt->agents != ex->agents)
+		hand_on(ex, attempt, &decision);
 	if (reason) {
 		tell_recovery(ex, attempt, reason);
 		message = reason;

@@ -3,8 +3,10 @@
 
 #include "exec/executor_private.h"
 
+#include "exec/agents.h"
 #include "exec/attempt.h"
 #include "exec/hooks.h"
+#include "exec/workspace.h"
 #include "graph/project.h"
 #include "os/loop.h"
 #include "sched/reload.h"
@@ -20,10 +22,24 @@ enum { NAMES_SHOWN = 5 };
 
 /* --- generations --- */
 
-struct generation *generation_new(struct executor *ex, struct plan *plan, void (*release)(void *owner), void *owner)
+struct generation *generation_new(struct executor *ex, struct plan *plan, void (*release)(void *owner), void *owner,
+	struct orch_error *err)
 {
 	struct generation *generation = xcalloc(1, sizeof *generation);
+	const struct project_settings *set = &plan->project->set;
+	const struct agents_options agents = {
+		.project = plan->project,
+		.dir = ex->dir,
+		.limit_wait_ms = ex->options->limit_wait_ms >= 0 ? ex->options->limit_wait_ms : set->limit_wait_ms,
+		.budget = ex->options->budget > 0 ? ex->options->budget : set->budget,
+		.warn = tell_warning_to,
+		.data = ex,
+	};
 
+	if (agents_new(&generation->agents, &agents, ex->agents, err) < 0) {
+		free(generation);
+		return NULL;
+	}
 	generation->plan = plan;
 	generation->release = release;
 	generation->owner = owner;
@@ -34,6 +50,7 @@ struct generation *generation_new(struct executor *ex, struct plan *plan, void (
 static void generation_free(struct generation *generation)
 {
 	context_release(&generation->context);
+	agents_free(generation->agents);
 	if (generation->release)
 		generation->release(generation->owner);
 	free(generation);
@@ -259,10 +276,6 @@ int executor_reload_begin(struct executor *ex, struct orch_error *err)
 {
 	if (executor_is_under_way(ex, err) < 0)
 		return -1;
-	/* what is known of their streams' attempts goes by the Orchfile that the run began with */
-	if (ex->project->profile_count > 0 || ex->project->recovery_count > 0)
-		return error_code(err, ORCH_EUSAGE,
-			"a run with agents or recovery rules cannot read its Orchfile again in this version; 'orch stop', then 'orch', goes on with its sessions");
 	if (ex->coming_home || ex->came_home)
 		return error_code(err, ORCH_EUSAGE, "the run is over: what it did is being merged");
 	executor_withdraw(ex);
@@ -342,31 +355,60 @@ static struct reload_attempt *find_regained(const struct executor *ex, const str
 	return regained;
 }
 
-void executor_reload(struct executor *ex, struct plan *plan, void (*release)(void *owner), void *owner, const char *why,
-	struct orch_reload *counts)
+/* what is known of streams without an attempt under way; the others hand it on when that has ended */
+static void carry_memories(struct executor *ex, const struct agents *from, const uint32_t *before)
+{
+	for (uint32_t s = 0; s < ex->project->stream_count; s++) {
+		if (before[s] != NO_STREAM && !ex->running[s])
+			agents_carry(ex->agents, s, ex->plan->facts[s].recipe, from, before[s]);
+	}
+}
+
+/* it may be another one, that is spent already */
+static void look_at_budget(struct executor *ex)
+{
+	if (agents_budget_is_reached(ex->agents)) {
+		tell_warning(ex, NULL, "the budget, as it is now, is spent: what runs is let finish, and nothing new starts");
+		executor_stop(ex, ORCH_STOP_DRAIN, "the budget is spent");
+	}
+}
+
+int executor_reload(struct executor *ex, struct plan *plan, void (*release)(void *owner), void *owner, const char *why,
+	struct orch_reload *counts, struct orch_error *err)
 {
 	struct plan *old_plan = ex->plan;
 	struct run *old = ex->run;
 	struct attempt **running = ex->running;
-	struct generation *generation = generation_new(ex, plan, release, owner);
-	uint32_t *before = reload_map(plan->project, ex->project), *after = reload_map(ex->project, plan->project);
-	struct reload_attempt *regained = find_regained(ex, plan->project);
+	struct generation *generation = generation_new(ex, plan, release, owner, err);
+	const struct agents *agents = ex->agents;
+	uint32_t *before, *after;
+	struct reload_attempt *regained;
 
+	if (!generation)
+		return -1;
+	before = reload_map(plan->project, ex->project);
+	after = reload_map(ex->project, plan->project);
+	regained = find_regained(ex, plan->project);
 	tell_reloaded(ex, plan, before, after, why, counts);
 	/* while there is none, what goes wrong with telling waits */
 	ex->run = NULL;
 	generation->before = ex->generation;
 	ex->generation = generation;
+	ex->agents = generation->agents;
 	ex->plan = plan;
 	ex->project = plan->project;
 	hooks_set_project(ex->hooks, ex->project);
+	/* somebody has written the Orchfile, who is none of the streams */
+	workspaces_note_others(ex->workspaces, 0);
 	ex->run = reload_run(old, plan, regained, ex->outside.count);
 	ex->running = xcalloc((size_t)ex->project->stream_count + 1, sizeof *ex->running);
 	place_attempts(ex, running, old_plan->project->stream_count, after, regained);
+	carry_memories(ex, agents, before);
 	renumber_afresh(ex, before);
 	take_back(ex);
 	resume_renumber(ex, old, before);
 	let_go(ex, old_plan, old, after);
+	tell_overlaps(ex, old_plan, before);
 	free(regained);
 	free(running);
 	free(before);
@@ -375,5 +417,8 @@ void executor_reload(struct executor *ex, struct plan *plan, void (*release)(voi
 	retire(ex, generation->before);
 	if (ex->failed_itself)
 		executor_stop(ex, ORCH_STOP_TERM, ex->error.message);
+	else
+		look_at_budget(ex);
 	loop_idle_arm(ex->settle);
+	return 0;
 }

@@ -149,7 +149,7 @@ void settle_ended(struct executor *ex)
 		if (attempt->outcome == ORCH_OUTCOME_SUCCESS && !attempt->outdated)
 			complete(ex, attempt);
 		if (attempt->outcome == ORCH_OUTCOME_SUCCESS)
-			agents_succeeded(ex->agents, attempt);
+			agents_succeeded(attempt->agents, attempt);
 		ex->sum_ms += attempt->duration_ms;
 		at_once |= attempt->duration_ms >= SYNC_AT_ONCE_MS;
 		tell_finished(ex, attempt);

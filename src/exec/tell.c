@@ -139,8 +139,8 @@ void tell_phase(void *data, struct attempt *attempt)
 		event.slot = attempt->slot;
 		event.pid = attempt->pid > 0 ? attempt->pid : -1;
 		event.log = attempt->log;
-		if (attempt->memory && agents_next(ex->agents, attempt->id))
-			event.agent = agents_next(ex->agents, attempt->id)->name;
+		if (attempt->memory && agents_next(attempt->agents, attempt->id))
+			event.agent = agents_next(attempt->agents, attempt->id)->name;
 		if (attempt->adopted) {
 			event.run = attempt->run;
 			event.duration_ms = clock_mono_ms() - attempt->started_ms;

@@ -7,6 +7,7 @@
 #include "sched/overlap.h"
 #include "sched/run_private.h"
 #include "util/alloc.h"
+#include "util/path.h"
 
 /*
  * `overlap = serialize`: streams that expect to change the same files, and that no path orders, are kept apart. Each
@@ -16,30 +17,20 @@
 struct apart {
 	uint32_t *first; /* [stream + 1]: where its peers begin in `peers` */
 	uint32_t *peers;
-	uint32_t *busy; /* [stream]: of its peers, how many have a slot */
+	uint32_t *busy; /* [stream]: of its peers, and of what is OUTSIDE and meets it, how many have a slot */
 	struct queue_item *parked;
 	bool *is_parked; /* [stream] */
 };
 
-void apart_init(struct run *run)
+static void make(struct run *run, const struct overlap *pairs, size_t count)
 {
-	const char *mode = run->plan->project->set.overlap;
-	size_t streams = (size_t)run->plan->graph->count + 1, count;
-	struct overlap *pairs;
-	struct apart *all;
+	size_t streams = (size_t)run->plan->graph->count + 1;
+	struct apart *all = xcalloc(1, sizeof *all);
 	uint32_t *next;
-	bool complete;
 
-	if (!mode || strcmp(mode, "serialize") != 0)
-		return;
-	pairs = overlap_find_all(run->plan, &count, &complete);
-	if (count == 0) {
-		free(pairs);
-		return;
-	}
-	run->apart = all = xcalloc(1, sizeof *all);
+	run->apart = all;
 	all->first = xcalloc(streams + 1, sizeof *all->first);
-	all->peers = xcalloc(2 * count, sizeof *all->peers);
+	all->peers = xcalloc(2 * count + 1, sizeof *all->peers);
 	all->busy = xcalloc(streams, sizeof *all->busy);
 	all->parked = xcalloc(streams, sizeof *all->parked);
 	all->is_parked = xcalloc(streams, sizeof *all->is_parked);
@@ -56,6 +47,26 @@ void apart_init(struct run *run)
 		all->peers[next[pairs[i].second]++] = pairs[i].first;
 	}
 	free(next);
+}
+
+static bool is_asked_for(const struct run *run)
+{
+	const char *mode = run->plan->project->set.overlap;
+
+	return mode && strcmp(mode, "serialize") == 0;
+}
+
+void apart_init(struct run *run)
+{
+	struct overlap *pairs;
+	size_t count;
+	bool complete;
+
+	if (!is_asked_for(run))
+		return;
+	pairs = overlap_find_all(run->plan, &count, &complete);
+	if (count > 0)
+		make(run, pairs, count);
 	free(pairs);
 }
 
@@ -76,7 +87,9 @@ void apart_finish(struct run *run)
 
 bool apart_has_peers(const struct run *run, uint32_t stream)
 {
-	return run->apart && run->apart->first[stream] < run->apart->first[stream + 1];
+	const struct apart *all = run->apart;
+
+	return all && (all->first[stream] < all->first[stream + 1] || all->busy[stream] > 0);
 }
 
 bool apart_is_busy(const struct run *run, uint32_t stream)
@@ -100,18 +113,53 @@ void apart_began(struct run *run, uint32_t stream)
 		all->busy[all->peers[i]]++;
 }
 
+static void let_go(struct run *run, uint32_t stream)
+{
+	struct apart *all = run->apart;
+
+	if (--all->busy[stream] > 0 || !all->is_parked[stream])
+		return;
+	all->is_parked[stream] = false;
+	queue_push(&run->ready, all->parked[stream]);
+}
+
 void apart_ended(struct run *run, uint32_t stream)
 {
 	const struct apart *all = run->apart;
 
 	if (!all)
 		return;
-	for (uint32_t i = all->first[stream]; i < all->first[stream + 1]; i++) {
-		uint32_t peer = all->peers[i];
+	for (uint32_t i = all->first[stream]; i < all->first[stream + 1]; i++)
+		let_go(run, all->peers[i]);
+}
 
-		if (--all->busy[peer] > 0 || !all->is_parked[peer])
-			continue;
-		all->is_parked[peer] = false;
-		queue_push(&run->ready, all->parked[peer]);
+static bool meets(const struct words *a, const struct words *b)
+{
+	for (uint32_t i = 0; i < a->count; i++) {
+		for (uint32_t k = 0; k < b->count; k++) {
+			if (path_globs_meet(a->items[i], b->items[k]))
+				return true;
+		}
+	}
+	return false;
+}
+
+void apart_outside_began(struct run *run, const struct words *touches)
+{
+	if (!is_asked_for(run) || !touches || touches->count == 0)
+		return;
+	if (!run->apart)
+		make(run, NULL, 0);
+	for (uint32_t s = 0; s < run->plan->graph->count; s++)
+		run->apart->busy[s] += meets(touches, &run_settings(run, s)->touches);
+}
+
+void apart_outside_ended(struct run *run, const struct words *touches)
+{
+	if (!is_asked_for(run) || !touches || touches->count == 0)
+		return;
+	for (uint32_t s = 0; s < run->plan->graph->count; s++) {
+		if (meets(touches, &run_settings(run, s)->touches))
+			let_go(run, s);
 	}
 }

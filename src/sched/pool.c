@@ -174,6 +174,8 @@ static void fill_slot(struct run *run, uint32_t slot, struct run_slot what)
 	if (what.stream != OUTSIDE) {
 		run->slot_of[what.stream] = slot;
 		apart_began(run, what.stream);
+	} else {
+		apart_outside_began(run, what.touches);
 	}
 	if (slot == run->first_free)
 		run->first_free = slot + 1;
@@ -193,17 +195,45 @@ static void take_slot(struct run *run, uint32_t stream, uint32_t slot)
 			.agent = run->agent_of ? run->agent_of[stream] : NO_POOL});
 }
 
-void pool_carry(struct run *run, uint32_t stream, uint32_t slot, unsigned weight, const char *pool)
+/* the pool of that name, or of the agent of that name, in the run; NO_POOL: there is none any more */
+static uint32_t carried_pool(const struct run *run, const struct run *old, uint32_t pool)
 {
 	const struct project *project = run->plan->project;
-	struct run_slot what = {.stream = stream, .weight = weight, .pool = NO_POOL, .agent = NO_POOL};
 
-	for (uint32_t p = 0; pool && run->pools && p < project->pool_count; p++) {
-		if (strcmp(project->pools[p].name, pool) == 0)
-			what.pool = p;
+	for (uint32_t p = 0; pool != NO_POOL && run->pools && p < project->pool_count; p++) {
+		if (strcmp(project->pools[p].name, old->plan->project->pools[pool].name) == 0)
+			return p;
 	}
+	return NO_POOL;
+}
+
+static uint32_t carried_agent(const struct run *run, const struct run *old, uint32_t pool)
+{
+	const struct project *project = run->plan->project, *before = old->plan->project;
+	uint32_t was = 0;
+
+	if (pool == NO_POOL || !run->agent_pool)
+		return NO_POOL;
+	while (old->agent_pool[was] != pool)
+		was++;
+	for (uint32_t a = 0; a < project->profile_count; a++) {
+		if (strcmp(project->profiles[a].name, before->profiles[was].name) == 0)
+			return run->agent_pool[a];
+	}
+	return NO_POOL;
+}
+
+void pool_carry(struct run *run, uint32_t stream, uint32_t slot, const struct run *old, const struct words *touches)
+{
+	const struct run_slot *had = &old->slots[slot];
+
 	grow_slots(run, slot + 1);
-	fill_slot(run, slot, what);
+	fill_slot(run, slot,
+		(struct run_slot){.stream = stream,
+			.weight = had->weight,
+			.pool = carried_pool(run, old, had->pool),
+			.agent = carried_agent(run, old, had->agent),
+			.touches = stream == OUTSIDE ? touches : NULL});
 }
 
 void pool_take(struct run *run, uint32_t stream)
@@ -233,6 +263,8 @@ void pool_give_back_slot(struct run *run, uint32_t slot)
 
 	if (run->slots[slot].stream != OUTSIDE)
 		apart_ended(run, run->slots[slot].stream);
+	else
+		apart_outside_ended(run, run->slots[slot].touches);
 	run->used -= run->slots[slot].weight;
 	run->slots[slot].stream = NO_STREAM;
 	if (slot < run->first_free)

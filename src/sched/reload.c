@@ -287,13 +287,13 @@ static void carry_slots(struct reload *reload, const struct reload_attempt *atte
 
 	for (uint32_t i = 0; i < old->slot_count; i++) {
 		const struct run_slot *slot = &old->slots[i];
-		const char *pool = NULL;
+		const struct words *touches = slot->touches;
 		uint32_t id = slot->stream;
 
 		if (id == NO_STREAM)
 			continue;
-		if (slot->pool != NO_POOL)
-			pool = old->plan->project->pools[slot->pool].name;
+		if (id != OUTSIDE)
+			touches = &run_settings(old, id)->touches;
 		if (id == OUTSIDE)
 			id = regained_by(reload, attempts, count, i);
 		else if (after[id] == NO_STREAM || run->tasks[after[id]].state != ORCH_TASK_RUNNING)
@@ -301,7 +301,7 @@ static void carry_slots(struct reload *reload, const struct reload_attempt *atte
 		else
 			id = after[id];
 		run->running_not_plain += id == OUTSIDE;
-		pool_carry(run, id, i, slot->weight, pool);
+		pool_carry(run, id, i, old, touches);
 	}
 	free(after);
 }

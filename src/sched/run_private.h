@@ -24,6 +24,8 @@ struct run_slot {
 	unsigned weight; /* slots taken: the stream's weight as it was cut to the jobs at its start */
 	uint32_t pool;   /* in which it has a place, or NO_POOL: as it was at its start */
 	uint32_t agent;  /* the same of the pool that an agent's limit is */
+	/* of one of OUTSIDE: what it expects to change, as its own project has it; else NULL */
+	const struct words *touches;
 };
 
 struct run {
@@ -120,9 +122,9 @@ void pool_take(struct run *run, uint32_t stream);
 void pool_hand_over(struct run *run, uint32_t stream, unsigned slot);
 /* gives slot and place in the pool back */
 void pool_give_back(struct run *run, uint32_t stream);
-/* after another plan: `stream` (or OUTSIDE) has the slot, and the place in the pool of that name (NULL: none), that it
- * had before */
-void pool_carry(struct run *run, uint32_t stream, uint32_t slot, unsigned weight, const char *pool);
+/* After another plan: `stream` (or OUTSIDE) has the slot, and the places in the pool and among its agent's streams,
+ * that it had in the `old` run. `touches`: of what is under way in it */
+void pool_carry(struct run *run, uint32_t stream, uint32_t slot, const struct run *old, const struct words *touches);
 /* what OUTSIDE has, given back */
 void pool_give_back_slot(struct run *run, uint32_t slot);
 /* READY tasks whose pool has room */
@@ -139,6 +141,9 @@ void apart_park(struct run *run, struct queue_item item);
 /* it has a slot, and has given it back */
 void apart_began(struct run *run, uint32_t stream);
 void apart_ended(struct run *run, uint32_t stream);
+/* the same of one of OUTSIDE */
+void apart_outside_began(struct run *run, const struct words *touches);
+void apart_outside_ended(struct run *run, const struct words *touches);
 
 /* retry.c */
 uint64_t retry_random(uint64_t *state);

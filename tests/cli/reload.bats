@@ -490,7 +490,7 @@ waiter() {
 	expect 0 -q
 }
 
-@test "agents' streams that outlive orch: reload, SIGKILL, adoption" {
+@test "streams that outlive orch: reload, SIGKILL, adoption" {
 	{
 		printf 'a:\n\tdetach = yes\n\techo a >> log; touch a.begun; until [ -e finish ]; do sleep 0.02; done\n'
 		printf 'b:\n\tdetach = yes\n\techo b >> log; touch b.begun; until [ -e finish ]; do sleep 0.02; done\n'
@@ -552,40 +552,6 @@ waiter() {
 	[[ $output == *"being stopped"* ]]
 	touch finish2
 	ends 143
-}
-
-@test "agents and rules do not join a run, and one with them is left as it is" {
-	waiter a 1 | orchfile
-	background
-	until_true test -e a.begun
-	{
-		waiter a 1
-		printf 'b:\n\tagent = claude\n\tprompt:\n\t\tdo it\n'
-	} | orchfile
-	expect 2 reload
-	[[ $output == *"nothing has changed: Orchfile has agents or recovery rules"* ]]
-	{
-		waiter a 1
-		printf 'recover r:\n\tkind = exit\n\tretries = 3\n'
-	} | orchfile
-	expect 2 reload
-	[[ $output == *"nothing has changed: Orchfile has agents or recovery rules"* ]]
-	touch finish
-	ends 0
-	reloads 0
-	# the other way round
-	rm finish a.begun
-	{
-		waiter b 1
-		printf 'recover r:\n\tkind = exit\n\tretries = 3\n'
-	} | orchfile
-	background
-	until_true test -e b.begun
-	waiter b 1 | orchfile
-	expect 2 reload
-	[[ $output == *"agents or recovery rules"* ]]
-	touch finish
-	ends 0
 }
 
 @test "without a run it says so" {

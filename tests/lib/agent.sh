@@ -83,5 +83,6 @@ prose) work; say 'Your docs say: usage limit reached|1795255200 and 429 Too Many
 big) work; head -c 30000000 /dev/zero | tr '\0' x | fold -w 1000; good ;;
 edit) echo "edited by $ORCH_STREAM" >shared; good ;;
 resolve) grep -v '^[<=>|]' shared >shared.new; mv shared.new shared; git add shared; git commit -qm resolved; good ;;
+wait-crash) work; while [ ! -e "$plan.go" ]; do sleep 0.05; done; exit 1 ;;
 wait) work; while [ ! -e "$plan.go" ]; do sleep 0.05; done; good ;;
 esac

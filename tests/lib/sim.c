@@ -15,6 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+static struct words one_word(struct sim *sim, const char *value)
+{
+	struct arena *arena = &sim->project.arena;
+	const char *copy = arena_strdup(arena, value);
+
+	return (struct words){.items = memcpy(arena_alloc(arena, sizeof copy), &copy, sizeof copy), .count = 1};
+}
+
 static void read_attribute(
 	struct sim *sim, struct settings *set, struct sim_stream *more, struct stream *stream, char *word)
 {
@@ -49,10 +57,9 @@ static void read_attribute(
 	else if (strcmp(word, "rerun") == 0)
 		set->rerun = (unsigned)atoi(value);
 	else if (strcmp(word, "tag") == 0)
-		set->tags = (struct words){
-			.items = memcpy(arena_alloc(&sim->project.arena, sizeof value),
-				(const char *[]){arena_strdup(&sim->project.arena, value)}, sizeof value),
-			.count = 1};
+		set->tags = one_word(sim, value);
+	else if (strcmp(word, "touches") == 0)
+		set->touches = one_word(sim, value);
 	else if (strcmp(word, "when") == 0)
 		set->when = strcmp(value, "always") == 0 ? WHEN_ALWAYS
 			: strcmp(value, "failure") == 0  ? WHEN_FAILURE
@@ -112,6 +119,10 @@ int sim_build(struct sim *sim, const char *text)
 		char name[64];
 		unsigned limit;
 
+		if (strcmp(line, "serialize") == 0) {
+			project->set.overlap = arena_strdup(&project->arena, line);
+			continue;
+		}
 		if (sscanf(line, "pool %63s %u", name, &limit) != 2) {
 			read_stream(sim, copy, line, source);
 			continue;

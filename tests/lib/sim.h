@@ -4,7 +4,7 @@
  *
  *   a [ms=5 pool=p weight=2 priority=1 retries=2 fail=1 when=always recipe=1 keep group]: b c | d
  *
- * One stream a line; `pool NAME N` declares a pool. fail=N: the first N attempts fail; `keep`: running it does not
+ * One stream a line; `pool NAME N` declares a pool, `serialize` keeps apart streams whose touches=GLOB meet. fail=N: the first N attempts fail; `keep`: running it does not
  * change its result; `group`: no work of its own.
  */
 #ifndef TESTS_SIM_H

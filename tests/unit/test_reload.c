@@ -293,6 +293,38 @@ static void a_pool_is_smaller_than_what_is_in_it(void **state)
 	release(&to, &from);
 }
 
+static void those_under_way_keep_others_apart(void **state)
+{
+	struct sim from, to;
+
+	(void)state;
+	begin(&from, "x [ms=1]:\na [ms=9 touches=src/a]:\nb [ms=5 touches=src/b]:\n", 4, false);
+	sim_step(&from);
+	/* c meets a, which goes on, and d meets b, which goes on without a stream; e meets nobody */
+	sim_reload(&to, &from,
+		"serialize\na [touches=src/a]:\nc [touches=src/a*]:\nd [touches=src/b*]:\ne [touches=doc/*]:\n", NULL);
+	sim_step(&to);
+	expect_state(&to, "e", ORCH_TASK_COMPLETED);
+	expect_state(&to, "d", ORCH_TASK_READY);
+	assert_int_equal(to.outside, 1);
+	sim_end_outside(&to);
+	sim_step(&to);
+	expect_state(&to, "c", ORCH_TASK_READY);
+	sim_run(&to);
+	expect_order(&to, "x a b e d c");
+	release(&to, &from);
+	/* nobody is kept apart but from one that has no stream any more */
+	begin(&from, "x [ms=1]:\nb [ms=5 touches=src/b]:\n", 4, false);
+	sim_step(&from);
+	sim_reload(&to, &from, "serialize\nd [touches=src/*]:\ne:\n", NULL);
+	sim_step(&to);
+	expect_state(&to, "d", ORCH_TASK_READY);
+	sim_end_outside(&to);
+	sim_run(&to);
+	expect_order(&to, "x b e d");
+	release(&to, &from);
+}
+
 static void paused_and_jobs_are_kept(void **state)
 {
 	struct sim from, to;
@@ -422,6 +454,7 @@ int main(void)
 		cmocka_unit_test(a_running_one_has_a_new_dependency),
 		cmocka_unit_test(completed_ones),
 		cmocka_unit_test(a_pool_is_smaller_than_what_is_in_it),
+		cmocka_unit_test(those_under_way_keep_others_apart),
 		cmocka_unit_test(paused_and_jobs_are_kept),
 		cmocka_unit_test(cleanup_streams),
 		cmocka_unit_test(fewer_are_wanted),
