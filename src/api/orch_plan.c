@@ -6,6 +6,7 @@
 #include "exec/facts.h"
 #include "graph/select.h"
 #include "graph/topo.h"
+#include "sched/sched.h"
 #include "state/fingerprint.h"
 #include "state/stamp.h"
 #include "util/alloc.h"
@@ -403,6 +404,7 @@ int64_t orch_plan_expected_ms(struct orch_plan *plan, size_t stream)
 void orch_plan_times(
 	struct orch_plan *plan, int64_t *serial_ms, int64_t *at_jobs_ms, int64_t *critical_ms, size_t *known)
 {
+	enum sched_policy policy = sched_policy_of(plan->orch->project.set.schedule);
 	size_t count, path;
 	uint32_t *streams = plan_stale_streams(plan, &count), *critical;
 
@@ -412,7 +414,9 @@ void orch_plan_times(
 		*serial_ms += plan_expected_ms(&plan->plan, streams[i]);
 		*known += plan_knows_time(&plan->plan, streams[i]);
 	}
-	*at_jobs_ms = plan_makespan(&plan->plan, plan->jobs);
+	if (policy == SCHED_PLANNED && !plan->plan.turn)
+		plan_improve(&plan->plan, plan->jobs);
+	*at_jobs_ms = plan_makespan(&plan->plan, plan->jobs, policy);
 	critical = plan_critical_path(&plan->plan, &path, critical_ms);
 	free(critical);
 	free(streams);

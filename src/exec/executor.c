@@ -564,11 +564,11 @@ void executor_listen(struct executor *ex, const struct orch_listener *listener)
 }
 
 /* -1: nothing that is to be run has a time */
-static int64_t expected_ms(const struct plan *plan, unsigned jobs)
+static int64_t expected_ms(const struct plan *plan, unsigned jobs, enum sched_policy policy)
 {
 	for (uint32_t i = 0; i < plan->graph->count; i++) {
 		if (plan->items[i].action >= PLAN_PERHAPS && plan_knows_time(plan, i))
-			return plan_makespan(plan, jobs);
+			return plan_makespan(plan, jobs, policy);
 	}
 	return -1;
 }
@@ -583,7 +583,7 @@ int executor_execute(struct executor *ex, struct orch_error *err)
 		.jobs = jobs,
 		.keep_going = options->keep_going,
 		.max_failures = options->max_failures,
-		.policy = options->shuffle ? SCHED_SHUFFLE : SCHED_CRITICAL_PATH,
+		.policy = options->shuffle ? SCHED_SHUFFLE : sched_policy_of(ex->project->set.schedule),
 		.seed = seed,
 		.retries = options->retries,
 		.admit = hold_admit,
@@ -601,7 +601,9 @@ int executor_execute(struct executor *ex, struct orch_error *err)
 	event.jobs = jobs;
 	event.count = (int64_t)ex->plan->wanted_count;
 	event.stale = (int64_t)(ex->plan->run_count + ex->plan->perhaps_count);
-	event.expected_ms = expected_ms(ex->plan, jobs);
+	if (sched.policy == SCHED_PLANNED)
+		plan_improve(ex->plan, jobs);
+	event.expected_ms = expected_ms(ex->plan, jobs, sched.policy);
 	if (options->shuffle)
 		event.message = message = xasprintf("%s%sshuffled with seed %llu", ex->targets ? ex->targets : "",
 			ex->targets ? "; " : "", (unsigned long long)seed);

@@ -389,6 +389,8 @@ int executor_reload(struct executor *ex, struct plan *plan, void (*release)(void
 	before = reload_map(plan->project, ex->project);
 	after = reload_map(ex->project, plan->project);
 	regained = find_regained(ex, plan->project);
+	if (run_policy(old) == SCHED_PLANNED)
+		plan_improve(plan, sched_jobs(old));
 	tell_reloaded(ex, plan, before, after, why, counts);
 	/* while there is none, what goes wrong with telling waits */
 	ex->run = NULL;

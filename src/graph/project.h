@@ -78,7 +78,7 @@ struct project_settings {
 	const char *repository; /* NULL: the one that the Orchfile is in */
 	const char *preamble;   /* a file; NULL: the one that is built in */
 	enum merge_mode merge;
-	const char *overlap, *escape; /* as written; NULL: the default */
+	const char *overlap, *escape, *schedule; /* as written; NULL: the default */
 	double budget;
 	int64_t limit_wait_ms; /* -1: not given */
 	struct words redact;

@@ -18,6 +18,7 @@ static const char *const sandbox_choices[] = {"off", "worktree", "offline", NULL
 static const char *const rerun_choices[] = {"recipe", "inputs", "deps", "missing", NULL};
 static const char *const merge_choices[] = {"manual", "auto", "squash", NULL};
 static const char *const overlap_choices[] = {"warn", "serialize", NULL};
+static const char *const schedule_choices[] = {"planned", "critical-path", "fifo", NULL};
 static const char *const escape_choices[] = {"warn", "fail", NULL};
 static const char *const kind_choices[] = {
 	"exit", "signal", "timeout", "stalled", "check", "spawn", "merge", "outputs", "changes", "memory", NULL};
@@ -125,6 +126,8 @@ const struct setting setting_table[] = {
 		"whether finished work is merged at the end of a run that succeeded", false, NULL},
 	{"overlap", SETTING_ENUM, SCOPE_PROJECT, overlap_choices, 0, 0, IN_PROJECT(overlap), "warn",
 		"streams that may run together and expect to change the same files: say so, or keep them apart", false, NULL},
+	{"schedule", SETTING_ENUM, SCOPE_PROJECT, schedule_choices, 0, 0, IN_PROJECT(schedule), "planned",
+		"which of several streams that are ready starts first", false, NULL},
 	{"repository", SETTING_TEXT, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(repository), "",
 		"directory of the git repository that streams in worktrees work on; default: that of the Orchfile",
 		false, NULL},

@@ -6,9 +6,9 @@
 
 #include "util/alloc.h"
 
-int64_t plan_makespan(const struct plan *plan, unsigned jobs)
+int64_t plan_makespan(const struct plan *plan, unsigned jobs, enum sched_policy policy)
 {
-	struct run_options options = {.jobs = jobs, .keep_going = true, .policy = SCHED_CRITICAL_PATH};
+	struct run_options options = {.jobs = jobs, .keep_going = true, .policy = policy};
 	struct queue ends = {0}; /* of running tasks: by time, then by id */
 	struct run *run = run_new_virtual(plan, &options);
 	int64_t now = 0;

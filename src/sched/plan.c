@@ -143,73 +143,6 @@ static void decide(struct plan *plan, uint32_t stream)
 	set_item(plan, stream, reason == REASON_NONE ? PLAN_COMPLETE : PLAN_RUN, reason, NO_STREAM);
 }
 
-/* the k-th smallest (Hoare, Commun. ACM 4(7), 1961); the values are moved about */
-static uint32_t select_kth(uint32_t *values, ptrdiff_t count, ptrdiff_t k)
-{
-	ptrdiff_t low = 0, high = count - 1;
-
-	while (low < high) {
-		uint32_t pivot = values[k];
-		ptrdiff_t i = low, j = high;
-
-		do {
-			while (values[i] < pivot)
-				i++;
-			while (values[j] > pivot)
-				j--;
-			if (i <= j) {
-				uint32_t moved = values[i];
-
-				values[i++] = values[j];
-				values[j--] = moved;
-			}
-		} while (i <= j);
-		if (j < k)
-			low = i;
-		if (k < i)
-			high = j;
-	}
-	return values[k];
-}
-
-/* all durations are known in the common case of nothing to do: then nobody asks for the median, and it costs nothing */
-static void find_median(struct plan *plan)
-{
-	uint32_t count = plan->graph->count;
-	ptrdiff_t known = 0, total = 0;
-	uint32_t *values;
-
-	plan->median_ms = 1;
-	for (uint32_t s = 0; s < count; s++)
-		known += plan->facts[s].stamp.present;
-	if (known == 0 || known == count)
-		return;
-	values = xmalloc((size_t)known * sizeof *values);
-	for (uint32_t s = 0; s < count; s++) {
-		if (plan->facts[s].stamp.present)
-			values[total++] = plan->facts[s].stamp.duration_ms;
-	}
-	plan->median_ms = select_kth(values, total, (total - 1) / 2);
-	free(values);
-}
-
-int64_t plan_expected_ms(const struct plan *plan, uint32_t stream)
-{
-	if (is_group(plan, stream))
-		return 0;
-	if (plan->facts[stream].stamp.present)
-		return plan->facts[stream].stamp.duration_ms;
-	if (plan->project->streams[stream].set->estimate_ms > 0)
-		return plan->project->streams[stream].set->estimate_ms;
-	return plan->median_ms;
-}
-
-bool plan_knows_time(const struct plan *plan, uint32_t stream)
-{
-	return !is_group(plan, stream) &&
-		(plan->facts[stream].stamp.present || plan->project->streams[stream].set->estimate_ms > 0);
-}
-
 static void rank_items(struct plan *plan)
 {
 	uint32_t count = plan->graph->count;
@@ -257,7 +190,7 @@ void plan_build(struct plan *plan, const struct project *project, const struct g
 		plan->run_count += plan->items[s].action == PLAN_RUN;
 		plan->perhaps_count += plan->items[s].action == PLAN_PERHAPS;
 	}
-	find_median(plan);
+	plan_find_times(plan);
 	if (plan->run_count + plan->perhaps_count > 0)
 		rank_items(plan);
 }
@@ -287,6 +220,8 @@ void plan_release(struct plan *plan)
 	free(plan->items);
 	free(plan->wanted);
 	free(plan->dep_keys);
+	free(plan->kind_ms);
+	free(plan->turn);
 	*plan = (struct plan){0};
 }
 

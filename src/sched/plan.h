@@ -59,6 +59,8 @@ struct plan {
 	bool *wanted;                                  /* [stream] */
 	uint64_t *dep_keys;                            /* [stream]: digest of its name, for the deps digest */
 	int64_t median_ms;                             /* of the known durations; 1 if none is known */
+	int64_t *kind_ms; /* [stream]; median of those of its kind, 0: none is known. NULL: nobody needs them */
+	int64_t *turn;    /* [stream]; who goes first by plan_improve(): the highest. NULL: the rank says it */
 	size_t wanted_count, run_count, perhaps_count; /* groups are in the first only */
 };
 
@@ -71,18 +73,26 @@ uint64_t plan_deps_digest(const struct plan *plan, uint32_t stream);
 /* after its dependencies completed: must this one run? sets facts and the item's reason; true: run. `inputs` is the
  * digest as of now */
 bool plan_settle(struct plan *plan, uint32_t stream, uint64_t recipe, uint64_t inputs);
-/* time the stream is expected to take: its last duration, else its `estimate`, else the median of the known ones, else
- * 1 ms per stream ("one unit") */
+/*
+ * The time a stream is expected to take: its last duration, else the median of those of its kind, else its `estimate`,
+ * else the median of all that are known, else 1 ms ("one unit"). Streams of one kind are worked on by the same agent,
+ * or were written by the same lines, once for each word of a `for`.
+ */
 int64_t plan_expected_ms(const struct plan *plan, uint32_t stream);
-/* is that more than a guess: was it completed before, or estimated by who wrote it? */
+/* is that more than a guess: was it, or one of its kind, completed before, or estimated by who wrote it? */
 bool plan_knows_time(const struct plan *plan, uint32_t stream);
+/* part of plan_build(): what plan_expected_ms() looks at (duration.c) */
+void plan_find_times(struct plan *plan);
 void plan_release(struct plan *plan);
 /* "recipe changed", "never completed", ... (static) */
 const char *plan_reason_text(enum plan_reason reason);
 
-/* what a list schedule of the stale streams on `jobs` slots takes, in virtual time, by the rules of sched.h; 0 if
- * nothing is stale */
-int64_t plan_makespan(const struct plan *plan, unsigned jobs);
+/*
+ * Looks for an order of the stale streams that makes a run on `jobs` slots end earlier than the longest remaining path
+ * does, in virtual time; if it finds one it is in plan->turn. Only where times are known; the effort is bounded: a plan
+ * of more than some ten thousand stale streams is left as it is.
+ */
+void plan_improve(struct plan *plan, unsigned jobs);
 /* the stale streams that are no groups, in the order in which one slot would take them; malloc'd */
 uint32_t *plan_run_order(const struct plan *plan, size_t *count);
 /* the longest chain of stale streams: ids in order, malloc'd; *length_ms their expected time */

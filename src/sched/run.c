@@ -268,6 +268,11 @@ const struct task *run_task(const struct run *run, uint32_t stream)
 	return &run->tasks[stream];
 }
 
+enum sched_policy run_policy(const struct run *run)
+{
+	return run->options.policy;
+}
+
 size_t run_count(const struct run *run, enum orch_task_state state)
 {
 	return run->count[state];

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 enum sched_policy {
+	SCHED_PLANNED,       /* priority, then as plan_improve() has found; else as the next */
 	SCHED_CRITICAL_PATH, /* priority, then longest remaining path, then file order */
 	SCHED_FIFO,          /* in the order in which they became ready */
 	SCHED_SHUFFLE,       /* a random legal order, from the seed */
@@ -57,10 +58,17 @@ struct run_options {
 
 struct run;
 
+/* of the setting's value: `planned` (also NULL), `critical-path`, `fifo` */
+enum sched_policy sched_policy_of(const char *name);
+/* what a list schedule of the stale streams on `jobs` slots takes, in virtual time, by the rules of sched.h; 0 if
+ * nothing is stale */
+int64_t plan_makespan(const struct plan *plan, unsigned jobs, enum sched_policy policy);
+
 /* all tasks of the plan that are PERHAPS or RUN; the rest counts as done. Borrows the plan. on_change is told of each
  * task's first state too (from == to == waiting) */
 struct run *run_new(struct plan *plan, const struct run_options *options);
 const struct task *run_task(const struct run *run, uint32_t stream);
+enum sched_policy run_policy(const struct run *run);
 size_t run_count(const struct run *run, enum orch_task_state state);
 /* no task is waiting, held, ready, running or in backoff */
 bool run_is_done(const struct run *run);

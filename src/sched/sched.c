@@ -8,6 +8,14 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum sched_policy sched_policy_of(const char *name)
+{
+	if (name && strcmp(name, "critical-path") == 0)
+		return SCHED_CRITICAL_PATH;
+	return name && strcmp(name, "fifo") == 0 ? SCHED_FIFO : SCHED_PLANNED;
+}
 
 void sched_enqueue(struct run *run, uint32_t stream)
 {
@@ -15,6 +23,10 @@ void sched_enqueue(struct run *run, uint32_t stream)
 	uint64_t key;
 
 	switch (run->options.policy) {
+	case SCHED_PLANNED:
+		item.priority = run_settings(run, stream)->priority;
+		item.rank = run->plan->turn ? run->plan->turn[stream] : run->plan->items[stream].rank;
+		break;
 	case SCHED_CRITICAL_PATH:
 		item.priority = run_settings(run, stream)->priority;
 		item.rank = run->plan->items[stream].rank;

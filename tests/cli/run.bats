@@ -746,6 +746,35 @@ busy='echo "+ $ORCH_STREAM" >>"$LOG"; sleep 0.05; echo "- $ORCH_STREAM" >>"$LOG"
 	fi
 }
 
+@test "schedule: which of the ready ones is first" {
+	for schedule in planned critical-path fifo; do
+		rm -rf .orch
+		: >"$LOG"
+		orchfile <<-END
+			project:
+			  schedule = $schedule
+			defaults:
+			  estimate = 1s
+			short:
+			  echo short >>"\$LOG"
+			long:
+			  estimate = 1m
+			  echo long >>"\$LOG"
+			behind: between
+			  echo behind >>"\$LOG"
+			between:
+			  estimate = 10s
+			  echo between >>"\$LOG"
+		END
+		expect 0 -j1
+		if [ $schedule = fifo ]; then
+			[ "$(paste -sd' ' "$LOG")" = "short long between behind" ]
+		else
+			[ "$(paste -sd' ' "$LOG")" = "long between short behind" ]
+		fi
+	done
+}
+
 @test "groups, several streams in one header, for and include" {
 	mkdir -p parts
 	printf 'part:\n\techo part >>"$LOG"\n' >parts/one.orch

@@ -52,7 +52,7 @@ static void nothing_to_do(void **state)
 	(void)state;
 	init_complete(&sim, "all [group]: b c\na:\nb: a\nc: all2\nall2 [group]: a b\n");
 	expect_plan(&sim, NULL, false, "all:complete a:complete b:complete c:complete all2:complete");
-	assert_int_equal(plan_makespan(&sim.plan, 4), 0);
+	assert_int_equal(plan_makespan(&sim.plan, 4, SCHED_PLANNED), 0);
 	sim_release(&sim);
 }
 
@@ -243,14 +243,83 @@ static void ranks_and_critical_path(void **state)
 	assert_int_equal(path[2], 3);
 	assert_int_equal(length, 15);
 	free(path);
-	assert_int_equal(plan_makespan(&sim.plan, 1), 30);
-	assert_int_equal(plan_makespan(&sim.plan, 16), 15);
+	assert_int_equal(plan_makespan(&sim.plan, 1, SCHED_PLANNED), 30);
+	assert_int_equal(plan_makespan(&sim.plan, 16, SCHED_PLANNED), 15);
+	sim_release(&sim);
+}
+
+/* the time of one that never completed: its kind's, else its estimate, else the median of all */
+static void times_of_a_kind(void **state)
+{
+	static const char *const agents[] = {"claude"};
+	struct settings by_agent, estimated;
+	struct sim sim;
+
+	(void)state;
+	init_complete(&sim, "a [ms=10]:\nb [ms=30]:\nc [ms=40]:\nd:\ne:\nf:\ng [ms=100]:\nh:\n");
+	/* a, b, c and d are of one place in the file; g and h have the same agent; e has an estimate */
+	for (uint32_t s = 0; s < 8; s++)
+		sim.project.streams[s].place = (struct place){.source = 1, .offset = s < 4 ? 7 : 10 + s};
+	by_agent = estimated = *sim.project.streams[0].set;
+	by_agent.agent = (struct words){.items = agents, .count = 1};
+	by_agent.prompt_file = "p.md";
+	estimated.estimate_ms = 77;
+	sim.project.streams[6].set = sim.project.streams[7].set = &by_agent;
+	sim.project.streams[3].set = sim.project.streams[4].set = &estimated;
+	for (const char *const *name = (const char *const[]){"d", "e", "f", "h", NULL}; *name; name++)
+		facts(&sim, *name)->stamp.present = false;
+	sim_plan(&sim, NULL, false);
+	assert_int_equal(plan_expected_ms(&sim.plan, 0), 10);
+	assert_int_equal(plan_expected_ms(&sim.plan, 3), 30); /* of 10 30 40, before its estimate */
+	assert_int_equal(plan_expected_ms(&sim.plan, 4), 77);
+	assert_int_equal(plan_expected_ms(&sim.plan, 5), 30); /* of 10 30 40 100 */
+	assert_int_equal(plan_expected_ms(&sim.plan, 7), 100);
+	assert_true(plan_knows_time(&sim.plan, 3));
+	assert_true(plan_knows_time(&sim.plan, 4));
+	assert_false(plan_knows_time(&sim.plan, 5));
+	assert_true(plan_knows_time(&sim.plan, 7));
+	sim_release(&sim);
+}
+
+/* on two slots the longest first end after 12: 6 and 3 and 3, 5 and 4; but 6 and 4, 5 and 3 and 3 end after 11 */
+static void better_than_longest_first(void **state)
+{
+	struct sim sim;
+
+	(void)state;
+	init_complete(&sim, "a [ms=6]:\nb [ms=5]:\nc [ms=4]:\nd [ms=3]:\ne [ms=3]:\n");
+	for (uint32_t s = 0; s < 5; s++)
+		facts(&sim, sim.project.streams[s].name)->recipe++;
+	sim_plan(&sim, NULL, false);
+	assert_int_equal(plan_makespan(&sim.plan, 2, SCHED_CRITICAL_PATH), 12);
+	plan_improve(&sim.plan, 2);
+	assert_non_null(sim.plan.turn);
+	assert_int_equal(plan_makespan(&sim.plan, 2, SCHED_PLANNED), 11);
+	assert_int_equal(plan_makespan(&sim.plan, 2, SCHED_CRITICAL_PATH), 12);
+	plan_improve(&sim.plan, 1);
+	assert_null(sim.plan.turn);
+	sim_release(&sim);
+}
+
+/* where no time is known the order stays that of the file */
+static void nothing_known_nothing_planned(void **state)
+{
+	struct sim sim;
+
+	(void)state;
+	sim_init(&sim, "a:\nb:\nc:\nd:\ne: d\n");
+	sim_plan(&sim, NULL, false);
+	plan_improve(&sim.plan, 2);
+	assert_null(sim.plan.turn);
 	sim_release(&sim);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(times_of_a_kind),
+		cmocka_unit_test(better_than_longest_first),
+		cmocka_unit_test(nothing_known_nothing_planned),
 		cmocka_unit_test(first_run),
 		cmocka_unit_test(nothing_to_do),
 		cmocka_unit_test(own_reasons),
