@@ -1,6 +1,7 @@
 # Streams that agents work on: scripted agents that print what the real ones do (tests/lib/agent.sh), in every outcome. $ORCH names the program.
 
 bats_require_minimum_version 1.5.0
+load ../lib/orch
 
 setup() {
 	unset CI NO_COLOR CLICOLOR_FORCE GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE XDG_CONFIG_HOME
@@ -40,14 +41,6 @@ orchfile() {
 }
 
 plan() { printf '%s' "$2" >"$AGENT_PLAN/$1"; }
-
-expect() {
-	local want=$1
-	shift
-	run "$ORCH" "$@"
-	echo "status $status: $output"
-	[ "$status" -eq "$want" ]
-}
 
 calls() { cut -d' ' -f1,2 "$AGENT_PLAN/$1.calls" | paste -sd, -; }
 session_of() { sed -n "${2}p" "$AGENT_PLAN/$1.calls" | cut -d' ' -f3; }

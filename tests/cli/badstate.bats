@@ -2,6 +2,7 @@
 # $ORCH names the program.
 
 bats_require_minimum_version 1.5.0
+load ../lib/orch
 
 setup() {
 	unset CI NO_COLOR CLICOLOR_FORCE
@@ -10,11 +11,6 @@ setup() {
 	cd "$BATS_TEST_TMPDIR" || return 1
 	export ORCH LOG=$BATS_TEST_TMPDIR/log
 	: >"$LOG"
-}
-
-# the Orchfile is standard input; two blanks stand for a tab
-orchfile() {
-	sed 's/^    /\t\t/; s/^  /\t/' >Orchfile
 }
 
 # as_user COMMAND...: as somebody whom permissions bind

@@ -2,89 +2,15 @@
 # $ORCH names the program. Nothing waits for a time, only for what it is about to see.
 
 bats_require_minimum_version 1.5.0
+load ../lib/orch
 
 setup() {
-	unset CI NO_COLOR CLICOLOR_FORCE
-	: "${ORCH:?names the program to test}"
-	export XDG_STATE_HOME=$BATS_TEST_TMPDIR/state
-	mkdir "$BATS_TEST_TMPDIR/project"
-	cd "$BATS_TEST_TMPDIR/project" || return 1
+	orch_setup
 	# in the arguments of every process that must not stay
 	export MARK=orch-control-$$-$RANDOM$RANDOM
-	pid=
 }
 
-# only what a test itself started, by its id; whatever else a failure leaves ends by itself
-teardown() {
-	[ -z "${pid:-}" ] || kill -KILL "$pid" 2>/dev/null || :
-}
-
-# the Orchfile is standard input; two blanks stand for a tab
-orchfile() {
-	sed 's/^    /\t\t/; s/^  /\t/' >Orchfile
-}
-
-expect() {
-	local want=$1
-	shift
-	run "$ORCH" "$@"
-	echo "status $status: $output"
-	[ "$status" -eq "$want" ]
-}
-
-# processes with $MARK among their arguments, for looking only
-marked() {
-	local file
-	: "${MARK:?}"
-	for file in /proc/[0-9]*/cmdline; do
-		if tr '\0' ' ' 2>/dev/null <"$file" | grep -q -- "$MARK"; then
-			file=${file#/proc/}
-			echo "${file%/cmdline}"
-		fi
-	done 2>/dev/null
-}
-
-nothing_left() {
-	local left
-	left=$(marked)
-	echo "left: ${left:-none}"
-	[ -z "$left" ]
-}
-
-# until COMMAND...: waits until it succeeds, 30 s at most
-until_true() {
-	local end=$((SECONDS + 30))
-	while ((SECONDS < end)); do
-		if "$@" 2>/dev/null; then
-			return 0
-		fi
-		sleep 0.02
-	done
-	echo "in vain: $*"
-	cat "$BATS_TEST_TMPDIR/out" 2>/dev/null
-	return 1
-}
-
-# background ARGUMENT...: orch; $pid
-background() {
-	"$ORCH" "$@" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
-	pid=$!
-}
-
-# ends STATUS: the orch in the background ends with it
-ends() {
-	local got=0
-	wait "$pid" || got=$?
-	pid=
-	echo "status $got:"
-	cat "$BATS_TEST_TMPDIR/out"
-	[ "$got" -eq "$1" ]
-}
-
-# is STREAM STATE: as the journal has it
-is() {
-	"$ORCH" status "$1" | grep -q "^  state     $2\b"
-}
+teardown() { orch_teardown; }
 
 # talk: each line of standard input is sent as it is; prints what comes back until the other end closes or $1 lines came
 talk() {

@@ -1,10 +1,10 @@
 # What a killed orch leaves, and what the next one makes of it. $ORCH names the program.
 
 bats_require_minimum_version 1.5.0
+load ../lib/orch
 
 setup() {
-	unset CI NO_COLOR CLICOLOR_FORCE
-	: "${ORCH:?names the program to test}"
+	plain_setup
 	cd "$BATS_TEST_TMPDIR" || return 1
 	long= plain= orch=
 	# two blanks stand for a tab
@@ -28,14 +28,6 @@ teardown() {
 	[ -z "$orch" ] || kill -KILL "$orch" 2>/dev/null || :
 }
 
-wait_for() {
-	local until=$((SECONDS + 30))
-	until "$@" 2>/dev/null; do
-		[ "$SECONDS" -lt "$until" ] || { echo "waited in vain for: $*"; return 1; }
-		sleep 0.02
-	done
-}
-
 # and orch has written down that they do
 both_run() { [ -s pid ] && [ -s plain.pid ] && [ "$(grep -c '"type":"attempt_started"' .orch/runs/*/journal.jsonl)" -eq 2 ]; }
 
@@ -43,7 +35,7 @@ both_run() { [ -s pid ] && [ -s plain.pid ] && [ "$(grep -c '"type":"attempt_sta
 crash() {
 	"$ORCH" -j3 >out 2>&1 &
 	orch=$!
-	wait_for both_run
+	until_true both_run
 	kill -KILL "$orch"
 	wait "$orch" 2>/dev/null || true
 	long=$(cat pid)
@@ -56,7 +48,7 @@ is_gone() { ! kill -0 "$1" 2>/dev/null; }
 
 @test "a stream with detach goes on, a plain one is ended" {
 	crash
-	wait_for is_gone "$plain"
+	until_true is_gone "$plain"
 	kill -0 "$long"
 	run "$ORCH" status
 	[[ "$output" == *"crashed"* ]]
@@ -68,7 +60,7 @@ is_gone() { ! kill -0 "$1" 2>/dev/null; }
 
 @test "the next orch adopts it, and its end counts" {
 	crash
-	(wait_for grep -q 'goes on' second; touch go) &
+	(until_true grep -q 'goes on' second; touch go) &
 	"$ORCH" -j3 >second 2>&1
 	wait
 	grep -q 'resume left by the run before: 1 attempt goes on' second
@@ -83,7 +75,7 @@ is_gone() { ! kill -0 "$1" 2>/dev/null; }
 @test "one that has ended meanwhile is settled, with its check and its stamp" {
 	crash
 	touch go
-	wait_for has_ended
+	until_true has_ended
 	run "$ORCH" -j3
 	[ "$status" -eq 0 ]
 	[[ "$output" == *"1 ended meanwhile"* ]]
@@ -96,7 +88,7 @@ is_gone() { ! kill -0 "$1" 2>/dev/null; }
 	sed -i 's/^\tdetach = yes/&\n\tretries = 1\n\tbackoff = 10ms/; s/echo over/[ $ORCH_ATTEMPT = 2 ]/' Orchfile
 	crash
 	touch go
-	wait_for has_ended
+	until_true has_ended
 	run "$ORCH" -j3 long
 	[ "$status" -eq 0 ]
 	[[ "$output" == *"1 ended meanwhile"* ]]
@@ -109,7 +101,7 @@ is_gone() { ! kill -0 "$1" 2>/dev/null; }
 	# as after a reboot: its supervisor and all it had are gone, and wrote nothing
 	supervisor=$(sed -n 's/^supervisor \([0-9]*\) .*/\1/p' .orch/runs/*/attempts/long.1.running.job)
 	kill -KILL "$supervisor" "$long"
-	wait_for is_gone "$long"
+	until_true is_gone "$long"
 	touch go
 	run "$ORCH" -j3 long
 	[ "$status" -eq 0 ]
@@ -122,7 +114,7 @@ is_gone() { ! kill -0 "$1" 2>/dev/null; }
 	crash
 	supervisor=$(sed -n 's/^supervisor \([0-9]*\) .*/\1/p' .orch/runs/*/attempts/long.1.running.job)
 	kill -KILL "$supervisor"
-	(wait_for is_gone "$long"; touch go) &
+	(until_true is_gone "$long"; touch go) &
 	run "$ORCH" -j3 long
 	wait
 	[ "$status" -eq 0 ]
@@ -132,7 +124,7 @@ is_gone() { ! kill -0 "$1" 2>/dev/null; }
 @test "one of another recipe is let end, then the new one runs" {
 	crash
 	sed -i 's/echo begun;/echo begun anew;/' Orchfile
-	(wait_for grep -q 'goes on' second; touch go) &
+	(until_true grep -q 'goes on' second; touch go) &
 	"$ORCH" -j3 >second 2>&1
 	wait
 	[ "$(cat pid)" != "$long" ]
@@ -144,14 +136,14 @@ is_gone() { ! kill -0 "$1" 2>/dev/null; }
 	crash
 	run "$ORCH" --except long --except after plain -n
 	[ "$status" -eq 0 ]
-	(wait_for test -s plain.pid; sleep 0.1; echo >go.plain) &
+	(until_true test -s plain.pid; sleep 0.1; echo >go.plain) &
 	sed -i 's/until test -e go; do sleep 0.02; done$/:/' Orchfile
 	run "$ORCH" plain
 	[ "$status" -eq 0 ]
 	[[ "$output" == *"1 more of streams that are not in this run"* ]]
 	kill -0 "$long"
 	touch go
-	wait_for is_gone "$long"
+	until_true is_gone "$long"
 	run "$ORCH"
 	[ "$status" -eq 0 ]
 	wait
@@ -160,21 +152,21 @@ is_gone() { ! kill -0 "$1" 2>/dev/null; }
 @test "the rest of its timeout is enforced" {
 	sed -i 's/^\tdetach = yes/&\n\ttimeout = 1s/' Orchfile
 	crash
-	wait_for is_gone "$plain"
+	until_true is_gone "$plain"
 	sed -i 's/until test -e go; do sleep 0.02; done$/:/' Orchfile
 	run "$ORCH" -j3
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"long"*"timed out"* ]]
-	wait_for is_gone "$long"
+	until_true is_gone "$long"
 }
 
 @test "stopping an adopted one ends it" {
 	crash
 	"$ORCH" -j3 long >second 2>&1 &
 	orch=$!
-	wait_for grep -q 'goes on' second
+	until_true grep -q 'goes on' second
 	kill -TERM "$orch"
 	wait "$orch" || true
-	wait_for is_gone "$long"
+	until_true is_gone "$long"
 	[ -z "$(ls .orch/detached)" ]
 }

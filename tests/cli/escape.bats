@@ -2,37 +2,15 @@
 # the program.
 
 bats_require_minimum_version 1.5.0
+load ../lib/git
 
 setup() {
-	unset CI NO_COLOR CLICOLOR_FORCE GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
-	: "${ORCH:?names the program to test}"
-	export HOME=$BATS_TEST_TMPDIR/home GIT_CONFIG_NOSYSTEM=1
-	mkdir -p "$HOME" "$BATS_TEST_TMPDIR/project"
-	git config --global user.name 'A User'
-	git config --global user.email user@example.org
-	git config --global init.defaultBranch main
-	cd "$BATS_TEST_TMPDIR/project" || return 1
-	git init -q
-	printf 'one\n' >shared
-	git add shared
-	git commit -qm first
+	git_setup
+	repository
 	export CHECKOUT=$PWD
 	# marks by which streams wait for each other
 	export MARKS=$PWD/.git/marks
 	mkdir "$MARKS"
-}
-
-# the Orchfile is standard input; two blanks stand for a tab
-orchfile() {
-	sed 's/^    /\t\t/; s/^  /\t/' >Orchfile
-}
-
-expect() {
-	local want=$1
-	shift
-	run "$ORCH" "$@"
-	echo "status $status: $output"
-	[ "$status" -eq "$want" ]
 }
 
 @test "uncommitted work is allowed, and said once not to be what streams start from" {

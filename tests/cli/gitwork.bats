@@ -1,10 +1,9 @@
 # Commands about streams' work in git: clean, diff, conflicts, reset, --fresh. Real repositories, real git.
 
 bats_require_minimum_version 1.5.0
+load ../lib/git
 
 setup() {
-	# shellcheck source=tests/lib/git.bash
-	source "${srcdir:-.}/tests/lib/git.bash"
 	git_setup
 	repository
 }

@@ -1,10 +1,10 @@
 # Past runs: history of runs and of streams, logs of past attempts, prune. $ORCH names the program.
 
 bats_require_minimum_version 1.5.0
+load ../lib/orch
 
 setup() {
-	unset CI NO_COLOR CLICOLOR_FORCE
-	: "${ORCH:?names the program to test}"
+	plain_setup
 	cd "$BATS_TEST_TMPDIR" || return 1
 	orch=
 	cat >Orchfile <<'END'
@@ -26,14 +26,6 @@ END
 teardown() {
 	touch go
 	[ -z "$orch" ] || kill -KILL "$orch" 2>/dev/null || :
-}
-
-wait_for() {
-	local until=$((SECONDS + 30))
-	until "$@" 2>/dev/null; do
-		[ "$SECONDS" -lt "$until" ] || { echo "waited in vain for: $*"; return 1; }
-		sleep 0.02
-	done
 }
 
 json() {
@@ -208,7 +200,7 @@ runs() {
 	"$ORCH" -s >/dev/null 2>&1 3>&- &
 	orch=$!
 	# shellcheck disable=SC2016
-	wait_for sh -c 'test -s "$(ls -d .orch/runs/* | tail -1)/logs/wait.1.log"'
+	until_true sh -c 'test -s "$(ls -d .orch/runs/* | tail -1)/logs/wait.1.log"'
 	run "$ORCH" prune --age 30d
 	[ "$status" -eq 3 ]
 	run "$ORCH" prune --age 30d -n
@@ -232,7 +224,7 @@ other:
 END
 	"$ORCH" -s long >/dev/null 2>&1 3>&- &
 	orch=$!
-	wait_for test -s pid
+	until_true test -s pid
 	kill -KILL "$orch"
 	wait "$orch" 2>/dev/null || true
 	orch=

@@ -2,10 +2,9 @@
 # away all that nothing holds, still has every text that a stream ever wrote (but what ignore rules leave out), or the stream's worktree has it.
 
 bats_require_minimum_version 1.5.0
+load ../lib/git
 
 setup() {
-	# shellcheck source=tests/lib/git.bash
-	source "${srcdir:-.}/tests/lib/git.bash"
 	git_setup
 	repository
 	export OUTSIDE=$BATS_TEST_TMPDIR/outside

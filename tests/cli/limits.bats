@@ -2,6 +2,7 @@
 # $ORCH names the program. Nothing waits for a time, only for what it is about to see.
 
 bats_require_minimum_version 1.5.0
+load ../lib/orch
 
 setup() {
 	unset CI NO_COLOR CLICOLOR_FORCE
@@ -15,19 +16,6 @@ setup() {
 teardown() {
 	[ -z "${pid:-}" ] || kill -KILL "$pid" 2>/dev/null || :
 	[ -z "$elsewhere" ] || rm -rf "$elsewhere"
-}
-
-# the Orchfile is standard input; two blanks stand for a tab
-orchfile() {
-	sed 's/^    /\t\t/; s/^  /\t/' >Orchfile
-}
-
-expect() {
-	local want=$1
-	shift
-	run "$ORCH" "$@"
-	echo "status $status: $output"
-	[ "$status" -eq "$want" ]
 }
 
 has() {

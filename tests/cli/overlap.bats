@@ -1,6 +1,7 @@
 # Streams that may run at the same time and expect to change the same files. $ORCH names the program.
 
 bats_require_minimum_version 1.5.0
+load ../lib/orch
 
 setup() {
 	unset CI NO_COLOR CLICOLOR_FORCE
@@ -8,19 +9,6 @@ setup() {
 	export HOME=$BATS_TEST_TMPDIR/home
 	mkdir -p "$HOME" "$BATS_TEST_TMPDIR/project"
 	cd "$BATS_TEST_TMPDIR/project" || return 1
-}
-
-# the Orchfile is standard input; two blanks stand for a tab
-orchfile() {
-	sed 's/^    /\t\t/; s/^  /\t/' >Orchfile
-}
-
-expect() {
-	local want=$1
-	shift
-	run "$ORCH" "$@"
-	echo "status $status: $output"
-	[ "$status" -eq "$want" ]
 }
 
 overlaps() { grep -c 'may run at the same time' <<<"$output" || true; }

@@ -2,6 +2,7 @@
 # $ORCH names the program. Nothing waits for a time, only for what it is about to see.
 
 bats_require_minimum_version 1.5.0
+load ../lib/git
 
 setup() {
 	case $srcdir in /*) ;; *) srcdir=$PWD/$srcdir ;; esac

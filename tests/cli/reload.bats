@@ -2,69 +2,11 @@
 # $ORCH names the program. Nothing waits for a time, only for what it is about to see.
 
 bats_require_minimum_version 1.5.0
+load ../lib/orch
 
-setup() {
-	unset CI NO_COLOR CLICOLOR_FORCE
-	: "${ORCH:?names the program to test}"
-	export XDG_STATE_HOME=$BATS_TEST_TMPDIR/state
-	mkdir "$BATS_TEST_TMPDIR/project"
-	cd "$BATS_TEST_TMPDIR/project" || return 1
-	pid=
-}
+setup() { orch_setup; }
 
-# only what a test itself started, by its id; whatever else a failure leaves waits for a file of a directory that goes
-teardown() {
-	[ -z "${pid:-}" ] || kill -KILL "$pid" 2>/dev/null || :
-}
-
-# the Orchfile is standard input; two blanks stand for a tab. It is there whole, or not at all
-orchfile() {
-	sed 's/^    /\t\t/; s/^  /\t/' >Orchfile.new
-	mv Orchfile.new Orchfile
-}
-
-expect() {
-	local want=$1
-	shift
-	run "$ORCH" "$@"
-	echo "status $status: $output"
-	[ "$status" -eq "$want" ]
-}
-
-# until COMMAND...: waits until it succeeds, 30 s at most
-until_true() {
-	local end=$((SECONDS + 30))
-	while ((SECONDS < end)); do
-		if "$@" 2>/dev/null; then
-			return 0
-		fi
-		sleep 0.02
-	done
-	echo "in vain: $*"
-	cat "$BATS_TEST_TMPDIR/out" 2>/dev/null
-	return 1
-}
-
-# background ARGUMENT...: orch; $pid
-background() {
-	"$ORCH" "$@" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
-	pid=$!
-}
-
-# ends STATUS: the orch in the background ends with it
-ends() {
-	local got=0
-	wait "$pid" || got=$?
-	pid=
-	echo "status $got:"
-	cat "$BATS_TEST_TMPDIR/out"
-	[ "$got" -eq "$1" ]
-}
-
-# is STREAM STATE: as the journal has it
-is() {
-	"$ORCH" status "$1" | grep -q "^  state     $2\b"
-}
+teardown() { orch_teardown; }
 
 # journal TEXT: how many events have it
 journal() {

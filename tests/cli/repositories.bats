@@ -1,12 +1,11 @@
 # Streams in worktrees of repositories of every kind. Real repositories, real git.
 
 bats_require_minimum_version 1.5.0
+load ../lib/git
 
 setup() {
 	# for tests/lib/lsan.supp: libgit2 is on the stack of what it loses only if the stack is unwound as a debugger does
 	export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}fast_unwind_on_malloc=0
-	# shellcheck source=tests/lib/git.bash
-	source "${srcdir:-.}/tests/lib/git.bash"
 	git_setup
 }
 

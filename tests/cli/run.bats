@@ -2,27 +2,13 @@
 # $ORCH names the program. Streams tell what they did in files, so that nothing here depends on how long it took.
 
 bats_require_minimum_version 1.5.0
+load ../lib/orch
 
 setup() {
-	unset CI NO_COLOR CLICOLOR_FORCE
-	: "${ORCH:?names the program to test}"
+	plain_setup
 	cd "$BATS_TEST_TMPDIR" || return 1
 	export LOG=$BATS_TEST_TMPDIR/log
 	: >"$LOG"
-}
-
-# the Orchfile is standard input; two blanks stand for a tab
-orchfile() {
-	sed 's/^    /\t\t/; s/^  /\t/' >Orchfile
-}
-
-# expect STATUS ARGUMENT...: runs orch, and its status must be STATUS
-expect() {
-	local want=$1
-	shift
-	run "$ORCH" "$@"
-	echo "status $status: $output"
-	[ "$status" -eq "$want" ]
 }
 
 # event FILTER: the lines of the last run's journal that python's expression on `e` is true for

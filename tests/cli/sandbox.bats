@@ -2,6 +2,7 @@
 # namespaces are forbidden, as in some containers, every test sees that the stream is refused instead. $ORCH names the program.
 
 bats_require_minimum_version 1.5.0
+load ../lib/orch
 
 setup_file() {
 	command -v bwrap >/dev/null || { echo 'bubblewrap is needed for these tests: ./bootstrap installs it' >&2; return 1; }
@@ -42,19 +43,6 @@ teardown() {
 	done
 }
 
-# the Orchfile is standard input; two blanks stand for a tab
-orchfile() {
-	sed 's/^    /\t\t/; s/^  /\t/' >Orchfile
-}
-
-expect() {
-	local want=$1
-	shift
-	run "$ORCH" "$@"
-	echo "status $status: $output"
-	[ "$status" -eq "$want" ]
-}
-
 # expect, where a sandbox can be had. Where not: nothing was run, and the reason is said; the test ends
 confined() {
 	if [ "$CONFINES" = yes ]; then
@@ -68,15 +56,6 @@ confined() {
 }
 
 refused() { [ -e "$BATS_TEST_TMPDIR/refused" ]; }
-
-# waits until the command succeeds
-until_true() {
-	local end=$((SECONDS + 30))
-	until "$@"; do
-		[ $SECONDS -lt $end ] || { echo "in vain: $*"; return 1; }
-		sleep 0.05
-	done
-}
 
 # a PATH with all that there is but bubblewrap
 without_bubblewrap() {

@@ -2,26 +2,13 @@
 # nothing. $ORCH names the program.
 
 bats_require_minimum_version 1.5.0
+load ../lib/orch
 
 setup() {
-	unset CI NO_COLOR CLICOLOR_FORCE
-	: "${ORCH:?names the program to test}"
+	plain_setup
 	cd "$BATS_TEST_TMPDIR" || return 1
 	export LOG=$BATS_TEST_TMPDIR/log
 	: >"$LOG"
-}
-
-# the Orchfile is standard input; two blanks stand for a tab
-orchfile() {
-	sed 's/^    /\t\t/; s/^  /\t/' >Orchfile
-}
-
-expect() {
-	local want=$1
-	shift
-	run "$ORCH" "$@"
-	echo "status $status: $output"
-	[ "$status" -eq "$want" ]
 }
 
 # ran "STREAM..." ARGUMENT...: a run that succeeds, in which exactly those ran (sorted)

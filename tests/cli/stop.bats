@@ -2,68 +2,18 @@
 # $ORCH names the program. Nothing waits for a time, only for what it is about to see.
 
 bats_require_minimum_version 1.5.0
+load ../lib/orch
 
 setup() {
-	unset CI NO_COLOR CLICOLOR_FORCE
-	: "${ORCH:?names the program to test}"
+	plain_setup
 	cd "$BATS_TEST_TMPDIR" || return 1
 	export LOG=$BATS_TEST_TMPDIR/log
 	# in the arguments of every process that must not stay
 	export MARK=orch-stop-$$-$RANDOM$RANDOM
 	: >"$LOG"
-	pid=
 }
 
-# only what a test itself started, by its id; whatever else a failure leaves ends by itself
-teardown() {
-	[ -z "${pid:-}" ] || kill -KILL "$pid" 2>/dev/null || :
-}
-
-# the Orchfile is standard input; two blanks stand for a tab
-orchfile() {
-	sed 's/^    /\t\t/; s/^  /\t/' >Orchfile
-}
-
-expect() {
-	local want=$1
-	shift
-	run "$ORCH" "$@"
-	echo "status $status: $output"
-	[ "$status" -eq "$want" ]
-}
-
-# processes with $MARK among their arguments, for looking only
-marked() {
-	local file
-	: "${MARK:?}"
-	for file in /proc/[0-9]*/cmdline; do
-		if tr '\0' ' ' 2>/dev/null <"$file" | grep -q -- "$MARK"; then
-			file=${file#/proc/}
-			echo "${file%/cmdline}"
-		fi
-	done 2>/dev/null
-}
-
-nothing_left() {
-	local left
-	left=$(marked)
-	echo "left: ${left:-none}"
-	[ -z "$left" ]
-}
-
-# until COMMAND...: waits until it succeeds, 20 s at most
-until_true() {
-	local n
-	for ((n = 0; n < 2000; n++)); do
-		if "$@" 2>/dev/null; then
-			return 0
-		fi
-		sleep 0.01
-	done
-	echo "in vain: $*"
-	cat out 2>/dev/null
-	return 1
-}
+teardown() { orch_teardown; }
 
 # background ARGUMENT...: orch with job control, so that SIGINT is not ignored in it; $pid
 # shellcheck disable=SC2120

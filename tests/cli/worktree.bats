@@ -1,33 +1,11 @@
 # Streams in worktrees of their own: real repositories, real git. $ORCH names the program.
 
 bats_require_minimum_version 1.5.0
+load ../lib/git
 
 setup() {
-	unset CI NO_COLOR CLICOLOR_FORCE GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
-	: "${ORCH:?names the program to test}"
-	export HOME=$BATS_TEST_TMPDIR/home GIT_CONFIG_NOSYSTEM=1
-	mkdir -p "$HOME" "$BATS_TEST_TMPDIR/project"
-	git config --global user.name 'A User'
-	git config --global user.email user@example.org
-	git config --global init.defaultBranch main
-	cd "$BATS_TEST_TMPDIR/project" || return 1
-	git init -q
-	printf 'one\n' >shared
-	git add shared
-	git commit -qm first
-}
-
-# the Orchfile is standard input; two blanks stand for a tab
-orchfile() {
-	sed 's/^    /\t\t/; s/^  /\t/' >Orchfile
-}
-
-expect() {
-	local want=$1
-	shift
-	run "$ORCH" "$@"
-	echo "status $status: $output"
-	[ "$status" -eq "$want" ]
+	git_setup
+	repository
 }
 
 # what is the user's own: branch, index, files

@@ -1,8 +1,10 @@
 # For tests of streams in worktrees: a project in a real repository of its own, with git's configuration of its own. $ORCH names the program.
 
+load ../lib/orch
+
 git_setup() {
-	unset CI NO_COLOR CLICOLOR_FORCE GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
-	: "${ORCH:?names the program to test}"
+	plain_setup
+	unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
 	export HOME=$BATS_TEST_TMPDIR/home GIT_CONFIG_NOSYSTEM=1 XDG_CONFIG_HOME=$BATS_TEST_TMPDIR/home
 	mkdir -p "$HOME" "$BATS_TEST_TMPDIR/project"
 	git config --global user.name 'A User'
@@ -18,28 +20,6 @@ repository() {
 	printf 'one\n' >shared
 	git add shared
 	git commit -qm first
-}
-
-# the Orchfile is standard input; two blanks stand for a tab
-orchfile() {
-	sed 's/^    /\t\t/; s/^  /\t/' >"${1:-Orchfile}"
-}
-
-expect() {
-	local want=$1
-	shift
-	run "$ORCH" "$@"
-	echo "orch $* -> status $status: $output"
-	[ "$status" -eq "$want" ]
-}
-
-# waits until a command succeeds, for a minute at most
-until_true() {
-	local end=$((SECONDS + 60))
-	until "$@" >/dev/null 2>&1; do
-		[ "$SECONDS" -lt "$end" ] || { echo "never came true: $*"; return 1; }
-		sleep 0.02
-	done
 }
 
 # waits until a file is there
