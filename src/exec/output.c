@@ -42,6 +42,7 @@ struct output_patterns {
 	ARRAY(struct compiled) compiled;
 	ARRAY(struct textwatch_pattern) watched;
 	struct regex *own;
+	bool notes_sum_up; /* the agent has no pattern for a summary: its last note is one */
 };
 
 static const struct {
@@ -111,6 +112,7 @@ int output_patterns_new(struct output_patterns **out, const struct agent *agent,
 	all->rule_count = rule_count;
 	if (agent && of == OUTPUT_OF_WORK) {
 		all->counts = agent->counts;
+		all->notes_sum_up = agent->note && !agent->summary;
 		if (agent->own)
 			status = compile(&all->own, "own", agent->own, err);
 		for (size_t i = 0; i < sizeof agent_patterns / sizeof agent_patterns[0] && status == 0; i++) {
@@ -146,8 +148,8 @@ void output_patterns_free(struct output_patterns *patterns)
 
 /* --- what is found --- */
 
-/* a group's text; of a line that is JSON without its escapes. At most `max` bytes */
-static bool take_text(
+/* the text of a group goes behind what is in `out`, JSON without its escapes; `max` bytes in all at most */
+static bool add_text(
 	struct strbuf *out, const struct regex *regex, const struct regex_search *match, const char *group, size_t max)
 {
 	const char *value;
@@ -155,7 +157,6 @@ static bool take_text(
 
 	if (!regex_found(regex, match, group, &value, &len))
 		return false;
-	strbuf_truncate(out, 0);
 	out->limit = max;
 	if (match->text[match->start] == '{')
 		json_unescape(out, value, len);
@@ -168,6 +169,49 @@ static bool take_text(
 		strbuf_truncate(out, out->len - 1);
 	out->truncated = false;
 	return true;
+}
+
+static bool take_text(
+	struct strbuf *out, const struct regex *regex, const struct regex_search *match, const char *group, size_t max)
+{
+	const char *value;
+	size_t len;
+
+	if (!regex_found(regex, match, group, &value, &len))
+		return false;
+	strbuf_truncate(out, 0);
+	return add_text(out, regex, match, group, max);
+}
+
+/* A note comes whole, or in pieces: `more`. A match with neither ends it, so that the next piece begins another one */
+static void take_note(struct output *output, const struct regex *regex, const struct regex_search *match)
+{
+	struct strbuf *summary = output->patterns->notes_sum_up ? &output->summary : NULL;
+
+	if (take_text(&output->note, regex, match, "note", OUTPUT_NOTE_MAX)) {
+		if (summary)
+			take_text(summary, regex, match, "note", OUTPUT_SUMMARY_MAX);
+		output->note_goes_on = false;
+		output->news |= OUTPUT_NOTE;
+		return;
+	}
+	if (!output->note_goes_on) {
+		/* what was said last stays until there is something new */
+		const char *piece;
+		size_t len;
+
+		if (!regex_found(regex, match, "more", &piece, &len))
+			return;
+		strbuf_truncate(&output->note, 0);
+		if (summary)
+			strbuf_truncate(summary, 0);
+	}
+	output->note_goes_on = add_text(&output->note, regex, match, "more", OUTPUT_NOTE_MAX);
+	if (!output->note_goes_on)
+		return;
+	if (summary)
+		add_text(summary, regex, match, "more", OUTPUT_SUMMARY_MAX);
+	output->news |= OUTPUT_NOTE;
 }
 
 static bool is_session(const char *text, size_t len)
@@ -272,6 +316,7 @@ static void found(void *data, unsigned pattern, const struct regex *regex, const
 		break;
 	case MEANS_FAILED:
 		output->failed = true;
+		take_text(&output->why, regex, match, "why", OUTPUT_NOTE_MAX);
 		output->news |= OUTPUT_FAILED;
 		break;
 	case MEANS_SESSION:
@@ -288,8 +333,7 @@ static void found(void *data, unsigned pattern, const struct regex *regex, const
 			output->news |= OUTPUT_PROGRESS;
 		break;
 	case MEANS_NOTE:
-		if (take_text(&output->note, regex, match, "note", OUTPUT_NOTE_MAX))
-			output->news |= OUTPUT_NOTE;
+		take_note(output, regex, match);
 		break;
 	case MEANS_SUMMARY:
 		if (take_text(&output->summary, regex, match, "summary", OUTPUT_SUMMARY_MAX))
@@ -352,5 +396,6 @@ void output_release(struct output *output)
 	strbuf_release(&output->progress);
 	strbuf_release(&output->note);
 	strbuf_release(&output->summary);
+	strbuf_release(&output->why);
 	memset(output, 0, sizeof *output);
 }

@@ -44,13 +44,15 @@ enum { OUTPUT_NOTE_MAX = 1024, OUTPUT_SUMMARY_MAX = 64 * 1024, OUTPUT_SESSION_MA
 
 struct output {
 	bool done, failed;
-	/* NUL-terminated by strbuf_cstr(); "" if nothing was said. The first session counts, of the others the last. A
+	/* NUL-terminated by strbuf_cstr(); "" if nothing was said. The first session counts, of the others the last; the
+	 * summary of an agent without a pattern for it is its last note; `why` is what `failed` has of the reason. A
 	 * session is letters, digits, `.`, `_`, `:`, `@` and `-` within: it goes into a command */
-	struct strbuf session, progress, note, summary;
+	struct strbuf session, progress, note, summary, why;
 	struct meter meter;
 	int64_t cost_grown;         /* millionths since the caller took them (and set it to 0) */
 	struct rule_match *matches; /* [rule]: what each pattern found last */
 	unsigned news;
+	bool note_goes_on; /* the note came in pieces so far, and the next one belongs to it */
 	const struct output_patterns *patterns;
 	struct textwatch *watch;
 };

@@ -337,7 +337,9 @@ void stint_end(struct stint *stint)
 char *stint_objection(const struct stint *stint)
 {
 	const struct output *output = &stint->output;
-	const char *words = strbuf_cstr(output->summary.len ? &output->summary : &output->note);
+	const char *words = strbuf_cstr(output->why.len ? &output->why
+			: output->summary.len            ? &output->summary
+							 : &output->note);
 	int len = (int)strcspn(words, "\n");
 
 	if (len > 300)

@@ -11,7 +11,8 @@
 #include "util/suggest.h"
 #include "util/when.h"
 
-/* patterns of an agent, and the groups that one of them must have (the second and third only together) */
+/* patterns of an agent, and the groups that one of them must have: `group`, or in its place `first`, and with it
+ * `second` */
 static const struct {
 	const char *name;
 	size_t offset;
@@ -24,7 +25,7 @@ static const struct {
 	{"cost", offsetof(struct agent, cost), "cost", NULL, NULL},
 	{"tokens", offsetof(struct agent, tokens), "tokens", "input", "output"},
 	{"progress", offsetof(struct agent, progress), "progress", NULL, NULL},
-	{"note", offsetof(struct agent, note), "note", NULL, NULL},
+	{"note", offsetof(struct agent, note), "note", "more", NULL},
 	{"summary", offsetof(struct agent, summary), "summary", NULL, NULL},
 };
 
@@ -60,8 +61,11 @@ static void check_groups(struct eval *eval, const struct property *property, siz
 		return;
 	if (regex_has_group(regex, patterns[index].group) ||
 		(patterns[index].first && regex_has_group(regex, patterns[index].first) &&
-			regex_has_group(regex, patterns[index].second)))
+			(!patterns[index].second || regex_has_group(regex, patterns[index].second))))
 		; /* as it should be */
+	else if (patterns[index].first && !patterns[index].second)
+		eval_error(eval, property->place, "'%s': the pattern needs the group (?<%s>...), or (?<%s>...)",
+			patterns[index].name, patterns[index].group, patterns[index].first);
 	else if (patterns[index].first)
 		eval_error(eval, property->place,
 			"'%s': the pattern needs the group (?<%s>...), or (?<%s>...) and (?<%s>...)",

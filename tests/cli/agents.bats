@@ -74,7 +74,8 @@ print(eval(sys.argv[2]))' "$1" "$2"
 		case "$*" in
 		--version) echo aider 0.86.1 ;;
 		--help) echo '--message-file F --yes-always --[no-]stream --pretty, --no-pretty --fancy-input, --no-fancy-input
-			--[no-]check-update --[no-]show-release-notes --[no-]gitignore --[no-]detect-urls --[no-]suggest-shell-commands' ;;
+			--[no-]check-update --[no-]show-release-notes --[no-]gitignore --[no-]detect-urls --[no-]suggest-shell-commands
+			--chat-history-file CHAT_HISTORY_FILE --input-history-file INPUT_HISTORY_FILE' ;;
 		esac
 	END
 	run "$ORCH" agents --probe

@@ -140,7 +140,8 @@ static void every_pattern_can_be_compiled_and_has_its_groups(void **state)
 				continue;
 			if (regex_new(&regex, pattern, strlen(pattern), &where, &err) < 0)
 				fail_msg("agent %s: %s: %s at %zu", agent->name, pattern, err.message, where);
-			assert_true(!rows[k].group || regex_has_group(regex, rows[k].group));
+			assert_true(!rows[k].group || regex_has_group(regex, rows[k].group) ||
+				(rows[k].offset == offsetof(struct agent, note) && regex_has_group(regex, "more")));
 			/* only at the start of a line, or with a text of their own: else long lines are dear */
 			assert_true(regex_starts_lines(regex) || *pattern == '"' ||
 				rows[k].offset == offsetof(struct agent, own));
@@ -182,7 +183,7 @@ static void successes_are_read(void **state)
 			"{\"type\":\"error\",\"message\":\"Reconnecting... 1/5 (stream disconnected before completion)\"}\n"
 			"{\"type\":\"item.completed\",\"item\":{\"id\":\"item_1\",\"type\":\"agent_message\",\"text\":\"Finished.\"}}\n"
 			"{\"type\":\"turn.completed\",\"usage\":{\"input_tokens\":100,\"cached_input_tokens\":80,\"output_tokens\":20}}\n",
-			true, false, "0199-bb", "Finished.", "", -1, 120},
+			true, false, "0199-bb", "Finished.", "Finished.", -1, 120},
 		{"gemini",
 			"{\"type\":\"init\",\"timestamp\":\"t\",\"session_id\":\"g-1\",\"model\":\"x\"}\n"
 			"{\"type\":\"message\",\"role\":\"user\",\"content\":\"what about usage limit reached?\"}\n"
@@ -193,18 +194,50 @@ static void successes_are_read(void **state)
 			"{\"type\":\"text\",\"timestamp\":1,\"sessionID\":\"ses_1\",\"part\":{\"type\":\"text\",\"text\":\"Hello\"}}\n"
 			"{\"type\":\"step_finish\",\"timestamp\":1,\"sessionID\":\"ses_1\",\"part\":{\"reason\":\"tool-calls\",\"cost\":0.01,\"tokens\":{\"input\":10,\"output\":2,\"reasoning\":0}}}\n"
 			"{\"type\":\"step_finish\",\"timestamp\":2,\"sessionID\":\"ses_1\",\"part\":{\"reason\":\"stop\",\"cost\":0.02,\"tokens\":{\"total\":9,\"input\":5,\"output\":1,\"reasoning\":0}}}\n",
-			true, false, "ses_1", "Hello", "", 30000, 18},
+			true, false, "ses_1", "Hello", "Hello", 30000, 18},
 		{"qwen",
 			"{\"type\":\"system\",\"subtype\":\"init\",\"session_id\":\"q-1\"}\n"
 			"{\"type\":\"result\",\"subtype\":\"success\",\"uuid\":\"u\",\"session_id\":\"q-1\",\"is_error\":false,\"duration_ms\":3,\"result\":\"ok\",\"usage\":{\"input_tokens\":7,\"output_tokens\":3}}\n",
 			true, false, "q-1", "", "ok", -1, 10},
 		{"aider",
 			"Aider v0.86.1\nTokens: 12k sent, 1.2k received. Cost: $0.03 message, $0.10 session.\nCommit a1b2c3d feat: x\n",
-			true, false, "", "a1b2c3d feat: x", "", 100000, -1},
+			true, false, "", "a1b2c3d feat: x", "a1b2c3d feat: x", 100000, -1},
 		{"cursor",
 			"{\"type\":\"system\",\"subtype\":\"init\",\"session_id\":\"c-1\"}\n"
 			"{\"type\":\"result\",\"subtype\":\"success\",\"duration_ms\":1,\"is_error\":false,\"result\":\"fin\",\"session_id\":\"c-1\"}\n",
 			true, false, "c-1", "", "fin", -1, -1},
+		/* in pieces, with something else between two messages */
+		{"gemini",
+			"{\"type\":\"init\",\"timestamp\":\"t\",\"session_id\":\"g-2\",\"model\":\"x\"}\n"
+			"{\"type\":\"message\",\"timestamp\":\"t\",\"role\":\"user\",\"content\":\"do it\"}\n"
+			"{\"type\":\"message\",\"timestamp\":\"t\",\"role\":\"assistant\",\"content\":\"I look\",\"delta\":true}\n"
+			"{\"type\":\"tool_use\",\"timestamp\":\"t\",\"tool_name\":\"x\"}\n"
+			"{\"type\":\"tool_result\",\"timestamp\":\"t\",\"status\":\"success\"}\n"
+			"{\"type\":\"message\",\"timestamp\":\"t\",\"role\":\"assistant\",\"content\":\"It \\\"is\\\" \",\"delta\":true}\n"
+			"{\"type\":\"message\",\"timestamp\":\"t\",\"role\":\"assistant\",\"content\":\"done\\n\",\"delta\":true}\n"
+			"{\"type\":\"result\",\"timestamp\":\"t\",\"status\":\"success\",\"stats\":{\"total_tokens\":5}}\n",
+			true, false, "g-2", "It \"is\" done\n", "It \"is\" done\n", -1, 5},
+		{"amp",
+			"{\"type\":\"system\",\"subtype\":\"init\",\"cwd\":\"/w\",\"session_id\":\"T-019e\",\"tools\":[\"Bash\"]}\n"
+			"{\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"4\"}]},\"session_id\":\"T-019e\"}\n"
+			"{\"type\":\"result\",\"subtype\":\"success\",\"duration_ms\":1,\"is_error\":false,\"num_turns\":1,\"result\":\"4\",\"session_id\":\"T-019e\"}\n",
+			true, false, "T-019e", "4", "4", -1, -1},
+		{"droid",
+			"{\"type\":\"system\",\"subtype\":\"init\",\"session_id\":\"d-1\",\"model\":\"m\"}\n"
+			"{\"type\":\"tool_result\",\"id\":\"c\",\"toolId\":\"Execute\",\"isError\":true,\"value\":\"no\",\"session_id\":\"d-1\"}\n"
+			"{\"type\":\"message\",\"role\":\"assistant\",\"id\":\"a\",\"text\":\"Done, \\\"isError\\\":true no more.\",\"session_id\":\"d-1\"}\n"
+			"{\"type\":\"completion\",\"finalText\":\"Done, \\\"isError\\\":true no more.\",\"numTurns\":2,\"durationMs\":3264,\"session_id\":\"d-1\",\"usage\":{\"input_tokens\":100,\"output_tokens\":20,\"cache_read_input_tokens\":7}}\n",
+			true, false, "d-1", "Done, \"isError\":true no more.", "Done, \"isError\":true no more.", -1, 120},
+		{"copilot",
+			"{\"type\":\"session.mcp_server_status_changed\",\"data\":{},\"ephemeral\":true}\n"
+			"{\"id\":\"3\",\"timestamp\":\"t\",\"parentId\":null,\"type\":\"assistant.message\",\"data\":{\"messageId\":\"m\",\"content\":\"Ready\",\"toolRequests\":[]}}\n"
+			"{\"type\":\"result\",\"timestamp\":\"t\",\"sessionId\":\"s\",\"exitCode\":0,\"usage\":{\"premiumRequests\":1}}\n",
+			true, false, "", "Ready", "Ready", -1, -1},
+		{"goose",
+			"{\"type\":\"message\",\"message\":{\"id\":null,\"role\":\"assistant\",\"created\":1,\"content\":[{\"type\":\"text\",\"text\":\"Hello \"}]}}\n"
+			"{\"type\":\"message\",\"message\":{\"id\":null,\"role\":\"assistant\",\"created\":1,\"content\":[{\"type\":\"text\",\"text\":\"there\"}]}}\n"
+			"{\"type\":\"complete\",\"total_tokens\":14366}\n",
+			true, false, "", "Hello there", "Hello there", -1, 14366},
 	};
 
 	(void)state;
@@ -337,6 +370,14 @@ static void failures_are_known(void **state)
 		{"copilot",
 			"{\"type\":\"session.error\",\"data\":{\"errorType\":\"quota\",\"message\":\"402 You have no quota\"}}\n",
 			"out-of-credit", RECOVER_FAIL, -1, false, true},
+		{"copilot",
+			"{\"type\":\"result\",\"timestamp\":\"t\",\"sessionId\":\"s\",\"exitCode\":1,\"usage\":{\"premiumRequests\":0}}\n",
+			NULL, RECOVER_BY_STREAM, -1, false, true},
+		{"droid",
+			"{\"type\":\"completion\",\"finalText\":\"You've reached your 5-hour standard usage limit (resets in 1h 48min)\",\"session_id\":\"d\",\"isError\":true}\n",
+			"usage-limit", RECOVER_WAIT, HOUR + 48 * MINUTE, true, true},
+		{"goose", "{\"type\":\"error\",\"error\":\"Rate limit exceeded: slow down\"}\n", "rate-limit", RECOVER_WAIT, -1,
+			false, true},
 		{"aider", "The API provider has rate limited you. Try again later or check your quotas.\n",
 			"rate-limit", RECOVER_WAIT, -1, false, true},
 		{"aider",
