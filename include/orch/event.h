@@ -52,8 +52,8 @@ enum { ORCH_OUTCOMES = ORCH_OUTCOME_INTERNAL + 1 };
 enum orch_event_type {
 	ORCH_EVENT_RUN_STARTED, /* run pid boot jobs project count(streams wanted) stale(to be run)
 				expected_ms(until its end) message(targets) */
-	ORCH_EVENT_TASK,        /* stream title state reason outcome? expected_ms?: a stale stream at the start of a run
-				   (waiting), then every change of state */
+	ORCH_EVENT_TASK,        /* stream title state reason outcome? expected_ms? asks?: a stale stream at the start of
+				   a run (waiting), then every change of state */
 	ORCH_EVENT_ATTEMPT_STARTED,  /* stream attempt slot pid log agent?; one that was adopted: run(that started it)
 					duration_ms(so far) */
 	ORCH_EVENT_ATTEMPT_PHASE,    /* stream attempt phase(setup, recover, run, check, commit) pid */
@@ -71,6 +71,7 @@ enum orch_event_type {
 	ORCH_EVENT_RELOADED,         /* count(streams wanted) added removed changed message(who, and which): the
 					Orchfile was read again, and counts from here on */
 	ORCH_EVENT_RECOVERY,         /* stream attempt message: what a rule has done about its failure */
+	ORCH_EVENT_APPROVED,         /* stream message(by whom): it may start when its turn comes */
 	ORCH_EVENT_RUN_FINISHED,     /* run exit_code completed failed skipped cancelled duration_ms(wall) sum_ms(of all
 					attempts) cost_micros? tokens? message */
 };
@@ -82,6 +83,7 @@ struct orch_event {
 	uint64_t seq;    /* from 1, without gaps in durable events of a run */
 	int64_t time_ms; /* wall clock, since 1970 */
 	const char *run, *project, *stream, *title, *phase, *reason, *message, *log, *stamp, *boot, *agent, *session;
+	const char *asks; /* of a task that is held: what it waits for a person for ("approval") */
 	int state;   /* enum orch_task_state, or -1 */
 	int outcome; /* enum orch_outcome, or -1 */
 	int64_t attempt, slot, pid, jobs, count, stale, exit_code, signal, bytes, left_behind;

@@ -36,6 +36,8 @@ enum orch_plan_action orch_plan_action(const struct orch_plan *plan, size_t stre
 /* one short line: "never completed", "input src/a.c changed", "recipe changed", "depends on fetch, which runs"; NULL if
  * complete or not wanted. Valid until the plan is freed */
 const char *orch_plan_reason(struct orch_plan *plan, size_t stream);
+/* would it wait for 'orch approve' before it starts? False too if that was given. It has to be to run, or perhaps */
+bool orch_plan_asks(struct orch_plan *plan, size_t stream);
 /* how many are wanted, surely to run, perhaps to run (groups not counted) */
 size_t orch_plan_wanted(const struct orch_plan *plan);
 size_t orch_plan_run_count(const struct orch_plan *plan);

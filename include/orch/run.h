@@ -23,6 +23,7 @@ struct orch_run_options {
 	int retries;           /* -1: each stream's own */
 	int64_t timeout_ms;    /* -1: each stream's own */
 	int64_t limit_wait_ms; /* longest wait for a usage limit; -1: the project's */
+	int64_t approval_wait_ms; /* longest wait for approvals where nothing else can run; -1: as long as it takes */
 	double budget;         /* nothing new starts once the cost reaches it; 0: the project's */
 	bool fresh;         /* isolated streams start again from their base, whatever attempts before this run left */
 	bool touch;         /* -t: stamps are written, nothing is run */
@@ -34,7 +35,7 @@ struct orch_run_options {
 /* the values that mean "as it is declared" */
 #define ORCH_RUN_OPTIONS_INIT \
 	{ \
-		.retries = -1, .timeout_ms = -1, .limit_wait_ms = -1 \
+		.retries = -1, .timeout_ms = -1, .limit_wait_ms = -1, .approval_wait_ms = -1 \
 	}
 
 /* how a run is brought to its end before its time */
@@ -54,7 +55,7 @@ int orch_run_new(struct orch_run **out, struct orch *orch, struct orch_plan *pla
 /* borrowed until orch_run_free() */
 void orch_run_listen(struct orch_run *run, const struct orch_listener *listener);
 /* Runs it to its end on the loop. The result is the program's exit status: 0, 1 (a stream failed), 75 (what is
- * left is held by a usage limit), 128 + signal is the
+ * left is held by a usage limit, or not approved), 128 + signal is the
  * caller's to add. -1: orch itself could not go on (disk full, ...) */
 int orch_run_execute(struct orch_run *run, struct orch_error *err);
 /* from a listener, a timer, a signal on the loop; `why` goes to the event, e.g. "SIGINT" */
@@ -76,6 +77,11 @@ int orch_run_stop_streams(struct orch_run *run, const char *const *targets, bool
  * kept them from it */
 int orch_run_retry(
 	struct orch_run *run, const char *const *targets, const char *why, size_t *count, struct orch_error *err);
+/* Streams with `approve = yes` that have not started may do so when their turn comes; others of the targets are left
+ * alone. `who`: a person, for the event, and for the record that is kept until the stream completes. *count (may be
+ * NULL): how many it was. ORCH_EUSAGE also where it is none */
+int orch_run_approve(
+	struct orch_run *run, const char *const *targets, const char *who, size_t *count, struct orch_error *err);
 /* paused: nothing new starts; what runs goes on. Twice is fine. Not paused: what is held by a usage limit goes on too
  */
 int orch_run_pause(struct orch_run *run, bool paused, const char *why, struct orch_error *err);
@@ -127,6 +133,12 @@ void orch_orphans_free(struct orch_orphan *orphans, size_t count);
  * when it is gone; *count: how many. Takes the project's lock (ORCH_EBUSY: a run is under way) */
 int orch_orphans_stop(const char *dir, const char *const *streams, bool now,
 	void (*told)(void *data, const struct orch_orphan *orphan), void *data, size_t *count, struct orch_error *err);
+
+/* Where no run is under way (ORCH_EBUSY): approves of streams (by position) for the next one; those without `approve =
+ * yes`, and those that are complete, are left alone. It holds until the stream completes or becomes another one. `who`
+ * and *count as with orch_run_approve(); ORCH_EUSAGE also where it is none */
+int orch_approve(struct orch *orch, const size_t *streams, size_t count, const char *who, size_t *approved,
+	struct orch_error *err);
 
 /* Writes stamps of the streams (by position) as if they had completed now. The lock is taken for it (ORCH_EBUSY) */
 int orch_touch(struct orch *orch, const size_t *streams, size_t count, struct orch_error *err);

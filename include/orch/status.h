@@ -23,6 +23,7 @@ struct orch_stream_status {
 	char *name, *title; /* title NULL: none */
 	enum orch_task_state state;
 	char *reason;                /* why it runs, waits or was skipped; NULL */
+	char *asks;                  /* held: what it waits for a person for ("approval"); NULL */
 	char *phase;                 /* while it runs; NULL */
 	char *log;                   /* of the last attempt; NULL before the first */
 	char *last_line;             /* of its output, as the event had it; NULL */

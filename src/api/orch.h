@@ -6,6 +6,7 @@
 #include "graph/project.h"
 #include "orch/plan.h"
 #include "sched/plan.h"
+#include "state/approval.h"
 #include "state/statedir.h"
 #include "util/diag.h"
 #include "util/strvec.h"
@@ -50,6 +51,8 @@ int plan_rebuild(struct orch_plan *plan, struct orch_error *err);
 int plan_again(struct plan *out, const struct orch_plan *plan, struct orch *orch,
 	void (*adjust)(void *data, struct plan_facts *facts, const struct project *project), void *data,
 	struct orch_error *err);
+/* what an approval of the stream given now would be for; `by` and the time are the caller's */
+void plan_approval(struct approval *out, const struct plan *plan, uint32_t id);
 int64_t plan_stamps_changed(const struct statedir *dir);
 /* groups left out; dependencies first */
 uint32_t *plan_stale_streams(const struct orch_plan *plan, size_t *count);

@@ -298,6 +298,43 @@ const char *orch_plan_reason(struct orch_plan *plan, size_t stream)
 	}
 }
 
+static bool dep_runs(const struct plan *plan, uint32_t id)
+{
+	const edge *deps = graph_deps(plan->graph, id);
+
+	for (uint32_t i = 0; i < graph_dep_count(plan->graph, id); i++) {
+		if (plan->items[EDGE_STREAM(deps[i])].action >= PLAN_PERHAPS)
+			return true;
+	}
+	return false;
+}
+
+void plan_approval(struct approval *out, const struct plan *plan, uint32_t id)
+{
+	out->recipe = plan->facts[id].recipe;
+	out->made_known = !dep_runs(plan, id);
+	out->inputs = plan->facts[id].inputs;
+	out->deps = plan_deps_digest(plan, id);
+}
+
+bool orch_plan_asks(struct orch_plan *plan, size_t stream)
+{
+	const struct stream *declared = &plan->orch->project.streams[stream];
+	struct approval given, now;
+	bool asks;
+
+	if (!is_stale(plan, stream) || !declared->set->approve || stream_is_group(declared))
+		return false;
+	/* one that cannot be read is none: the run says so, and asks */
+	if (approval_read(&plan->dir, declared->name, &given, NULL) <= 0)
+		return true;
+	plan_approval(&now, &plan->plan, (uint32_t)stream);
+	/* what it will start from is not known yet: the run looks again when it is */
+	asks = now.made_known ? !approval_fits(&given, now.recipe, now.inputs, now.deps) : given.recipe != now.recipe;
+	approval_release(&given);
+	return asks;
+}
+
 static size_t count_action(const struct orch_plan *plan, enum plan_action action)
 {
 	size_t count = 0;

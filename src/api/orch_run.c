@@ -8,8 +8,10 @@
 #include "exec/facts.h"
 #include "exec/repository.h"
 #include "exec/workspace.h"
+#include "os/clock.h"
 #include "os/loop.h"
 #include "os/open_files.h"
+#include "state/approval.h"
 #include "state/detached.h"
 #include "state/fingerprint.h"
 #include "state/holdfile.h"
@@ -177,6 +179,12 @@ int orch_run_retry(
 	struct orch_run *run, const char *const *targets, const char *why, size_t *count, struct orch_error *err)
 {
 	return run->executor ? executor_retry(run->executor, targets, why, count, err) : nothing_runs(err);
+}
+
+int orch_run_approve(
+	struct orch_run *run, const char *const *targets, const char *who, size_t *count, struct orch_error *err)
+{
+	return run->executor ? executor_approve(run->executor, targets, who, count, err) : nothing_runs(err);
 }
 
 int orch_run_pause(struct orch_run *run, bool paused, const char *why, struct orch_error *err)
@@ -361,6 +369,44 @@ static int claim(struct orch *orch, struct statedir *dir, struct orch_plan **pla
 		return -1;
 	}
 	return 0;
+}
+
+int orch_approve(struct orch *orch, const size_t *streams, size_t count, const char *who, size_t *approved,
+	struct orch_error *err)
+{
+	struct statedir dir;
+	struct orch_plan *plan;
+	struct approval approval = {0};
+	const char *one = NULL, *complete = NULL;
+	int status = 0;
+
+	*approved = 0;
+	if (claim(orch, &dir, &plan, err) < 0)
+		return -1;
+	approval.by = xstrdup(who);
+	approval.at_ms = clock_wall_ms();
+	for (size_t i = 0; i < count && status == 0; i++) {
+		const struct stream *stream = &orch->project.streams[streams[i]];
+
+		one = stream->name;
+		if (!stream->set->approve || stream_is_group(stream))
+			continue;
+		if (plan->plan.items[streams[i]].action < PLAN_PERHAPS) {
+			complete = stream->name;
+			continue;
+		}
+		plan_approval(&approval, &plan->plan, (uint32_t)streams[i]);
+		status = approval_write(&dir, stream->name, &approval, err);
+		*approved += status == 0;
+	}
+	if (status == 0 && *approved == 0)
+		status = complete ? error_code(err, ORCH_EUSAGE, "%s is complete: there is nothing to approve", complete)
+				  : error_code(err, ORCH_EUSAGE, "%s needs no approval: it has no 'approve = yes'",
+					    one ? one : "it");
+	approval_release(&approval);
+	orch_plan_free(plan);
+	statedir_release(&dir);
+	return status;
 }
 
 int orch_touch(struct orch *orch, const size_t *streams, size_t count, struct orch_error *err)

@@ -181,6 +181,8 @@ char *orch_plan_why(struct orch_plan *plan, size_t stream)
 		strbuf_addf(&out, " would run: %s\n", reason);
 	else
 		strbuf_addstr(&out, " is not wanted by these targets\n");
+	if (orch_plan_asks(plan, stream))
+		strbuf_addf(&out, "  approval    it waits for 'orch approve %s' before it starts\n", why.stream->name);
 	if (why.stamped)
 		strbuf_addf(&out, "  completed   %s in %s, run %s\n",
 			units_time_utc(when, why.before.stamp.finished_ms),
@@ -237,6 +239,10 @@ char *orch_plan_why_json(struct orch_plan *plan, size_t stream)
 	json_add_string(&w, actions[plan->plan.items[stream].action]);
 	json_add_key(&w, "reason");
 	json_add_string(&w, orch_plan_reason(plan, stream));
+	if (orch_plan_asks(plan, stream)) {
+		json_add_key(&w, "asks");
+		json_add_string(&w, "approval");
+	}
 	json_add_key(&w, "completed");
 	json_add_string(&w, why.stamped ? units_time_utc(when, why.before.stamp.finished_ms) : NULL);
 	if (why.stamped) {

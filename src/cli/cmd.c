@@ -29,6 +29,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_pause,
 	&cmd_resume,
 	&cmd_retry,
+	&cmd_approve,
 	&cmd_jobs,
 	&cmd_reload,
 	&cmd_merge,

@@ -4,6 +4,7 @@
 #include "cli/cmd_plan.h"
 #include "cli/find.h"
 #include "cli/say.h"
+#include "cli/steer.h"
 #include "control/client.h"
 #include "control/control.h"
 #include "orch/history.h"
@@ -50,8 +51,7 @@ static void sleep_ms(long ms)
 	nanosleep(&pause, NULL);
 }
 
-/* the run in the current directory: its descriptor. -1: nothing runs (*status 0), or what is wrong has been said */
-static int connect_run(int *status)
+int steer_connect(int *status)
 {
 	int64_t until = clock_mono_ms() + LISTENS_WITHIN_MS;
 	struct orch_error err;
@@ -80,8 +80,8 @@ static int connect_run(int *status)
 	return -1;
 }
 
-/* {"v":1,"request":NAME,"streams":[...],KEY:NUMBER}; "now" is a truth value */
-static void write_request(
+/* "now" is a truth value */
+void steer_write_request(
 	struct strbuf *out, const char *name, const struct strvec *streams, const char *key, int64_t number)
 {
 	struct json_writer w = {.out = out};
@@ -108,14 +108,13 @@ static void write_request(
 	json_end_object(&w);
 }
 
-static int nothing_runs(void)
+int steer_nothing_runs(void)
 {
 	say("nothing is running here");
 	return EXIT_STREAM_FAILED;
 }
 
-/* asks and waits for the answer; *count (may be NULL): how many streams it was done to */
-static int ask(int fd, const struct strbuf *request, size_t *count)
+int steer_ask(int fd, const struct strbuf *request, size_t *count)
 {
 	struct json_value *answer;
 	struct orch_error err;
@@ -143,11 +142,11 @@ static int steer(const struct control_options *options, const char *name, const 
 	free(dir);
 	if (status != EXIT_COMPLETE)
 		return status;
-	fd = connect_run(&status);
+	fd = steer_connect(&status);
 	if (fd < 0)
-		return status == EXIT_COMPLETE ? nothing_runs() : status;
-	write_request(&request, name, streams, key, number);
-	status = ask(fd, &request, count);
+		return status == EXIT_COMPLETE ? steer_nothing_runs() : status;
+	steer_write_request(&request, name, streams, key, number);
+	status = steer_ask(fd, &request, count);
 	strbuf_release(&request);
 	close(fd);
 	return status;
@@ -255,12 +254,12 @@ static int stop_command(void *data, const struct operands *operands)
 	free(dir);
 	if (status != EXIT_COMPLETE)
 		return status;
-	fd = connect_run(&status);
+	fd = steer_connect(&status);
 	if (fd < 0)
 		return status == EXIT_COMPLETE ? stop_orphans(options, operands) : status;
-	write_request(&request, "stop", &operands->words, options->now ? "now" : NULL, 1);
+	steer_write_request(&request, "stop", &operands->words, options->now ? "now" : NULL, 1);
 	if (operands->words.count) {
-		status = ask(fd, &request, &count);
+		status = steer_ask(fd, &request, &count);
 		if (status == EXIT_COMPLETE)
 			say_count(count, count == 1 ? "is being stopped" : "are being stopped");
 	} else {
@@ -292,7 +291,7 @@ static int end_holds(void)
 	if (access(".orch/holds", F_OK) == 0 && orch_holds_end(".", &count, &err) < 0)
 		return say_error(&err);
 	if (!count)
-		return nothing_runs();
+		return steer_nothing_runs();
 	say("%zu account%s not held any more: the next run uses %s", count, count == 1 ? " is" : "s are",
 		count == 1 ? "it" : "them");
 	return EXIT_COMPLETE;
@@ -309,11 +308,11 @@ static int resume_command(void *data, const struct operands *operands)
 	free(dir);
 	if (status != EXIT_COMPLETE)
 		return status;
-	fd = connect_run(&status);
+	fd = steer_connect(&status);
 	if (fd < 0)
 		return status == EXIT_COMPLETE ? end_holds() : status;
-	write_request(&request, "resume", NULL, NULL, 0);
-	status = ask(fd, &request, NULL);
+	steer_write_request(&request, "resume", NULL, NULL, 0);
+	status = steer_ask(fd, &request, NULL);
 	strbuf_release(&request);
 	close(fd);
 	if (status == EXIT_COMPLETE)
@@ -374,10 +373,10 @@ static int reload_command(void *data, const struct operands *operands)
 	free(dir);
 	if (status != EXIT_COMPLETE)
 		return status;
-	fd = connect_run(&status);
+	fd = steer_connect(&status);
 	if (fd < 0)
-		return status == EXIT_COMPLETE ? nothing_runs() : status;
-	write_request(&request, "reload", NULL, NULL, 0);
+		return status == EXIT_COMPLETE ? steer_nothing_runs() : status;
+	steer_write_request(&request, "reload", NULL, NULL, 0);
 	if (client_ask(fd, &request, &answer, &err) < 0)
 		status = err.code == ORCH_ENOTFOUND ? EXIT_STREAM_FAILED : EXIT_USAGE;
 	diagnostics = json_member_string(answer, "diagnostics");

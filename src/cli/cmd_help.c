@@ -35,7 +35,7 @@ static const struct topic {
 		"  1      a stream failed; with -q something is to do; with fmt --check something would change\n"
 		"  2      wrong usage, errors in the Orchfile, or orch could not do its part (disk full, ...)\n"
 		"  3      another run holds the project\n"
-		"  75     what is left is held by a usage limit, and nothing failed: try again later\n"
+		"  75     what is left is held by a usage limit or for an approval, and nothing failed: try again later\n"
 		"  128+N  ended by signal N\n"},
 };
 

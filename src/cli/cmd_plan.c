@@ -89,6 +89,19 @@ static const char *reason_of(struct orch_plan *plan, size_t stream)
 	return reason ? reason : "";
 }
 
+static const char *asks_of(struct orch_plan *plan, size_t stream)
+{
+	return orch_plan_asks(plan, stream) ? "; waits for 'orch approve'" : "";
+}
+
+static void add_asks(struct json_writer *w, struct orch_plan *plan, size_t stream)
+{
+	if (!orch_plan_asks(plan, stream))
+		return;
+	json_add_key(w, "asks");
+	json_add_string(w, "approval");
+}
+
 /* --- -n --- */
 
 /* what the stream would be given to do, indented */
@@ -151,6 +164,7 @@ static void dry_run_json(
 		json_add_string(&w, plan_action_word(orch_plan_action(plan, order[i])));
 		json_add_key(&w, "reason");
 		json_add_string(&w, reason_of(plan, order[i]));
+		add_asks(&w, plan, order[i]);
 		json_end_object(&w);
 	}
 	json_end_array(&w);
@@ -175,6 +189,7 @@ int plan_print_dry_run(struct orch *orch, struct orch_plan *plan, bool scripts, 
 		say_padded(&out, orch_stream_name(orch, order[i]), width);
 		strbuf_addstr(&out, perhaps ? "  perhaps: " : "  ");
 		strbuf_addstr(&out, reason_of(plan, order[i]));
+		strbuf_addstr(&out, asks_of(plan, order[i]));
 		strbuf_addch(&out, '\n');
 		if (scripts)
 			add_script(&out, orch, order[i]);
@@ -303,7 +318,8 @@ static void plan_text(struct strbuf *out, struct orch *orch, struct orch_plan *p
 			say_padded(out, orch_stream_name(orch, sorted[i]), width);
 			if (known)
 				strbuf_addf(out, "  %8s", units_duration(time, orch_plan_expected_ms(plan, sorted[i])));
-			strbuf_addf(out, "  %s%s\n", perhaps ? "perhaps: " : "", reason_of(plan, sorted[i]));
+			strbuf_addf(out, "  %s%s%s\n", perhaps ? "perhaps: " : "", reason_of(plan, sorted[i]),
+				asks_of(plan, sorted[i]));
 		}
 	}
 	free(sorted);
@@ -332,6 +348,7 @@ static void add_planned(struct json_writer *w, struct orch *orch, struct orch_pl
 	json_add_string(w, plan_action_word(orch_plan_action(plan, stream)));
 	json_add_key(w, "reason");
 	json_add_string(w, reason_of(plan, stream));
+	add_asks(w, plan, stream);
 	json_add_key(w, "expected_ms");
 	json_add_int(w, orch_plan_expected_ms(plan, stream));
 	json_end_object(w);

@@ -30,7 +30,7 @@ struct run_options {
 	struct common common;
 	struct selection selection;
 	struct strvec reports;
-	int64_t max_failures, seed, min_free, retries, timeout_ms, limit_wait_ms;
+	int64_t max_failures, seed, min_free, retries, timeout_ms, limit_wait_ms, approval_wait_ms;
 	double load, budget;
 	int output, progress; /* enum output_mode or -1, enum ui_progress */
 	bool keep_going, dry_run, touch, question, silent, verbose, json, detach, fresh, resume;
@@ -42,6 +42,7 @@ static const struct run_options run_defaults = {.seed = NOT_GIVEN,
 	.retries = NOT_GIVEN,
 	.timeout_ms = NOT_GIVEN,
 	.limit_wait_ms = NOT_GIVEN,
+	.approval_wait_ms = NOT_GIVEN,
 	.output = NOT_GIVEN};
 
 /* in the order of enum output_mode and enum ui_progress */
@@ -77,6 +78,9 @@ static const struct opt run_table[] = {
 		.help = "start nothing new once the agents' work has cost AMOUNT"},
 	{0, "limit-wait", OPT_DURATION, FIELD(limit_wait_ms), .what = "TIME",
 		.help = "longest wait for a usage limit where nothing else can run;\nelse the run ends with status 75"},
+	{0, "approval-wait", OPT_DURATION, FIELD(approval_wait_ms), .what = "TIME",
+		.help = "longest wait for 'orch approve' where nothing else can run; else the run\nends with status 75. "
+			"Default: as long as it takes, with CI=true not at all"},
 	{'s', "silent", OPT_FLAG, FIELD(silent), .help = "only failures"},
 	{'v', "verbose", OPT_FLAG, FIELD(verbose), .help = "say more"},
 	{'O', "output", OPT_CHOICE, FIELD(output), .what = "MODE",
@@ -277,6 +281,8 @@ static struct orch_run_options run_options(const struct session *session)
 	run.retries = (int)options->retries;
 	run.timeout_ms = options->timeout_ms;
 	run.limit_wait_ms = options->limit_wait_ms;
+	/* nobody is there who could give it */
+	run.approval_wait_ms = options->approval_wait_ms == NOT_GIVEN && say_err()->ci ? 0 : options->approval_wait_ms;
 	run.budget = options->budget;
 	run.touch = options->touch;
 	run.fresh = options->fresh;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "os/socket.h"
+#include "os/system.h"
 #include "util/alloc.h"
 #include "util/error.h"
 #include "util/json.h"
@@ -23,6 +24,7 @@ struct client {
 	struct control *control;
 	struct socket_stream *stream;
 	uint64_t last; /* the larger, the later it was heard of */
+	uid_t user;
 };
 
 struct control {
@@ -32,6 +34,7 @@ struct control {
 	struct client *clients[CONTROL_CLIENTS_MAX];
 	size_t count;
 	uint64_t clock;
+	uid_t asker;       /* whose request is being answered */
 	char *diagnostics; /* that go with the answer to the present request, though it is an error; NULL: none */
 };
 
@@ -107,6 +110,22 @@ static int answer_retry(
 	return result;
 }
 
+static int answer_approve(
+	struct control *control, const struct json_value *request, struct json_writer *answer, struct orch_error *err)
+{
+	struct strvec streams = {0};
+	char *who = system_user_name(control->asker);
+	size_t count = 0;
+	int result = read_streams(&streams, request, false, err);
+
+	if (result == 0)
+		result = orch_run_approve(control->run, (const char *const *)streams.items, who, &count, err);
+	add_count(answer, count);
+	strvec_release(&streams);
+	free(who);
+	return result;
+}
+
 static int answer_pause(
 	struct control *control, const struct json_value *request, struct json_writer *answer, struct orch_error *err)
 {
@@ -173,6 +192,7 @@ static const struct {
 	{"pause", answer_pause},
 	{"resume", answer_resume},
 	{"retry", answer_retry},
+	{"approve", answer_approve},
 	{"jobs", answer_jobs},
 	{"reload", answer_reload},
 };
@@ -273,6 +293,7 @@ static void on_received(void *data)
 	bool good = true;
 
 	client->last = ++client->control->clock;
+	client->control->asker = client->user;
 	while (good && input->len > 0 && (newline = memchr(input->data, '\n', input->len)) != NULL) {
 		size_t len = (size_t)(newline - input->data);
 
@@ -308,7 +329,7 @@ static void on_connected(void *data, struct socket_stream *stream)
 {
 	struct control *control = data;
 	struct client *client;
-	uid_t user;
+	uid_t user = geteuid();
 
 	/* the file's mode says the same, where the system looks at it */
 	if (socket_stream_peer(stream, &user) == 0 && user != geteuid() && user != 0) {
@@ -319,7 +340,7 @@ static void on_connected(void *data, struct socket_stream *stream)
 	if (control->count == CONTROL_CLIENTS_MAX)
 		client_drop(quietest(control));
 	client = xcalloc(1, sizeof *client);
-	*client = (struct client){.control = control, .stream = stream, .last = ++control->clock};
+	*client = (struct client){.control = control, .stream = stream, .user = user, .last = ++control->clock};
 	control->clients[control->count++] = client;
 	socket_stream_listen(stream, on_received, on_closed, client);
 }

@@ -14,7 +14,8 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 /* every field there is: its name in JSON is its name in struct orch_event */
 #define FIELDS(F) \
 	F(run, TEXT) F(project, TEXT) F(stream, TEXT) F(title, TEXT) F(phase, TEXT) F(reason, TEXT) F(message, TEXT) \
-	F(log, TEXT) F(stamp, TEXT) F(boot, TEXT) F(agent, TEXT) F(session, TEXT) F(state, STATE) F(outcome, OUTCOME) \
+	F(log, TEXT) F(stamp, TEXT) F(boot, TEXT) F(agent, TEXT) F(session, TEXT) F(asks, TEXT) F(state, STATE) \
+	F(outcome, OUTCOME) \
 	F(attempt, NUMBER) F(slot, NUMBER) F(pid, NUMBER) F(jobs, NUMBER) F(count, NUMBER) F(stale, NUMBER) \
 	F(exit_code, NUMBER) F(signal, NUMBER) F(bytes, NUMBER) F(left_behind, NUMBER) F(completed, NUMBER) \
 	F(failed, NUMBER) F(skipped, NUMBER) F(cancelled, NUMBER) F(added, NUMBER) F(removed, NUMBER) \
@@ -25,7 +26,7 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 #define TYPES(T) \
 	T(RUN_STARTED, "run_started", true, \
 		N(run) N(pid) N(boot) N(jobs) N(project) N(count) N(stale) N(expected_ms) N(message)) \
-	T(TASK, "task", true, N(stream) N(title) N(state) N(reason) N(outcome) N(expected_ms)) \
+	T(TASK, "task", true, N(stream) N(title) N(state) N(reason) N(outcome) N(expected_ms) N(asks)) \
 	T(ATTEMPT_STARTED, "attempt_started", true, \
 		N(stream) N(attempt) N(slot) N(pid) N(log) N(agent) N(run) N(duration_ms)) \
 	T(ATTEMPT_PHASE, "attempt_phase", true, N(stream) N(attempt) N(phase) N(pid)) \
@@ -44,6 +45,7 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 	T(JOBS, "jobs", true, N(jobs) N(message)) \
 	T(RELOADED, "reloaded", true, N(count) N(added) N(removed) N(changed) N(message)) \
 	T(RECOVERY, "recovery", true, N(stream) N(attempt) N(message)) \
+	T(APPROVED, "approved", true, N(stream) N(message)) \
 	T(RUN_FINISHED, "run_finished", true, \
 		N(run) N(exit_code) N(completed) N(failed) N(skipped) N(cancelled) N(duration_ms) N(sum_ms) \
 			N(cost_micros) N(tokens) N(message))

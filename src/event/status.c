@@ -167,6 +167,7 @@ static void apply_to_stream(struct orch_status *status, const struct orch_event 
 			set_text(&stream->title, event->title);
 		set_number(&stream->expected_ms, event->expected_ms);
 		set_text(&stream->reason, event->reason);
+		set_text(&stream->asks, event->asks);
 		if (event->outcome >= 0)
 			stream->outcome = event->outcome;
 		set_state(status, stream, event->state);
@@ -341,6 +342,7 @@ static void write_stream(struct json_writer *w, const struct orch_stream_status 
 	write_text(w, "title", stream->title);
 	write_text(w, "state", orch_task_state_name(stream->state));
 	write_text(w, "reason", stream->reason);
+	write_text(w, "asks", stream->asks);
 	write_number(w, "attempt", stream->attempt, 0);
 	write_text(w, "phase", stream->phase);
 	write_number(w, "slot", stream->slot, -1);
@@ -420,6 +422,7 @@ void orch_status_release(struct orch_status *status)
 		free(stream->name);
 		free(stream->title);
 		free(stream->reason);
+		free(stream->asks);
 		free(stream->phase);
 		free(stream->log);
 		free(stream->last_line);

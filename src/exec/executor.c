@@ -548,6 +548,7 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 	ex->wake = loop_timer_new(ex->loop, on_wake, ex);
 	ex->retry_start = loop_timer_new(ex->loop, on_retry_start, ex);
 	ex->hold_end = loop_timer_new(ex->loop, hold_on_end, ex);
+	ex->approval_end = loop_timer_new(ex->loop, approve_on_end, ex);
 	ex->generation = generation_new(ex, ex->plan, NULL, NULL, err);
 	if (!ex->generation) {
 		executor_free(ex);
@@ -587,6 +588,7 @@ int executor_execute(struct executor *ex, struct orch_error *err)
 		.seed = seed,
 		.retries = options->retries,
 		.admit = hold_admit,
+		.approval = approve_ask,
 		.on_change = tell_change,
 		.data = ex,
 	};
@@ -652,6 +654,7 @@ void executor_free(struct executor *ex)
 	loop_timer_free(ex->wake);
 	loop_timer_free(ex->retry_start);
 	loop_timer_free(ex->hold_end);
+	loop_timer_free(ex->approval_end);
 	run_free(ex->run);
 	generations_free(ex);
 	bus_free(ex->bus);
@@ -659,6 +662,7 @@ void executor_free(struct executor *ex)
 	free(ex->running);
 	free(ex->afresh);
 	free(ex->to_bring);
+	free(ex->asked);
 	ARRAY_RELEASE(&ex->outside);
 	for (size_t i = 0; i < ex->gone.count; i++)
 		free(ex->gone.items[i].name);

@@ -1,7 +1,8 @@
 /*
  * The executor's own parts: executor.c starts tasks and ends the run, settle.c deals with attempts that have ended,
- * tell.c publishes what happened, standby.c hands over what is next, steer.c does what somebody asks for meanwhile,
- * reload.c goes on by an Orchfile that was read again, overlaps.c says who may get into whose way.
+ * tell.c publishes what happened, approve.c has somebody asked before a task starts, standby.c hands over what is next,
+ * steer.c does what somebody asks for meanwhile, reload.c goes on by an Orchfile that was read again, overlaps.c says
+ * who may get into whose way.
  */
 #ifndef EXEC_EXECUTOR_PRIVATE_H
 #define EXEC_EXECUTOR_PRIVATE_H
@@ -79,7 +80,7 @@ struct executor {
 	const struct attempt *settled; /* the one whose end the schedule is being told; NULL: none */
 	struct loop_idle *settle;
 	struct syncer *syncer;
-	struct loop_timer *wake, *retry_start, *hold_end;
+	struct loop_timer *wake, *retry_start, *hold_end, *approval_end;
 	uint32_t unchanged;      /* stream whose end as UNCHANGED is being told, else NO_STREAM */
 	bool memory_looked_at;   /* whether `memory` can be enforced has been told */
 	bool short_of_resources; /* nothing starts until retry_start fires or an attempt ends */
@@ -95,6 +96,8 @@ struct executor {
 	bool *to_bring;              /* [stream], then; NULL before */
 	bool not_home;               /* it was to come home, and could not */
 	bool held_to_the_end;        /* it ended since all that was left was held */
+	char *asked;                 /* what approve_ask() gave out last */
+	int64_t asking_since_ms;     /* nothing but approvals is waited for; 0: something else is */
 	bool settling, finishing, finished, failed_itself;
 	struct orch_error error; /* why, if failed_itself */
 };
@@ -135,6 +138,19 @@ void generation_leave(struct executor *ex, const struct plan *plan);
 void outside_over(struct executor *ex, struct attempt *attempt, enum orch_task_state state, const char *reason);
 /* how many tasks that have no part in the run any more ended so */
 size_t gone_count(const struct executor *ex, enum orch_task_state state);
+
+/* --- approve.c --- */
+
+/* run_options.approval */
+const char *approve_ask(void *data, uint32_t stream);
+/* its stream has completed: what was approved of has happened */
+void approve_used(struct executor *ex, const struct attempt *attempt);
+/* nothing else can go on: is somebody's approval waited for? */
+bool approve_may_wait(struct executor *ex);
+/* something else can */
+void approve_need_not_wait(struct executor *ex);
+/* the timer's: it has been waited for long enough */
+void approve_on_end(void *data);
 
 /* --- agents of the run: hold.c --- */
 
@@ -182,6 +198,12 @@ void settle(void *data);
 
 /* -1 with *err: it has not begun, or is over */
 int executor_is_under_way(const struct executor *ex, struct orch_error *err);
+/* what the targets name, each behind its dependencies; groups stand for what they depend on. The caller frees */
+int steer_find_targets(
+	struct executor *ex, const char *const *targets, uint32_t **out, size_t *count, struct orch_error *err);
+/* nothing could be done about any of them: why not, by the first that is no group. `what`: "stopped", ... */
+int steer_refuse(
+	const struct executor *ex, const uint32_t *streams, size_t count, const char *what, struct orch_error *err);
 
 /* --- standby.c --- */
 

@@ -47,23 +47,29 @@ void hold_release(struct executor *ex, bool every, const char *why)
 		return;
 	executor_withdraw(ex);
 	for (uint32_t s = 0; s < ex->project->stream_count; s++) {
-		if (run_task(ex->run, s)->state == ORCH_TASK_HELD && !agents_admit(ex->agents, s, &profile))
+		const struct task *task = run_task(ex->run, s);
+
+		if (task->state == ORCH_TASK_HELD && !task->asks && !agents_admit(ex->agents, s, &profile))
 			sched_release(ex->run, s, why);
 	}
 	loop_idle_arm(ex->settle);
 }
 
+/* none of them waits for another one, so their order is no matter */
 static void cancel_held(struct executor *ex)
 {
-	uint32_t *streams = xcalloc((size_t)ex->project->stream_count + 1, sizeof *streams);
-	size_t count = 0;
-
 	for (uint32_t s = 0; s < ex->project->stream_count; s++) {
-		if (run_task(ex->run, s)->state == ORCH_TASK_HELD)
-			streams[count++] = s;
+		const struct task *task = run_task(ex->run, s);
+		char *reason;
+
+		if (task->state != ORCH_TASK_HELD)
+			continue;
+		reason = task->asks ? xasprintf("not approved: 'orch approve %s', and the next run goes on with it",
+					      ex->project->streams[s].name)
+				    : xstrdup("held by a usage limit: the next run goes on with it");
+		sched_cancel(ex->run, &s, 1, reason);
+		free(reason);
 	}
-	sched_cancel(ex->run, streams, count, "held by a usage limit: the next run goes on with it");
-	free(streams);
 }
 
 void hold_wait(struct executor *ex)
@@ -71,13 +77,17 @@ void hold_wait(struct executor *ex)
 	bool alone = run_count(ex->run, ORCH_TASK_RUNNING) + run_count(ex->run, ORCH_TASK_READY) +
 			run_count(ex->run, ORCH_TASK_BACKOFF) ==
 		0;
-	int64_t left;
-	bool may_wait;
+	size_t held = run_count(ex->run, ORCH_TASK_HELD);
+	int64_t left = -1;
+	bool may_wait = false;
 
-	if (run_count(ex->run, ORCH_TASK_HELD) == 0 || ex->ended)
+	if (held == 0 || !alone)
+		approve_need_not_wait(ex);
+	if (held == 0 || ex->ended)
 		return;
-	may_wait = agents_may_wait(ex->agents, &left);
-	if (alone && !may_wait) {
+	if (held > sched_asking(ex->run))
+		may_wait = agents_may_wait(ex->agents, &left);
+	if (alone && !may_wait && !approve_may_wait(ex)) {
 		ex->held_to_the_end = true;
 		cancel_held(ex);
 	} else if (left >= 0) {

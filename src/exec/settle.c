@@ -148,8 +148,10 @@ void settle_ended(struct executor *ex)
 	for (attempt = list; attempt; attempt = attempt->next) {
 		if (attempt->outcome == ORCH_OUTCOME_SUCCESS && !attempt->outdated)
 			complete(ex, attempt);
-		if (attempt->outcome == ORCH_OUTCOME_SUCCESS)
+		if (attempt->outcome == ORCH_OUTCOME_SUCCESS) {
 			agents_succeeded(attempt->agents, attempt);
+			approve_used(ex, attempt);
+		}
 		ex->sum_ms += attempt->duration_ms;
 		at_once |= attempt->duration_ms >= SYNC_AT_ONCE_MS;
 		tell_finished(ex, attempt);

@@ -56,8 +56,7 @@ int executor_is_under_way(const struct executor *ex, struct orch_error *err)
 	return error_code(err, ORCH_EUSAGE, ex->run ? "the run is over" : "the run has not begun yet");
 }
 
-/* what the targets name, each behind its dependencies; groups stand for what they depend on. The caller frees */
-static int find_targets(
+int steer_find_targets(
 	struct executor *ex, const char *const *targets, uint32_t **out, size_t *count, struct orch_error *err)
 {
 	const struct graph *graph = ex->plan->graph;
@@ -88,8 +87,7 @@ static int find_targets(
 	return 0;
 }
 
-/* nothing could be done about any of them: why not, by the first that is no group */
-static int refuse(
+int steer_refuse(
 	const struct executor *ex, const uint32_t *streams, size_t count, const char *what, struct orch_error *err)
 {
 	const struct task *task;
@@ -143,7 +141,7 @@ int executor_stop_streams(struct executor *ex, const char *const *targets, bool 
 			strvec_push(&rest, *target);
 	}
 	if (rest.count > 0)
-		result = find_targets(ex, (const char *const *)rest.items, &streams, &found, err);
+		result = steer_find_targets(ex, (const char *const *)rest.items, &streams, &found, err);
 	strvec_release(&rest);
 	if (result < 0)
 		return -1;
@@ -164,7 +162,7 @@ int executor_stop_streams(struct executor *ex, const char *const *targets, bool 
 	}
 	stopped += sched_cancel(ex->run, streams, found, why);
 	if (stopped == 0)
-		result = refuse(ex, streams, found, "stopped", err);
+		result = steer_refuse(ex, streams, found, "stopped", err);
 	if (count)
 		*count = stopped;
 	free(streams);
@@ -179,13 +177,13 @@ int executor_retry(
 	size_t found, retried = 0;
 	int result = 0;
 
-	if (executor_is_under_way(ex, err) < 0 || find_targets(ex, targets, &streams, &found, err) < 0)
+	if (executor_is_under_way(ex, err) < 0 || steer_find_targets(ex, targets, &streams, &found, err) < 0)
 		return -1;
 	executor_withdraw(ex);
 	for (size_t i = 0; i < found; i++)
 		retried += sched_retry(ex->run, streams[i], why);
 	if (retried == 0)
-		result = refuse(ex, streams, found, "tried again", err);
+		result = steer_refuse(ex, streams, found, "tried again", err);
 	if (count)
 		*count = retried;
 	free(streams);

@@ -108,6 +108,9 @@ void tell_change(void *data, uint32_t stream, enum orch_task_state from, enum or
 		if (event.duration_ms < 0)
 			event.duration_ms = 0;
 	}
+	/* whatever else holds a task back does so when it is ready */
+	if (from == ORCH_TASK_WAITING && to == ORCH_TASK_HELD)
+		event.asks = "approval";
 	if (from == to) {
 		event.title = ex->project->streams[stream].title;
 		if (plan_knows_time(ex->plan, stream) || stream_is_group(&ex->project->streams[stream]))
@@ -119,7 +122,9 @@ void tell_change(void *data, uint32_t stream, enum orch_task_state from, enum or
 	/* for hooks: a task has no log, its attempts have */
 	if (ex->settled && ex->settled->task == stream)
 		event.log = ex->settled->log;
-	if (to == ORCH_TASK_FAILED)
+	if (event.asks)
+		hooks_fire(ex->hooks, HOOK_PAUSE, &event);
+	else if (to == ORCH_TASK_FAILED)
 		hooks_fire(ex->hooks, HOOK_STREAM_FAILURE, &event);
 	else if (to == ORCH_TASK_COMPLETED && stream != ex->unchanged &&
 		!stream_is_group(&ex->project->streams[stream]))

@@ -26,7 +26,6 @@ static const char *const channel_choices[] = {"own", "all", NULL};
 static const char *const counts_choices[] = {"last", "session", "sum", NULL};
 static const char *const account_choices[] = {"stream", "account", NULL};
 
-static const char *const only_no[] = {"no", NULL};
 static const char *const only_process[] = {"process", NULL};
 
 #define BOTH (SCOPE_STREAM | SCOPE_DEFAULTS)
@@ -106,7 +105,7 @@ const struct setting setting_table[] = {
 	{"sandbox", SETTING_ENUM, BOTH, sandbox_choices, 0, 0, AT(sandbox), "off",
 		"what the attempt may write and reach", false, NULL},
 	{"approve", SETTING_BOOL, BOTH, NULL, 0, 0, AT(approve), "no", "wait for 'orch approve' before the start",
-		false, only_no},
+		false, NULL},
 	{"rerun", SETTING_RERUN, BOTH, rerun_choices, 0, 0, AT(rerun), "recipe inputs deps",
 		"what makes a completed stream stale", false, NULL},
 	{"tags", SETTING_WORDS, BOTH, NULL, 0, 0, AT(tags), "", "words for selection: orch tag:WORD", false, NULL},

@@ -2,10 +2,13 @@
 
 #include "os/system.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
+
+#include "util/alloc.h"
 #ifdef __linux__
 #include <sched.h>
 #endif
@@ -84,4 +87,14 @@ bool system_random_hex(char *text, size_t size)
 		text[i] = digits[i % 2 ? bytes[i / 2] & 15 : bytes[i / 2] >> 4];
 	text[size - 1] = '\0';
 	return true;
+}
+
+char *system_user_name(uid_t user)
+{
+	struct passwd entry, *found = NULL;
+	char space[4096];
+
+	if (getpwuid_r(user, &entry, space, sizeof space, &found) == 0 && found && *found->pw_name)
+		return xstrdup(found->pw_name);
+	return xasprintf("user %ld", (long)user);
 }

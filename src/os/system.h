@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* processors this process may use; at least 1 */
 unsigned system_processors(void);
@@ -15,5 +16,7 @@ int64_t system_free_memory(void);
 /* fills `text` with size - 1 hexadecimal digits that nobody can guess (at most 256 of them), and a NUL; false: the
  * system gives none, and the text is empty */
 bool system_random_hex(char *text, size_t size);
+/* the name of that user, or "user NUMBER" if none is known; malloc'd */
+char *system_user_name(uid_t user);
 
 #endif

@@ -55,6 +55,12 @@ void run_set_state(struct run *run, uint32_t stream, enum orch_task_state to, co
 		standby_count_running(run, stream, -1);
 	if (from == ORCH_TASK_RUNNING)
 		task->carried = 0;
+	if (from == ORCH_TASK_HELD && task->asks) {
+		task->asks = 0;
+		run->asking--;
+	}
+	if (to == ORCH_TASK_RUNNING)
+		task->approved = 1;
 	if (to == ORCH_TASK_RUNNING)
 		standby_count_running(run, stream, 1);
 	task->state = (uint8_t)to;
@@ -95,6 +101,22 @@ static void end(struct run *run, uint32_t stream, enum orch_task_state to, const
 	run->settled[run->settled_tail++] = stream;
 }
 
+/* true: it is HELD now, since nobody has approved of it yet */
+static bool ask(struct run *run, uint32_t stream)
+{
+	struct task *task = &run->tasks[stream];
+	const char *what = NULL;
+
+	if (run_settings(run, stream)->approve && !task->approved && run->options.approval)
+		what = run->options.approval(run->options.data, stream);
+	if (!what)
+		return false;
+	task->asks = 1;
+	run->asking++;
+	run_set_state(run, stream, ORCH_TASK_HELD, what);
+	return true;
+}
+
 void run_release(struct run *run, uint32_t stream)
 {
 	struct task *task = &run->tasks[stream];
@@ -108,7 +130,7 @@ void run_release(struct run *run, uint32_t stream)
 		end(run, stream, ORCH_TASK_SKIPPED, "nothing it depends on failed");
 	} else if (is_group) {
 		end(run, stream, ORCH_TASK_COMPLETED, NULL);
-	} else if (!run->stopping || run_is_cleanup(run, stream)) {
+	} else if ((!run->stopping || run_is_cleanup(run, stream)) && !ask(run, stream)) {
 		run_set_state(run, stream, ORCH_TASK_READY, NULL);
 		sched_enqueue(run, stream);
 	}

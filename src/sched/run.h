@@ -3,7 +3,8 @@
  * queues cannot drift. Pure: time comes in as an argument, changes leave by on_change.
  *
  * States and what may follow (one table in run.c):
- *   waiting -> ready, skipped, cancelled, held, completed (a group)       held -> ready, cancelled, skipped, failed
+ *   waiting -> ready, skipped, cancelled, completed (a group), held (for a person's approval)
+ *   held -> ready, cancelled, skipped, failed
  *   ready -> running, held, cancelled, skipped   running -> completed, failed, backoff, held, cancelled, ready
  *   backoff -> ready, cancelled, failed               completed, failed, skipped, cancelled: final
  * By a retry (sched_retry) failed, skipped, cancelled -> waiting; what waits for it again: ready, backoff -> waiting.
@@ -37,6 +38,8 @@ struct task {
 	uint8_t over : 1;    /* in a final state, and so is all that it depends on: its users know */
 	uint8_t drained : 1; /* cancelled only because another one failed */
 	uint8_t carried : 1; /* RUNNING what another plan had it be */
+	uint8_t asks : 1;     /* HELD until sched_approve() */
+	uint8_t approved : 1; /* it has been, or has begun: it does not ask again */
 	int64_t wake_ms;     /* of BACKOFF: when it becomes ready */
 };
 
@@ -50,6 +53,9 @@ struct run_options {
 	/* a READY task is next: NULL, it may start; else why it may not, and it is HELD until sched_release(). May call
 	 * sched_set_agent() for it. NULL: all may */
 	const char *(*admit)(void *data, uint32_t stream);
+	/* a task with `approve = yes` has nothing left to wait for: NULL, it is READY; else what it asks for, and it is
+	 * HELD until sched_approve(). NULL: none asks */
+	const char *(*approval)(void *data, uint32_t stream);
 	/* the state of task `stream` changed from `from`; reason may be NULL, valid during the call */
 	void (*on_change)(
 		void *data, uint32_t stream, enum orch_task_state from, enum orch_task_state to, const char *reason);

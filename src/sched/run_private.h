@@ -34,6 +34,7 @@ struct run {
 	struct run_options options;
 	struct task *tasks; /* [stream] */
 	size_t count[ORCH_TASK_STATES];
+	size_t asking; /* of the HELD: those that sched_approve() releases */
 	/* slots and pools: pool.c */
 	unsigned jobs, used;
 	struct run_slot *slots;

@@ -286,7 +286,7 @@ bool sched_may_retry(const struct run *run, uint32_t stream)
 
 void sched_release(struct run *run, uint32_t stream, const char *reason)
 {
-	if (run->tasks[stream].state != ORCH_TASK_HELD)
+	if (run->tasks[stream].state != ORCH_TASK_HELD || run->tasks[stream].asks)
 		return;
 	run_set_state(run, stream, ORCH_TASK_READY, reason);
 	sched_enqueue(run, stream);

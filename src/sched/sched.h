@@ -34,7 +34,7 @@ void sched_hold(struct run *run, uint32_t stream, const char *reason);
 void sched_fail(struct run *run, uint32_t stream, const char *reason);
 /* has the stream retries left, were it to fail now? */
 bool sched_may_retry(const struct run *run, uint32_t stream);
-/* a HELD task is READY again */
+/* a HELD task is READY again, unless it asks for approval */
 void sched_release(struct run *run, uint32_t stream, const char *reason);
 /* who works on the task next: number `agent` of the project's profiles, whose `limit` counts. For a READY task that is
  * not queued (from `admit`), and for one that sched_begin() is called for */
@@ -76,6 +76,12 @@ size_t sched_cancel(struct run *run, const uint32_t *streams, size_t count, cons
  * who asks for this wants the run to go on. False, and nothing happens: its state is another one, or the run was
  * stopped */
 bool sched_retry(struct run *run, uint32_t stream, const char *reason);
+
+/* A task may start when its turn comes: one that asks (HELD) is READY, one that is not so far will not ask. False, and
+ * nothing happens: it does not ask for approval, has been given it, or is over */
+bool sched_approve(struct run *run, uint32_t stream, const char *reason);
+/* how many tasks ask for it: part of those that are HELD */
+size_t sched_asking(const struct run *run);
 
 /* true once a failure (without keep_going) or sched_stop() keeps new tasks from starting */
 bool sched_is_stopping(const struct run *run);

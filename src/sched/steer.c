@@ -18,6 +18,26 @@ bool sched_is_paused(const struct run *run)
 	return run->paused;
 }
 
+bool sched_approve(struct run *run, uint32_t stream, const char *reason)
+{
+	struct task *task = &run->tasks[stream];
+
+	if (!task->in_run || task->state >= ORCH_TASK_COMPLETED || task->approved ||
+		!run_settings(run, stream)->approve)
+		return false;
+	task->approved = 1;
+	if (task->asks) {
+		run_set_state(run, stream, ORCH_TASK_READY, reason);
+		sched_enqueue(run, stream);
+	}
+	return true;
+}
+
+size_t sched_asking(const struct run *run)
+{
+	return run->asking;
+}
+
 size_t sched_cancel(struct run *run, const uint32_t *streams, size_t count, const char *reason)
 {
 	uint32_t *cancelled = xreallocarray(NULL, count + 1, sizeof *cancelled);

@@ -365,6 +365,14 @@ void plain_event(
 			strbuf_addch(out, '\n');
 		}
 		break;
+	case ORCH_EVENT_APPROVED:
+		if (plain->verbosity >= 0) {
+			add_tag(plain, out, "approve", TERM_RESET);
+			add_clean(plain->term, out, event->stream);
+			add_reason(plain->term, out, " ", event->message);
+			strbuf_addch(out, '\n');
+		}
+		break;
 	case ORCH_EVENT_STOPPING:
 		if (plain->verbosity >= 0) {
 			add_tag(plain, out, "stop", TERM_WARN);

@@ -290,28 +290,27 @@ END
 }
 
 @test "what this version cannot carry out: an error to run, a warning to look" {
-	printf 'a:\n\tapprove = yes\n\trunner = pty\n\ttrue\nb: a\n\trunner = tmux\n\ttrue\n' >Orchfile
+	printf 'a:\n\trunner = pty\n\ttrue\nb: a\n\trunner = tmux\n\ttrue\n' >Orchfile
 	for command in check -n "" -t; do
 		# shellcheck disable=SC2086
 		run --separate-stderr "$ORCH" $command
 		[ "$status" -eq 2 ]
-		[[ "$stderr" == *"Orchfile:2:2: error: 'approve = yes' is not available in this version"* ]]
-		[[ "$stderr" == *"Orchfile:3:2: error: 'runner = pty' is not available"* ]]
-		[[ "$stderr" == *"Orchfile:6:2: error: 'runner = tmux' is not available"* ]]
+		[[ "$stderr" == *"Orchfile:2:2: error: 'runner = pty' is not available in this version"* ]]
+		[[ "$stderr" == *"Orchfile:5:2: error: 'runner = tmux' is not available"* ]]
 	done
 	for command in list plan "show a" graph "why a" dump; do
 		# shellcheck disable=SC2086
 		run --separate-stderr "$ORCH" $command
 		[ "$status" -eq 0 ]
 		[ -n "$output" ]
-		[[ "$stderr" == *"Orchfile:2:2: warning: 'approve = yes' is not available in this version"* ]]
+		[[ "$stderr" == *"Orchfile:2:2: warning: 'runner = pty' is not available in this version"* ]]
 	done
 	for i in 1 2 3 4; do
-		printf 's%s:\n\tapprove = yes\n\trunner = pty\n\ttrue\n' "$i"
+		printf 's%s:\n\trunner = pty\n\ttrue\n' "$i"
 	done >>Orchfile
 	run --separate-stderr "$ORCH" list
 	[ "$status" -eq 0 ]
-	[ "$stderr" = "orch: Orchfile: 11 warnings; 'orch check' shows them" ]
+	[ "$stderr" = "orch: Orchfile: 6 warnings; 'orch check' shows them" ]
 	[ ! -e .orch ]
 }
 

@@ -34,6 +34,8 @@ static void read_attribute(
 		stream->run.bytes = NULL;
 	else if (strcmp(word, "keep") == 0)
 		more->keep = true;
+	else if (strcmp(word, "approve") == 0)
+		set->approve = true;
 	else if (!value)
 		fail_msg("attribute '%s'", word);
 	else if (strcmp(word, "ms") == 0)
