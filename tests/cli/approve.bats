@@ -2,34 +2,14 @@
 # $ORCH names the program. Nothing waits for a time, only for what it is about to see.
 
 bats_require_minimum_version 1.5.0
+load ../lib/orch
 
 setup() {
-	unset CI NO_COLOR CLICOLOR_FORCE
-	: "${ORCH:?names the program to test}"
-	export XDG_STATE_HOME=$BATS_TEST_TMPDIR/state
-	mkdir "$BATS_TEST_TMPDIR/project"
-	cd "$BATS_TEST_TMPDIR/project" || return 1
+	orch_setup
 	me=$(id -un)
-	pid=
 }
 
-# only what a test itself started, by its id
-teardown() {
-	[ -z "${pid:-}" ] || kill -KILL "$pid" 2>/dev/null || :
-}
-
-# the Orchfile is standard input; two blanks stand for a tab
-orchfile() {
-	sed 's/^    /\t\t/; s/^  /\t/' >Orchfile
-}
-
-expect() {
-	local want=$1
-	shift
-	run "$ORCH" "$@"
-	echo "status $status: $output"
-	[ "$status" -eq "$want" ]
-}
+teardown() { orch_teardown; }
 
 has() {
 	local text=$1
@@ -37,38 +17,6 @@ has() {
 		echo "not in the output: $text"
 		return 1
 	}
-}
-
-until_true() {
-	local end=$((SECONDS + 30))
-	while ((SECONDS < end)); do
-		if "$@" 2>/dev/null; then
-			return 0
-		fi
-		sleep 0.02
-	done
-	echo "in vain: $*"
-	cat "$BATS_TEST_TMPDIR/out" 2>/dev/null
-	return 1
-}
-
-background() {
-	"$ORCH" "$@" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
-	pid=$!
-}
-
-ends() {
-	local got=0
-	wait "$pid" || got=$?
-	pid=
-	echo "status $got:"
-	cat "$BATS_TEST_TMPDIR/out"
-	[ "$got" -eq "$1" ]
-}
-
-# is STREAM STATE: as the journal has it
-is() {
-	"$ORCH" status "$1" | grep -q "^  state     $2\b"
 }
 
 journal() {

@@ -337,8 +337,8 @@ END
 100001 -n s0+
 0 -q
 499998 fmt --check
-400009 dump
-1100016 dump --json
+400010 dump
+1100017 dump --json
 END
 	"$ORCH" fmt
 	"$ORCH" fmt --check
