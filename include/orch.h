@@ -8,6 +8,7 @@
 #include "orch/merge.h"
 #include "orch/plan.h"
 #include "orch/project.h"
+#include "orch/report.h"
 #include "orch/run.h"
 #include "orch/status.h"
 #include "orch/work.h"

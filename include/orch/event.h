@@ -52,10 +52,10 @@ enum { ORCH_OUTCOMES = ORCH_OUTCOME_INTERNAL + 1 };
 enum orch_event_type {
 	ORCH_EVENT_RUN_STARTED, /* run pid boot jobs project count(streams wanted) stale(to be run)
 				expected_ms(until its end) message(targets) */
-	ORCH_EVENT_TASK,        /* stream title state reason outcome? expected_ms? asks?: a stale stream at the start of
-				   a run (waiting), then every change of state */
-	ORCH_EVENT_ATTEMPT_STARTED,  /* stream attempt slot pid log agent?; one that was adopted: run(that started it)
-					duration_ms(so far) */
+	ORCH_EVENT_TASK,        /* stream title state reason outcome? expected_ms? asks? ticked? tasks?: a stale stream
+				   at the start of a run (waiting), then every change of state */
+	ORCH_EVENT_ATTEMPT_STARTED,  /* stream attempt slot pid log agent? ticked? tasks?; one that was adopted: run(who
+					started it) duration_ms(so far) done? total? message?(its last note) */
 	ORCH_EVENT_ATTEMPT_PHASE,    /* stream attempt phase(setup, recover, run, check, commit) pid */
 	ORCH_EVENT_OUTPUT,           /* stream attempt message(last line) bytes(log so far): not durable */
 	ORCH_EVENT_ATTEMPT_FINISHED, /* stream attempt outcome exit_code signal duration_ms user_ms system_ms max_rss_kb
@@ -72,6 +72,10 @@ enum orch_event_type {
 					Orchfile was read again, and counts from here on */
 	ORCH_EVENT_RECOVERY,         /* stream attempt message: what a rule has done about its failure */
 	ORCH_EVENT_APPROVED,         /* stream message(by whom): it may start when its turn comes */
+	ORCH_EVENT_PROGRESS,         /* stream attempt done total, or message; bytes?: how far its work says it is */
+	ORCH_EVENT_TASK_DONE,        /* stream attempt item message(its text) ticked tasks bytes: one of its tasks is */
+	ORCH_EVENT_NOTE,             /* stream attempt message bytes?: what its work says it is doing */
+	ORCH_EVENT_VALUE,            /* stream attempt message(key=value) bytes: it hands this on */
 	ORCH_EVENT_RUN_FINISHED,     /* run exit_code completed failed skipped cancelled duration_ms(wall) sum_ms(of all
 					attempts) cost_micros? tokens? message */
 };
@@ -89,6 +93,8 @@ struct orch_event {
 	int64_t attempt, slot, pid, jobs, count, stale, exit_code, signal, bytes, left_behind;
 	int64_t completed, failed, skipped, cancelled;
 	int64_t added, removed, changed;
+	int64_t done, total;         /* of its work, as it says */
+	int64_t item, ticked, tasks; /* of its tasks: which, how many are done, how many there are */
 	int64_t duration_ms, expected_ms, sum_ms, user_ms, system_ms, max_rss_kb, memory_peak_kb;
 	int64_t cost_micros, tokens; /* cost in millionths of the agent's currency */
 };

@@ -29,6 +29,10 @@ struct orch_stream_status {
 	char *last_line;             /* of its output, as the event had it; NULL */
 	char *message;               /* of its last failure; NULL */
 	char *agent;                 /* of its last attempt; NULL: a command */
+	char *note;                  /* what its last attempt said it is doing; NULL */
+	char *progress;              /* how far that says it is, where it is no number; NULL */
+	int64_t done, total;         /* the same as numbers: 3 of 7; -1: not said */
+	int64_t ticked, tasks;       /* of its tasks how many are done; tasks 0: it has none */
 	int64_t cost_micros, tokens; /* of all its attempts; cost in millionths */
 	int outcome;                 /* of its last attempt; -1 before */
 	int64_t attempt, slot, pid;  /* attempt 0 before the first */

@@ -103,6 +103,15 @@ void cmd_overview(struct strbuf *out)
 		"'orch help targets' the ways to name streams, 'orch help exit' the exit status.\n");
 }
 
+bool cmd_has_text(const struct cmd *cmd, const char *word)
+{
+	for (size_t i = 0; cmd->texts && cmd->texts[i]; i++) {
+		if (strcmp(cmd->texts[i], word) == 0)
+			return true;
+	}
+	return false;
+}
+
 bool cmd_is_assignment(const char *word)
 {
 	size_t len = 0;

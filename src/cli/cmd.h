@@ -64,6 +64,8 @@ struct cmd {
 	const void *defaults; /* of it; NULL: all zero */
 	size_t min, max;      /* words it takes */
 	bool assigns;         /* takes NAME=value */
+	/* first words behind which everything is somebody's text, and no option; NULL-terminated, or NULL: none */
+	const char *const *texts;
 	/* the exit status */
 	int (*run)(void *options, const struct operands *operands);
 };
@@ -90,6 +92,8 @@ const char *cmd_suggest(const char *name);
 /* the text of `orch CMD --help`, and of `orch help` */
 void cmd_usage(const struct cmd *cmd, struct strbuf *out);
 void cmd_overview(struct strbuf *out);
+/* is `word`, the first behind the command, one of its `texts`? */
+bool cmd_has_text(const struct cmd *cmd, const char *word);
 /* is it NAME=value? */
 bool cmd_is_assignment(const char *word);
 

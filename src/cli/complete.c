@@ -356,5 +356,7 @@ void complete_words(struct strbuf *out, char *const *words, size_t count)
 		if (!place.cmd)
 			add_commands(&answer);
 		add_operand(&answer, cmd->operands, place.operands);
+		for (size_t t = 0; place.operands == 0 && cmd->texts && cmd->texts[t]; t++)
+			add(&answer, cmd->texts[t]);
 	}
 }

@@ -56,6 +56,18 @@ static int say_version(void)
 	return say_output(&text);
 }
 
+/* what follows such a word is handed on as it is; but for a lone --help, which somebody means as such */
+static bool take_text(const struct cmd *cmd, char *const *argv, struct strvec *words)
+{
+	bool asks = argv[1] && argv[2] && !argv[3] && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0);
+
+	if (!argv[1] || !cmd_has_text(cmd, argv[1]) || asks)
+		return false;
+	for (char *const *word = argv + 1; *word; word++)
+		strvec_push(words, *word);
+	return true;
+}
+
 /* `argv[0]` is not looked at */
 static int run_command(const struct cmd *cmd, bool no_command, struct common *front, char *const *argv)
 {
@@ -70,7 +82,7 @@ static int run_command(const struct cmd *cmd, bool no_command, struct common *fr
 		memcpy(options, cmd->defaults, cmd->size);
 	*common = *front;
 	front->directories = (struct strvec){0};
-	if (opt_parse(cmd->options, options, argv, &words, &err) < 0) {
+	if (!take_text(cmd, argv, &words) && opt_parse(cmd->options, options, argv, &words, &err) < 0) {
 		status = say_usage("%s ('orch %s --help' lists the options)", err.message, cmd->name);
 	} else if (common->help) {
 		struct strbuf text = {0};

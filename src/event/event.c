@@ -19,16 +19,18 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 	F(attempt, NUMBER) F(slot, NUMBER) F(pid, NUMBER) F(jobs, NUMBER) F(count, NUMBER) F(stale, NUMBER) \
 	F(exit_code, NUMBER) F(signal, NUMBER) F(bytes, NUMBER) F(left_behind, NUMBER) F(completed, NUMBER) \
 	F(failed, NUMBER) F(skipped, NUMBER) F(cancelled, NUMBER) F(added, NUMBER) F(removed, NUMBER) \
-	F(changed, NUMBER) F(duration_ms, NUMBER) F(expected_ms, NUMBER) F(sum_ms, NUMBER) F(user_ms, NUMBER) \
+	F(changed, NUMBER) F(done, NUMBER) F(total, NUMBER) F(item, NUMBER) F(ticked, NUMBER) F(tasks, NUMBER) \
+	F(duration_ms, NUMBER) F(expected_ms, NUMBER) F(sum_ms, NUMBER) F(user_ms, NUMBER) \
 	F(system_ms, NUMBER) F(max_rss_kb, NUMBER) F(memory_peak_kb, NUMBER) F(cost_micros, NUMBER) F(tokens, NUMBER)
 
 /* THE table: a type's name, whether the journal has it, its fields in the order in which they are written */
 #define TYPES(T) \
 	T(RUN_STARTED, "run_started", true, \
 		N(run) N(pid) N(boot) N(jobs) N(project) N(count) N(stale) N(expected_ms) N(message)) \
-	T(TASK, "task", true, N(stream) N(title) N(state) N(reason) N(outcome) N(expected_ms) N(asks)) \
+	T(TASK, "task", true, N(stream) N(title) N(state) N(reason) N(outcome) N(expected_ms) N(asks) N(ticked) N(tasks)) \
 	T(ATTEMPT_STARTED, "attempt_started", true, \
-		N(stream) N(attempt) N(slot) N(pid) N(log) N(agent) N(run) N(duration_ms)) \
+		N(stream) N(attempt) N(slot) N(pid) N(log) N(agent) N(ticked) N(tasks) N(run) N(duration_ms) N(done) \
+			N(total) N(message)) \
 	T(ATTEMPT_PHASE, "attempt_phase", true, N(stream) N(attempt) N(phase) N(pid)) \
 	T(OUTPUT, "output", false, N(stream) N(attempt) N(message) N(bytes)) \
 	T(ATTEMPT_FINISHED, "attempt_finished", true, \
@@ -46,6 +48,10 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 	T(RELOADED, "reloaded", true, N(count) N(added) N(removed) N(changed) N(message)) \
 	T(RECOVERY, "recovery", true, N(stream) N(attempt) N(message)) \
 	T(APPROVED, "approved", true, N(stream) N(message)) \
+	T(PROGRESS, "progress", true, N(stream) N(attempt) N(done) N(total) N(message) N(bytes)) \
+	T(TASK_DONE, "task_done", true, N(stream) N(attempt) N(item) N(message) N(ticked) N(tasks) N(bytes)) \
+	T(NOTE, "note", true, N(stream) N(attempt) N(message) N(bytes)) \
+	T(VALUE, "value", true, N(stream) N(attempt) N(message) N(bytes)) \
 	T(RUN_FINISHED, "run_finished", true, \
 		N(run) N(exit_code) N(completed) N(failed) N(skipped) N(cancelled) N(duration_ms) N(sum_ms) \
 			N(cost_micros) N(tokens) N(message))

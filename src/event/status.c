@@ -79,6 +79,8 @@ static struct orch_stream_status *add_stream(struct orch_status *status, const c
 		.exit_code = -1,
 		.signal = -1,
 		.expected_ms = -1,
+		.done = -1,
+		.total = -1,
 	};
 	if (!status->index)
 		status->index = xcalloc(1, sizeof(struct map));
@@ -100,6 +102,13 @@ static void set_state(struct orch_status *status, struct orch_stream_status *str
 	}
 }
 
+static void set_progress(struct orch_stream_status *stream, int64_t done, int64_t total, const char *text)
+{
+	stream->done = done;
+	stream->total = total;
+	set_text(&stream->progress, text);
+}
+
 static void start_attempt(struct orch_stream_status *stream, const struct orch_event *event)
 {
 	set_number(&stream->attempt, event->attempt);
@@ -114,6 +123,10 @@ static void start_attempt(struct orch_stream_status *stream, const struct orch_e
 	set_text(&stream->log, event->log);
 	set_text(&stream->agent, event->agent);
 	set_text(&stream->last_line, NULL);
+	set_progress(stream, event->done, event->total, NULL);
+	set_text(&stream->note, event->message);
+	set_number(&stream->ticked, event->ticked);
+	set_number(&stream->tasks, event->tasks);
 }
 
 static void finish_attempt(
@@ -170,6 +183,8 @@ static void apply_to_stream(struct orch_status *status, const struct orch_event 
 		set_text(&stream->asks, event->asks);
 		if (event->outcome >= 0)
 			stream->outcome = event->outcome;
+		set_number(&stream->ticked, event->ticked);
+		set_number(&stream->tasks, event->tasks);
 		set_state(status, stream, event->state);
 		break;
 	case ORCH_EVENT_ATTEMPT_STARTED:
@@ -185,6 +200,16 @@ static void apply_to_stream(struct orch_status *status, const struct orch_event 
 		break;
 	case ORCH_EVENT_ATTEMPT_FINISHED:
 		finish_attempt(status, stream, event);
+		break;
+	case ORCH_EVENT_PROGRESS:
+		set_progress(stream, event->done, event->total, event->done < 0 ? event->message : NULL);
+		break;
+	case ORCH_EVENT_TASK_DONE:
+		set_number(&stream->ticked, event->ticked);
+		set_number(&stream->tasks, event->tasks);
+		break;
+	case ORCH_EVENT_NOTE:
+		set_text(&stream->note, event->message);
 		break;
 	default:
 		break;
@@ -257,6 +282,7 @@ void orch_status_apply(struct orch_status *status, const struct orch_event *even
 	case ORCH_EVENT_STAMPED:
 	case ORCH_EVENT_MERGED:
 	case ORCH_EVENT_RECOVERY:
+	case ORCH_EVENT_VALUE:
 		break;
 	default:
 		apply_to_stream(status, event);
@@ -361,6 +387,14 @@ static void write_stream(struct json_writer *w, const struct orch_stream_status 
 	write_text(w, "log", stream->log);
 	write_number(w, "bytes", stream->log_bytes, 0);
 	write_text(w, "last_line", stream->last_line);
+	write_number(w, "done", stream->done, -1);
+	write_number(w, "total", stream->total, -1);
+	write_text(w, "progress", stream->progress);
+	if (stream->tasks > 0) {
+		write_number(w, "ticked", stream->ticked, -1);
+		write_number(w, "tasks", stream->tasks, -1);
+	}
+	write_text(w, "note", stream->note);
 	write_text(w, "agent", stream->agent);
 	write_number(w, "cost_micros", stream->cost_micros, 0);
 	write_number(w, "tokens", stream->tokens, 0);
@@ -426,6 +460,8 @@ void orch_status_release(struct orch_status *status)
 		free(stream->phase);
 		free(stream->log);
 		free(stream->last_line);
+		free(stream->note);
+		free(stream->progress);
 		free(stream->agent);
 		free(stream->message);
 	}

@@ -277,6 +277,11 @@ const struct output_patterns *agents_patterns(
 	return *place;
 }
 
+const struct statedir *agents_state(const struct agents *all)
+{
+	return all->dir;
+}
+
 const char *agents_preamble(const struct agents *all)
 {
 	return all->preamble;

@@ -75,6 +75,8 @@ bool agents_will_mend(const struct agents *agents, uint32_t id);
 /* compiled once; `agent` NULL: a command's. NULL with *err */
 const struct output_patterns *agents_patterns(
 	struct agents *agents, const struct agent *agent, enum output_of of, struct orch_error *err);
+/* where the run keeps what it knows */
+const struct statedir *agents_state(const struct agents *agents);
 /* the text of `project: preamble`; NULL: the one that is built in */
 const char *agents_preamble(const struct agents *agents);
 

@@ -6,6 +6,7 @@
 #include "exec/checkin.h"
 #include "exec/confine.h"
 #include "exec/context.h"
+#include "exec/reporting.h"
 #include "exec/stint.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
@@ -63,6 +64,7 @@ static void finish(struct attempt *attempt, enum orch_outcome outcome, char *mes
 {
 	if (attempt->output && attempt->log_fd >= 0 && attempt->watch)
 		attempt_tell_output(attempt);
+	reporting_end(attempt->reporting);
 	attempt_disarm(attempt);
 	confine_end(attempt);
 	attempt->done = true;
@@ -637,6 +639,7 @@ void attempt_free(struct attempt *attempt)
 		return;
 	attempt_disarm(attempt);
 	checkins_free(attempt->checkins);
+	reporting_free(attempt->reporting);
 	stint_free(attempt->stint);
 	if (attempt->log_fd >= 0)
 		close(attempt->log_fd);

@@ -26,6 +26,7 @@ struct loop_timer;
 struct loop_watch;
 struct memory;
 struct plan;
+struct reporting;
 struct stint;
 struct workspace;
 struct workspaces;
@@ -74,6 +75,7 @@ struct attempt {
 	bool watched;    /* its timers are set */
 	bool announced;  /* phase_began was called */
 	bool may_write;  /* into the checkout, as workspaces_note_others() knows */
+	bool misticked;  /* it has called a task done that there is not: that was warned of */
 	bool outdated;   /* it runs what the stream was then, and is no more */
 
 	char *log; /* path */
@@ -94,6 +96,8 @@ struct attempt {
 	struct loop_watch *watch;
 	struct loop_timer *output_timer;
 	int64_t seen_bytes;
+
+	struct reporting *reporting; /* what its work says of itself; NULL before attempt_started */
 
 	/* once it has ended */
 	bool done;

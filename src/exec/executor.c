@@ -10,6 +10,7 @@
 #include "exec/context.h"
 #include "exec/hooks.h"
 #include "exec/home.h"
+#include "exec/reporting.h"
 #include "exec/syncer.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
@@ -499,6 +500,13 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 	struct executor *ex = xcalloc(1, sizeof *ex);
 	const struct workspaces_calls workspaces = {
 		.warning = tell_warning_to, .idle = on_idle, .hooks_run = do_hooks_run, .data = ex};
+	struct reportings_options reportings = {
+		.loop = options->loop,
+		.dir = options->dir,
+		.said = tell_said,
+		.warn = on_attempt_warning,
+		.data = ex,
+	};
 	char *journal_path;
 	int status;
 
@@ -549,6 +557,8 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 	ex->retry_start = loop_timer_new(ex->loop, on_retry_start, ex);
 	ex->hold_end = loop_timer_new(ex->loop, hold_on_end, ex);
 	ex->approval_end = loop_timer_new(ex->loop, approve_on_end, ex);
+	reportings.run = ex->run_id;
+	ex->reportings = reportings_new(&reportings);
 	ex->generation = generation_new(ex, ex->plan, NULL, NULL, err);
 	if (!ex->generation) {
 		executor_free(ex);
@@ -655,6 +665,7 @@ void executor_free(struct executor *ex)
 	loop_timer_free(ex->retry_start);
 	loop_timer_free(ex->hold_end);
 	loop_timer_free(ex->approval_end);
+	reportings_free(ex->reportings);
 	run_free(ex->run);
 	generations_free(ex);
 	bus_free(ex->bus);

@@ -22,6 +22,8 @@ struct hooks;
 struct journal;
 struct loop_idle;
 struct loop_timer;
+struct reportfile_line;
+struct reportings;
 struct run;
 struct syncer;
 struct workspaces;
@@ -62,6 +64,7 @@ struct executor {
 	struct confiner *confiner;
 	struct generation *generation; /* the present one */
 	struct agents *agents; /* its own */
+	struct reportings *reportings;
 	struct bus *bus;
 	struct journal *journal;
 	struct hooks *hooks;
@@ -231,5 +234,7 @@ void tell_change(void *data, uint32_t stream, enum orch_task_state from, enum or
 /* attempt.h `phase_began` and `output` */
 void tell_phase(void *data, struct attempt *attempt);
 void tell_output(void *data, struct attempt *attempt, const char *last_line, int64_t bytes);
+/* reporting.h `said` */
+void tell_said(void *data, struct attempt *attempt, const struct reportfile_line *line, int64_t end);
 
 #endif

@@ -31,51 +31,8 @@ const char prompt_preamble[] =
 	"\n"
 	"{{report}}\n";
 
-static const char report_text[] =
-	"While you work, these commands tell how far you are: `orch report done N` when part N is done, `orch report progress\n"
-	"3/7`, `orch report note TEXT`. `orch report output KEY=VALUE` hands a value to the tasks that build on yours.";
 
 /* --- texts that others wrote --- */
-
-/* without control sequences, and as UTF-8: what is none becomes U+FFFD */
-static void add_clean(struct strbuf *out, const char *text, size_t len)
-{
-	for (size_t at = 0; at < len;) {
-		unsigned char c = (unsigned char)text[at];
-
-		if (c == 0x1b) {
-			/* ESC [ ... letter, ESC ] ... BEL or ESC \, ESC and one more */
-			at++;
-			if (at < len && text[at] == '[') {
-				for (at++;
-					at < len && ((unsigned char)text[at] < 0x40 || (unsigned char)text[at] > 0x7e);
-					at++)
-					;
-				at += at < len;
-			} else if (at < len && text[at] == ']') {
-				while (at < len && text[at] != '\a' && text[at] != 0x1b && text[at] != '\n')
-					at++;
-				at += at < len && text[at] == '\a';
-			} else {
-				at += at < len;
-			}
-		} else if (c == '\n' || c == '\t' || (c >= 0x20 && c < 0x7f)) {
-			strbuf_addch(out, text[at++]);
-		} else if (c < 0x80) {
-			at++;
-		} else {
-			uint32_t code;
-			size_t n = utf8_decode(text + at, len - at, &code);
-
-			/* not the control characters beyond ASCII either */
-			if (n == 1)
-				strbuf_addstr(out, "\xef\xbf\xbd");
-			else if (code >= 0xa0)
-				strbuf_add(out, text + at, n);
-			at += n;
-		}
-	}
-}
 
 void prompt_add_tail(struct strbuf *out, const char *text, size_t len)
 {
@@ -98,7 +55,7 @@ void prompt_add_tail(struct strbuf *out, const char *text, size_t len)
 		while (!newline && from < len && ((unsigned char)text[from] & 0xc0) == 0x80)
 			from++;
 	}
-	add_clean(out, text + from, len - from);
+	utf8_add_clean(out, text + from, len - from);
 }
 
 /* between fences that nothing in it can close */
@@ -135,7 +92,7 @@ static void add_quoted(struct strbuf *out, const char *text)
 	}
 	while (len && text[len - 1] == '\n')
 		len--;
-	add_clean(&clean, text, len);
+	utf8_add_clean(&clean, text, len);
 	for (const char *line = strbuf_cstr(&clean), *end; *line; line = *end ? end + 1 : end) {
 		end = strchrnul(line, '\n');
 		strbuf_addf(out, "\n  > %.*s", (int)(end - line), line);
@@ -167,6 +124,20 @@ static void add_tasks(struct strbuf *out, const struct prompt_parts *parts)
 	for (size_t i = 0; i < parts->task_count; i++)
 		strbuf_addf(out, "%s%zu. %s%s", i ? "\n" : "", i + 1, parts->tasks[i],
 			parts->task_done && parts->task_done[i] ? " (done)" : "");
+}
+
+static void add_report(struct strbuf *out, const struct prompt_parts *parts)
+{
+	const char *orch = parts->orch;
+
+	if (!orch)
+		return;
+	strbuf_addstr(out, "While you work, these commands tell how far you are:");
+	if (parts->task_count)
+		strbuf_addf(out, " `%s report done N` when part N is done,", orch);
+	strbuf_addf(out,
+		" `%s report progress 3/7`,\n`%s report note TEXT`. `%s report output KEY=VALUE` hands a value to the tasks that build on yours.",
+		orch, orch, orch);
 }
 
 static void add_text(struct strbuf *out, const char *text)
@@ -216,8 +187,7 @@ static bool add_name(struct strbuf *out, const struct prompt_parts *parts, const
 		add_tasks(out, parts);
 		break;
 	case 9:
-		if (parts->reports)
-			strbuf_addstr(out, report_text);
+		add_report(out, parts);
 		break;
 	default:
 		return false;

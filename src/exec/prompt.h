@@ -39,7 +39,7 @@ struct prompt_parts {
 	const char *const *tasks;
 	const bool *task_done; /* NULL: none is */
 	size_t task_count;
-	bool reports;         /* it can say `orch report` */
+	const char *orch;     /* the program by which it says how far it is; NULL: it cannot */
 	const char *preamble; /* a template; NULL: the one that is built in, "": none */
 	const char *prompt;
 	size_t prompt_len;

@@ -5,6 +5,7 @@
 #include "exec/agents.h"
 #include "exec/attempt.h"
 #include "exec/context.h"
+#include "exec/reporting.h"
 #include "exec/stint_prompt.h"
 #include "graph/project.h"
 #include "os/fs.h"
@@ -218,6 +219,10 @@ static void take_news(struct stint *stint, unsigned news)
 		stint->output.cost_grown = 0;
 		attempt_has_news(stint->attempt, ATTEMPT_NEWS_COST);
 	}
+	if (news & OUTPUT_PROGRESS)
+		reporting_add(stint->attempt->reporting, ORCH_REPORT_PROGRESS, strbuf_cstr(&stint->output.progress));
+	if (news & OUTPUT_NOTE)
+		reporting_add(stint->attempt->reporting, ORCH_REPORT_NOTE, strbuf_cstr(&stint->output.note));
 	if ((news & (OUTPUT_DONE | OUTPUT_FAILED)) && stint->linger && !stint->over)
 		loop_timer_arm_if_idle(stint->linger, attempt_linger_ms(stint->attempt));
 }

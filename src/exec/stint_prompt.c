@@ -13,8 +13,10 @@
 #include "os/fs.h"
 #include "state/stamp.h"
 #include "state/statedir.h"
+#include "state/ticks.h"
 #include "util/alloc.h"
 #include "util/error.h"
+#include "util/path.h"
 #include "util/strbuf.h"
 
 #include <errno.h>
@@ -197,6 +199,33 @@ static int own_text(struct strbuf *out, const struct stint *stint, struct orch_e
 	return 0;
 }
 
+/* how it calls this program; NULL: it cannot be said (a program that has orch as a library, and none is installed) */
+static char *own_program(void)
+{
+	char *path = fs_find_program("orch"), *self = path ? NULL : fs_self();
+	struct strbuf quoted = {0};
+
+	if (path)
+		strbuf_addstr(&quoted, "orch");
+	else if (self && (strcmp(path_file(self), "orch") == 0 || strcmp(path_file(self), "lt-orch") == 0))
+		path_quote(&quoted, self);
+	free(path);
+	free(self);
+	return quoted.len ? strbuf_detach(&quoted) : NULL;
+}
+
+/* what is ticked already of its tasks; NULL: none is */
+static int read_ticks(bool **done, const struct attempt *attempt, const struct agents *agents, struct orch_error *err)
+{
+	const struct words *tasks = &attempt->stream->set->tasks;
+	size_t ticked;
+
+	*done = NULL;
+	if (attempt->afresh && !attempt->adopted)
+		return 0;
+	return ticks_read(agents_state(agents), attempt->stream->name, tasks->items, tasks->count, done, &ticked, err);
+}
+
 /* the end of a log is of use where the agent is a new one, and the log is no stream of JSON */
 static bool shows_log(const struct stint *stint)
 {
@@ -220,12 +249,12 @@ int stint_prompt(struct strbuf *out, const struct stint *stint, struct agents *a
 		.base = workspace ? workspace->base_name : NULL,
 		.tasks = stream->set->tasks.items,
 		.task_count = stream->set->tasks.count,
-		.reports = false,
 		.preamble = agents_preamble(agents),
 		.resumed = stint->resumed,
 	};
-	bool tells = memory->what && !memory->interrupted && !attempt->afresh;
+	bool *done = NULL, tells = memory->what && !memory->interrupted && !attempt->afresh;
 	int result = own_text(&prompt, stint, err) < 0 ? 1 : 0;
+	char *program = own_program();
 
 	if (result == 0 && stream->set->check.bytes) {
 		result = context_expand(attempt->context, attempt, &stream->set->check, false, &check, err) < 0 ? 1 : 0;
@@ -234,6 +263,10 @@ int stint_prompt(struct strbuf *out, const struct stint *stint, struct agents *a
 	}
 	if (result == 0)
 		result = gather_deps(&deps, attempt, err);
+	if (result == 0)
+		result = read_ticks(&done, attempt, agents, err);
+	parts.orch = program;
+	parts.task_done = done;
 	parts.deps = deps.items;
 	parts.dep_count = deps.count;
 	parts.prompt = strbuf_cstr(&prompt);
@@ -255,6 +288,8 @@ int stint_prompt(struct strbuf *out, const struct stint *stint, struct agents *a
 	if (result == 0)
 		result = prompt_build(out, &parts, err);
 	release_deps(&deps);
+	free(program);
+	free(done);
 	strbuf_release(&prompt);
 	strbuf_release(&check);
 	strbuf_release(&log);

@@ -7,6 +7,7 @@
 #include "exec/agents.h"
 #include "exec/attempt.h"
 #include "exec/hooks.h"
+#include "exec/reporting.h"
 #include "exec/stint.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
@@ -14,6 +15,8 @@
 #include "os/loop.h"
 #include "sched/run.h"
 #include "state/journal.h"
+#include "state/reportfile.h"
+#include "state/ticks.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
@@ -88,6 +91,23 @@ static char *stale_reason(const struct executor *ex, uint32_t stream)
 	return xstrdup(plan_reason_text(item->reason));
 }
 
+/* its tasks, and how many of them are done: none of one that begins afresh */
+static void count_ticks(struct executor *ex, const struct stream *stream, bool afresh, struct orch_event *event)
+{
+	const struct words *tasks = &stream->set->tasks;
+	struct orch_error err = {0};
+	size_t ticked = 0;
+	bool *done = NULL;
+
+	if (!tasks->count)
+		return;
+	if (!afresh && ticks_read(ex->dir, stream->name, tasks->items, tasks->count, &done, &ticked, &err) < 0)
+		tell_warning(ex, stream->name, err.message);
+	event->tasks = tasks->count;
+	event->ticked = (int64_t)ticked;
+	free(done);
+}
+
 void tell_change(void *data, uint32_t stream, enum orch_task_state from, enum orch_task_state to, const char *reason)
 {
 	struct executor *ex = data;
@@ -117,6 +137,8 @@ void tell_change(void *data, uint32_t stream, enum orch_task_state from, enum or
 			event.expected_ms = plan_expected_ms(ex->plan, stream);
 		if (!reason)
 			event.reason = first = stale_reason(ex, stream);
+		/* what completed begins anew */
+		count_ticks(ex, &ex->project->streams[stream], ex->plan->facts[stream].stamp.present, &event);
 	}
 	tell(ex, &event);
 	/* for hooks: a task has no log, its attempts have */
@@ -134,6 +156,22 @@ void tell_change(void *data, uint32_t stream, enum orch_task_state from, enum or
 	free(first);
 }
 
+/* from here on it is listened to */
+static void begin_reports(struct executor *ex, struct attempt *attempt, struct orch_event *event)
+{
+	struct orch_error err = {0};
+	bool afresh = attempt->afresh && !attempt->adopted;
+
+	if (afresh && attempt->stream->set->tasks.count && ticks_remove(ex->dir, attempt->stream->name, &err) < 0)
+		tell_warning(ex, attempt->stream->name, err.message);
+	count_ticks(ex, attempt->stream, afresh, event);
+	attempt->reporting = reporting_new(ex->reportings, attempt, &err);
+	if (attempt->reporting)
+		reporting_recalled(attempt->reporting, &event->done, &event->total, &event->message);
+	else
+		tell_failure(ex, &err);
+}
+
 void tell_phase(void *data, struct attempt *attempt)
 {
 	struct executor *ex = data;
@@ -146,6 +184,7 @@ void tell_phase(void *data, struct attempt *attempt)
 		event.log = attempt->log;
 		if (attempt->memory && agents_next(attempt->agents, attempt->id))
 			event.agent = agents_next(attempt->agents, attempt->id)->name;
+		begin_reports(ex, attempt, &event);
 		if (attempt->adopted) {
 			event.run = attempt->run;
 			event.duration_ms = clock_mono_ms() - attempt->started_ms;
@@ -171,6 +210,70 @@ void tell_output(void *data, struct attempt *attempt, const char *last_line, int
 	event.message = last_line;
 	event.bytes = bytes;
 	event.log = attempt->log;
+	tell(ex, &event);
+}
+
+/* 1: it is done as of now; 0: it was already, or there is no such task */
+static int tick(struct executor *ex, struct attempt *attempt, struct orch_event *event)
+{
+	const struct words *tasks = &attempt->stream->set->tasks;
+	struct orch_error err = {0};
+	bool *done = NULL;
+	size_t ticked = 0, item = (size_t)event->item;
+	int result = 0;
+
+	if (item > tasks->count) {
+		char *message = tasks->count ? xasprintf("it says that its task %zu is done, and it has %u", item,
+						       tasks->count)
+					     : xasprintf("it says that its task %zu is done, and it has no 'tasks:'", item);
+
+		if (!attempt->misticked)
+			tell_warning(ex, attempt->stream->name, message);
+		attempt->misticked = true;
+		free(message);
+		return 0;
+	}
+	if (ticks_read(ex->dir, attempt->stream->name, tasks->items, tasks->count, &done, &ticked, &err) < 0)
+		tell_warning(ex, attempt->stream->name, err.message);
+	if (!done)
+		done = xcalloc(tasks->count, sizeof *done);
+	if (!done[item - 1]) {
+		done[item - 1] = true;
+		if (ticks_write(ex->dir, attempt->stream->name, tasks->items, tasks->count, done, &err) < 0)
+			tell_warning(ex, attempt->stream->name, err.message);
+		event->message = tasks->items[item - 1];
+		event->ticked = (int64_t)ticked + 1;
+		event->tasks = tasks->count;
+		result = 1;
+	}
+	free(done);
+	return result;
+}
+
+void tell_said(void *data, struct attempt *attempt, const struct reportfile_line *line, int64_t end)
+{
+	static const enum orch_event_type types[ORCH_REPORT_KINDS] = {
+		[ORCH_REPORT_PROGRESS] = ORCH_EVENT_PROGRESS,
+		[ORCH_REPORT_DONE] = ORCH_EVENT_TASK_DONE,
+		[ORCH_REPORT_NOTE] = ORCH_EVENT_NOTE,
+		[ORCH_REPORT_OUTPUT] = ORCH_EVENT_VALUE,
+	};
+	struct executor *ex = data;
+	struct orch_event event;
+
+	orch_event_init(&event, types[line->kind]);
+	event.stream = attempt->stream->name;
+	event.attempt = attempt->number;
+	event.bytes = end;
+	if (line->kind == ORCH_REPORT_DONE) {
+		event.item = line->done;
+		if (!tick(ex, attempt, &event))
+			return;
+	} else {
+		event.done = line->done;
+		event.total = line->total;
+		event.message = line->done < 0 ? line->text : NULL;
+	}
 	tell(ex, &event);
 }
 

@@ -6,6 +6,9 @@
 
 struct stamp_detail;
 
+/* of one line; all of them together have at most 1 MiB */
+enum { VALUE_MAX = 64 * 1024 };
+
 /* adds each as a part 'v' ("key=value"). No file: no values. 1 with *err: what it wrote is wrong (a line is not
  * key=value, over 1 MiB); -1: it cannot be read */
 int values_read(

@@ -314,6 +314,23 @@ static void steered(const struct plain *plain, struct strbuf *out, const struct 
 	strbuf_addch(out, '\n');
 }
 
+/* what its work says of itself; a task that is done is a change, the rest is talk */
+static void work_said(const struct plain *plain, struct strbuf *out, const struct orch_event *event)
+{
+	bool done = event->type == ORCH_EVENT_TASK_DONE;
+
+	if (plain->verbosity < (done ? 0 : 1))
+		return;
+	add_tag(plain, out, done ? "tick" : event->type == ORCH_EVENT_NOTE ? "note" : "at", TERM_RESET);
+	add_clean(plain->term, out, event->stream);
+	if (done)
+		strbuf_addf(out, " (%lld/%lld)", (long long)event->ticked, (long long)event->tasks);
+	else if (event->type == ORCH_EVENT_PROGRESS && event->total > 0)
+		strbuf_addf(out, " %lld/%lld", (long long)event->done, (long long)event->total);
+	add_reason(plain->term, out, ": ", event->message);
+	strbuf_addch(out, '\n');
+}
+
 void plain_event(
 	struct plain *plain, struct strbuf *out, const struct orch_event *event, const struct orch_status *status)
 {
@@ -393,6 +410,12 @@ void plain_event(
 			strbuf_addch(out, '\n');
 		}
 		break;
+	case ORCH_EVENT_TASK_DONE:
+	case ORCH_EVENT_PROGRESS:
+	case ORCH_EVENT_NOTE:
+		work_said(plain, out, event);
+		break;
+	case ORCH_EVENT_VALUE:
 	case ORCH_EVENT_OUTPUT:
 	case ORCH_EVENT_ATTEMPT_FINISHED:
 	case ORCH_EVENT_STAMPED:

@@ -2,6 +2,8 @@
 
 #include "util/utf8.h"
 
+#include "util/strbuf.h"
+
 #include <string.h>
 
 /* length of the valid character at `text`, 0 if there is none (Unicode 15, table 3-7) */
@@ -259,4 +261,43 @@ unsigned utf8_text_width(const char *text, size_t len)
 		len -= step;
 	}
 	return width;
+}
+
+void utf8_add_clean(struct strbuf *out, const char *text, size_t len)
+{
+	for (size_t at = 0; at < len;) {
+		unsigned char c = (unsigned char)text[at];
+
+		if (c == 0x1b) {
+			/* ESC [ ... letter, ESC ] ... BEL or ESC \, ESC and one more */
+			at++;
+			if (at < len && text[at] == '[') {
+				for (at++;
+					at < len && ((unsigned char)text[at] < 0x40 || (unsigned char)text[at] > 0x7e);
+					at++)
+					;
+				at += at < len;
+			} else if (at < len && text[at] == ']') {
+				while (at < len && text[at] != '\a' && text[at] != 0x1b && text[at] != '\n')
+					at++;
+				at += at < len && text[at] == '\a';
+			} else {
+				at += at < len;
+			}
+		} else if (c == '\n' || c == '\t' || (c >= 0x20 && c < 0x7f)) {
+			strbuf_addch(out, text[at++]);
+		} else if (c < 0x80) {
+			at++;
+		} else {
+			uint32_t code;
+			size_t n = utf8_decode(text + at, len - at, &code);
+
+			/* not the control characters beyond ASCII either */
+			if (n == 1)
+				strbuf_addstr(out, "\xef\xbf\xbd");
+			else if (code >= 0xa0)
+				strbuf_add(out, text + at, n);
+			at += n;
+		}
+	}
 }

@@ -55,7 +55,7 @@ static void all_that_is_known_is_said(void **state)
 		.tasks = tasks,
 		.task_done = done,
 		.task_count = 2,
-		.reports = true,
+		.orch = "orch",
 		.prompt = "Implement {{it}}.",
 		.prompt_len = 17};
 	struct strbuf out = {0};
