@@ -78,6 +78,7 @@ struct rule {
 	int32_t retries;    /* attempts by this rule; -1: not given */
 	int64_t backoff_ms; /* -1: not given */
 	int64_t backoff_max_ms;
+	int64_t margin_ms; /* an account is held for so much longer than is said; -1: not given */
 	bool fail;    /* ends the stream */
 	bool fresh;   /* the next attempt starts a new session */
 	bool account; /* scope = account */

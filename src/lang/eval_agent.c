@@ -235,6 +235,8 @@ static void set_rule_property(struct eval *eval, const struct property *property
 	} else if (is_row(property, "backoff")) {
 		rule->backoff_ms = value.number;
 		rule->backoff_max_ms = value.number2;
+	} else if (is_row(property, "margin")) {
+		rule->margin_ms = value.number;
 	} else if (is_row(property, "fail")) {
 		rule->fail = value.number;
 	} else if (is_row(property, "fresh")) {
@@ -252,6 +254,7 @@ static void build_rule(struct eval *eval, const struct declaration *from, struct
 		.retries = -1,
 		.backoff_ms = -1,
 		.backoff_max_ms = -1,
+		.margin_ms = -1,
 		.origin = from->origin,
 		.place = from->place};
 	for (uint32_t i = 0; i < from->property_count; i++)
@@ -267,6 +270,10 @@ static void build_rule(struct eval *eval, const struct declaration *from, struct
 	if (rule->fail && (rule->wait.bytes || rule->agent || rule->retries > 0))
 		eval_error(eval, from->place,
 			"recovery rule '%s' ends the stream ('fail = yes'): it cannot wait or try again", rule->name);
+	if (rule->margin_ms >= 0 && (!rule->account || !rule->wait.bytes))
+		eval_error(eval, from->place,
+			"recovery rule '%s': 'margin' is how much longer an account is held: it needs 'wait', and 'scope = account'",
+			rule->name);
 	if (rule->account && !rule->wait.bytes && !rule->fail)
 		eval_error(eval, from->place,
 			"recovery rule '%s': 'scope = account' says who is held; it needs 'wait', or 'fail = yes'",

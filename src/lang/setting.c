@@ -205,6 +205,8 @@ const struct setting setting_table[] = {
 	{"retries", SETTING_INT, SCOPE_RECOVER, NULL, 0, 1000, ELSEWHERE, "", "attempts by this rule", false, NULL},
 	{"backoff", SETTING_BACKOFF, SCOPE_RECOVER, NULL, 0, 0, ELSEWHERE, "", "wait before such an attempt", false,
 		NULL},
+	{"margin", SETTING_DURATION, SCOPE_RECOVER, NULL, 0, 0, ELSEWHERE, "5m",
+		"how much longer than is said an account is held", false, NULL},
 	{"fail", SETTING_BOOL, SCOPE_RECOVER, NULL, 0, 0, ELSEWHERE, "no", "end the stream at once", false, NULL},
 	{"fresh", SETTING_BOOL, SCOPE_RECOVER, NULL, 0, 0, ELSEWHERE, "no", "the next attempt starts a new session",
 		false, NULL},

@@ -224,7 +224,7 @@ static void decide_wait(
 		out->wake_ms = failure->now_ms +
 			backoff(rule, RECOVER_WAIT_BLIND_MS, RECOVER_WAIT_BLIND_MAX_MS, out->attempt, random);
 	else if (rule->account)
-		out->wake_ms += RECOVER_MARGIN_MS;
+		out->wake_ms += rule->margin_ms >= 0 ? rule->margin_ms : RECOVER_MARGIN_MS;
 }
 
 /* a rule about the account: it is held, and another agent may take over */

@@ -7,9 +7,9 @@
  * stream's own retries decide.
  *
  *   fail      the stream ends. With scope = account nobody of that account starts any more: a person is needed
- *   wait      it goes on at the time that is said, five minutes later where an account is held; where none is said that
- *             is understood, after the rule's backoff (RECOVER_WAIT_BLIND_MS without). Waits take from no budget
- *             unless the rule has `retries`
+ *   wait      it goes on at the time that is said; where an account is held, five minutes later, or the `margin` of the
+ *             rule; where none is said that is understood, after the rule's backoff (RECOVER_WAIT_BLIND_MS without).
+ *             Waits take from no budget unless the rule has `retries`
  *   agent,    works on it first, then the stream is tried again; once, unless `retries` says otherwise
  *   run       the same. Together with `wait` or `fail` it only tells somebody
  *   retries   the stream is tried again, after the backoff
@@ -29,7 +29,7 @@
 #include "util/when.h"
 
 enum {
-	RECOVER_MARGIN_MS = 5 * 60 * 1000, /* added to the end of a usage limit: clocks differ, and limits are late */
+	RECOVER_MARGIN_MS = 5 * 60 * 1000, /* added to the end of a usage limit: clocks differ, some limits end late */
 	RECOVER_WAIT_BLIND_MS = 30 * 60 * 1000,
 	RECOVER_WAIT_BLIND_MAX_MS = 2 * 60 * 60 * 1000,
 };

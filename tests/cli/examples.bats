@@ -56,6 +56,27 @@ example() { # NAME [DIRECTORY]
 	[[ "$output" == *"nothing to do"* ]]
 }
 
+@test "limits: an account that is over its limit, sessions that go on, an agent that takes over" {
+	example limits
+	run timeout 60 "$ORCH" -C limits
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"8 streams: 8 completed"* ]]
+	# at most two have found the limit out
+	[ "$(grep -c "account 'first' is held until" <<<"$output")" -ge 1 ]
+	[ "$(grep -c "rule 'usage-limit': account" <<<"$output")" -le 4 ]
+	grep -q '^chapter-. by first, attempt 2 (resume)$' limits/out/book.txt
+	[ "$(grep -c ' by first, ' limits/out/book.txt)" -eq 5 ]
+	[ "$(grep -c ' by second, ' limits/out/book.txt)" -eq 2 ]
+	[ ! -e limits/.orch/holds ]
+	rm -r limits/.orch limits/out
+	run timeout 60 "$ORCH" -C limits --limit-wait 1s
+	[ "$status" -eq 75 ]
+	run timeout 60 "$ORCH" -C limits
+	[ "$status" -eq 0 ]
+	grep -q '^index by second' limits/out/book.txt
+}
+
 @test "quickstart: outside of any repository; a program changed, one station read anew" {
 	example quickstart
 	export GIT_CEILING_DIRECTORIES=$BATS_TEST_TMPDIR

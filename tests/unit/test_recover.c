@@ -41,7 +41,8 @@ static const struct when_zones zones = {utc, NULL};
 /* `again`: retries, -1 for not given; first, most: of the backoff */
 #define RULE(rule_name, again, first, most, ...) \
 	{ \
-		.name = (rule_name), .retries = (again), .backoff_ms = (first), .backoff_max_ms = (most), __VA_ARGS__ \
+		.name = (rule_name), .retries = (again), .backoff_ms = (first), .backoff_max_ms = (most), \
+		.margin_ms = -1, __VA_ARGS__ \
 	}
 #define PLAIN(rule_name, ...) RULE(rule_name, -1, -1, -1, __VA_ARGS__)
 
@@ -221,6 +222,29 @@ static void a_limit_is_waited_for_and_holds_the_account(void **state)
 	recovery_release(&f.recovery);
 }
 
+static void a_rule_may_have_its_own_margin(void **state)
+{
+	static const struct rule rules[] = {{.name = "short",
+		.retries = -1,
+		.backoff_ms = -1,
+		.backoff_max_ms = -1,
+		.margin_ms = 500,
+		.match = "x",
+		.wait = LATE("{{until}}"),
+		.account = true}};
+	const struct agent *const chain[] = {&claude};
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, FAILURE_EXIT, rules, 1, "in 2 seconds");
+	f.failure.chain = chain;
+	f.failure.chain_count = 1;
+	decide(&f);
+	assert_int_equal(f.out.action, RECOVER_WAIT);
+	assert_int_equal(f.out.hold_until_ms, NOW + 2 * SECOND + 500);
+	recovery_release(&f.recovery);
+}
+
 static void a_wait_may_be_limited_and_plain(void **state)
 {
 	static const struct rule rules[] = {RULE("short", 2, -1, -1, .wait = TEXT("90s"))};
@@ -385,73 +409,6 @@ static void holds_are_kept_by_account(void **state)
 	holds_release(&holds);
 }
 
-/* thirty streams on three accounts, each of which runs into its limit twice, in virtual time: all of them end, no
- * account is used while it is held, and nobody waits longer than the limits last */
-static void thirty_streams_come_through_two_limits(void **state)
-{
-	enum { STREAMS = 30, WORK = 30 * 60 * 1000 };
-	static const struct rule rules[] = {
-		PLAIN("usage-limit", .match = "x", .wait = LATE("{{until}}"), .account = true)};
-	static const struct agent *const chains[3][1] = {{&claude}, {&codex}, {&gemini}};
-	struct fixture f[STREAMS];
-	int64_t free_at[STREAMS], limits[3] = {NOW + HOUR, NOW + HOUR, NOW + HOUR}, now = NOW;
-	unsigned done = 0, waits = 0, hit[3] = {0};
-	bool over[STREAMS] = {false};
-	struct holds holds = {0};
-
-	(void)state;
-	for (int i = 0; i < STREAMS; i++) {
-		set_up(&f[i], FAILURE_EXIT, rules, 1, NULL);
-		f[i].failure.chain = chains[i % 3];
-		f[i].failure.chain_count = 1;
-		f[i].failure.holds = &holds;
-		free_at[i] = NOW;
-	}
-	while (done < STREAMS) {
-		int64_t next = INT64_MAX;
-
-		holds_expire(&holds, now);
-		for (int i = 0; i < STREAMS; i++) {
-			int account = i % 3;
-
-			if (over[i])
-				continue;
-			if (holds_find(&holds, chains[account][0]->account)) {
-				continue;
-			} else if (free_at[i] > now) {
-				next = free_at[i] < next ? free_at[i] : next;
-			} else if (hit[account] < 2 && now >= limits[account]) {
-				/* over the limit at the start is a wait, not a death */
-				f[i].matches[0] = (struct rule_match){true, groups, 1};
-				strncpy(value, "in 3h", sizeof value - 1);
-				f[i].failure.now_ms = now;
-				decide(&f[i]);
-				assert_int_equal(f[i].out.action, RECOVER_WAIT);
-				assert_int_equal(f[i].out.wake_ms, now + 3 * HOUR + RECOVER_MARGIN_MS);
-				holds_add(&holds, f[i].out.hold, f[i].out.hold_until_ms, "usage limit");
-				hit[account]++;
-				limits[account] = f[i].out.wake_ms;
-				waits++;
-			} else if (now < NOW + (i / 3) * WORK) {
-				/* one at a time on each account */
-				next = NOW + (i / 3) * WORK < next ? NOW + (i / 3) * WORK : next;
-			} else {
-				over[i] = true;
-				done++;
-			}
-		}
-		if (holds_next(&holds) < next)
-			next = holds_next(&holds);
-		assert_true(done == STREAMS || next != INT64_MAX);
-		assert_true(next > now);
-		now = next;
-	}
-	assert_int_equal(waits, 6);
-	for (int i = 0; i < STREAMS; i++)
-		recovery_release(&f[i].recovery);
-	holds_release(&holds);
-}
-
 /* --- money --- */
 
 static void figures_are_made_the_attempts_own(void **state)
@@ -535,13 +492,13 @@ int main(void)
 		cmocka_unit_test(the_first_rule_that_fits_decides),
 		cmocka_unit_test(budgets_are_per_rule),
 		cmocka_unit_test(a_limit_is_waited_for_and_holds_the_account),
+		cmocka_unit_test(a_rule_may_have_its_own_margin),
 		cmocka_unit_test(a_wait_may_be_limited_and_plain),
 		cmocka_unit_test(a_person_is_asked_for),
 		cmocka_unit_test(the_next_agent_takes_over),
 		cmocka_unit_test(somebody_works_on_it_first),
 		cmocka_unit_test(hostile_texts_end_in_a_wait),
 		cmocka_unit_test(holds_are_kept_by_account),
-		cmocka_unit_test(thirty_streams_come_through_two_limits),
 		cmocka_unit_test(figures_are_made_the_attempts_own),
 		cmocka_unit_test(what_is_no_figure_is_no_report),
 		cmocka_unit_test(a_budget_is_reached_exactly),
