@@ -58,6 +58,8 @@ void orch_plan_times(
 /* when it last completed (ms since 1970), 0: never; how long it took */
 int64_t orch_plan_completed_ms(const struct orch_plan *plan, size_t stream);
 int64_t orch_plan_last_duration_ms(const struct orch_plan *plan, size_t stream);
+/* how many `tasks:` it has, and in *ticked how many of them are done, as its work has said */
+size_t orch_plan_tasks(const struct orch_plan *plan, size_t stream, size_t *ticked);
 /* why it would run or not, in full, for people: the files, the lines of the recipe, the dependencies that differ, and
  * the parts of its fingerprint; the caller frees */
 char *orch_plan_why(struct orch_plan *plan, size_t stream);

@@ -9,8 +9,10 @@
 #include "sched/sched.h"
 #include "state/fingerprint.h"
 #include "state/stamp.h"
+#include "state/ticks.h"
 #include "util/alloc.h"
 #include "util/error.h"
+#include "util/log.h"
 #include "util/strbuf.h"
 
 #include <stdlib.h>
@@ -401,6 +403,21 @@ static void make_phases(struct orch_plan *plan)
 		if (!stream_is_group(&plan->orch->project.streams[s]) && phase + 1 > plan->phase_count)
 			plan->phase_count = phase + 1;
 	}
+}
+
+size_t orch_plan_tasks(const struct orch_plan *plan, size_t stream, size_t *ticked)
+{
+	const struct stream *of = &plan->orch->project.streams[stream];
+	const struct words *tasks = &of->set->tasks;
+	struct orch_error err;
+	bool *done;
+
+	*ticked = 0;
+	if (tasks->count && ticks_read(&plan->dir, of->name, tasks->items, tasks->count, &done, ticked, &err) < 0)
+		log_warn("%s", err.message);
+	else if (tasks->count)
+		free(done);
+	return tasks->count;
 }
 
 unsigned orch_plan_phase(struct orch_plan *plan, size_t stream)

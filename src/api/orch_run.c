@@ -17,6 +17,7 @@
 #include "state/holdfile.h"
 #include "state/journal.h"
 #include "state/stamp.h"
+#include "state/ticks.h"
 #include "util/alloc.h"
 #include "util/error.h"
 #include "util/strbuf.h"
@@ -512,6 +513,8 @@ int orch_reset(struct orch *orch, const size_t *streams, size_t count,
 			status = forget_work(&all, streams[i], err);
 		if (status == 0)
 			status = stamp_store_remove(plan->store, stream->name, err);
+		if (status == 0)
+			status = ticks_remove(&dir, stream->name, err);
 	}
 	/* those before one that could not be reset are */
 	if (stamp_store_sync(plan->store, status == 0 ? err : NULL) < 0)

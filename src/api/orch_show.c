@@ -4,8 +4,11 @@
 #include "api/orch.h"
 #include "lang/setting.h"
 #include "orch/project.h"
+#include "state/statedir.h"
+#include "state/ticks.h"
 #include "util/alloc.h"
 #include "util/json.h"
+#include "util/log.h"
 #include "util/strbuf.h"
 #include "util/units.h"
 
@@ -107,6 +110,39 @@ static void add_checkins(struct strbuf *out, const struct settings *set)
 	}
 }
 
+/* which of its tasks are done, as its work has said; NULL: none is. The caller frees */
+static bool *read_ticks(const struct orch *orch, const struct stream *stream)
+{
+	const struct words *tasks = &stream->set->tasks;
+	struct statedir dir;
+	struct orch_error err;
+	bool *done = NULL;
+	size_t ticked;
+
+	if (!tasks->count)
+		return NULL;
+	if (statedir_open(&dir, orch->project.dir, &err) < 0) {
+		log_warn("%s", err.message);
+		return NULL;
+	}
+	if (ticks_read(&dir, stream->name, tasks->items, tasks->count, &done, &ticked, &err) < 0)
+		log_warn("%s", err.message);
+	statedir_release(&dir);
+	return done;
+}
+
+/* the checklist, with what is done of it */
+static void add_tasks(struct strbuf *out, const struct orch *orch, const struct stream *stream)
+{
+	const struct words *tasks = &stream->set->tasks;
+	bool *done = read_ticks(orch, stream);
+
+	strbuf_addstr(out, "\ttasks:\n");
+	for (uint32_t i = 0; i < tasks->count; i++)
+		strbuf_addf(out, "\t\t%s%s\n", tasks->items[i], done && done[i] ? "    # done" : "");
+	free(done);
+}
+
 /* `all`: also what has only its default, and where each comes from */
 static void add_stream(struct strbuf *out, const struct orch *orch, uint32_t id, bool all)
 {
@@ -121,6 +157,10 @@ static void add_stream(struct strbuf *out, const struct orch *orch, uint32_t id,
 			continue;
 		if (setting->type == SETTING_EVERY) {
 			add_checkins(out, stream->set);
+			continue;
+		}
+		if (setting->type == SETTING_TASKS && all && stream->set->tasks.count) {
+			add_tasks(out, orch, stream);
 			continue;
 		}
 		setting_print(setting, stream->set, &value);
@@ -210,6 +250,27 @@ static void stream_json(struct json_writer *w, const struct orch *orch, uint32_t
 	}
 }
 
+static void tasks_json(struct json_writer *w, const struct orch *orch, const struct stream *stream)
+{
+	const struct words *tasks = &stream->set->tasks;
+	bool *done = read_ticks(orch, stream);
+
+	if (!tasks->count)
+		return;
+	json_add_key(w, "tasks");
+	json_begin_array(w);
+	for (uint32_t i = 0; i < tasks->count; i++) {
+		json_begin_object(w);
+		json_add_key(w, "text");
+		json_add_string(w, tasks->items[i]);
+		json_add_key(w, "done");
+		json_add_bool(w, done && done[i]);
+		json_end_object(w);
+	}
+	json_end_array(w);
+	free(done);
+}
+
 char *orch_stream_show_json(const struct orch *orch, size_t stream)
 {
 	struct strbuf out = {0};
@@ -219,6 +280,7 @@ char *orch_stream_show_json(const struct orch *orch, size_t stream)
 	json_add_key(&w, "v");
 	json_add_int(&w, 1);
 	stream_json(&w, orch, (uint32_t)stream, true);
+	tasks_json(&w, orch, &orch->project.streams[stream]);
 	json_end_object(&w);
 	strbuf_addch(&out, '\n');
 	return strbuf_detach(&out);

@@ -39,11 +39,21 @@ static enum term_style state_style(const char *state)
 	return strcmp(state, "stale") == 0 ? TERM_WARN : TERM_DIM;
 }
 
+/* "5/7" of its tasks; "": it has none */
+static void add_tasks(struct strbuf *out, const struct orch_plan *plan, size_t stream)
+{
+	size_t ticked, tasks = orch_plan_tasks(plan, stream, &ticked);
+
+	if (tasks)
+		strbuf_addf(out, "%zu/%zu", ticked, tasks);
+}
+
 static void list_text(struct strbuf *out, const struct orch *orch, const struct orch_plan *plan)
 {
 	const struct term *term = say_out();
 	char time[UNITS_TEXT_MAX];
-	unsigned width = 0;
+	struct strbuf progress = {0};
+	unsigned width = 0, tasks = 0;
 
 	for (size_t s = 0; s < orch_stream_count(orch); s++) {
 		uint32_t id = (uint32_t)s;
@@ -51,6 +61,11 @@ static void list_text(struct strbuf *out, const struct orch *orch, const struct 
 
 		if (len > width)
 			width = len;
+		if (len > 0) {
+			add_tasks(&progress, plan, s);
+			tasks = progress.len > tasks ? (unsigned)progress.len : tasks;
+			strbuf_truncate(&progress, 0);
+		}
 	}
 	for (size_t s = 0; s < orch_stream_count(orch); s++) {
 		const char *state, *title = orch_stream_title(orch, s);
@@ -63,14 +78,25 @@ static void list_text(struct strbuf *out, const struct orch *orch, const struct 
 			term_style(term, TERM_RESET),
 			orch_plan_completed_ms(plan, s) ? units_duration(time, orch_plan_last_duration_ms(plan, s))
 							: "-");
-		strbuf_addf(out, "%s%s\n", title ? "  " : "", title ? title : "");
+		if (tasks) {
+			add_tasks(&progress, plan, s);
+			strbuf_addstr(out, "  ");
+			say_padded(out, strbuf_cstr(&progress), tasks);
+			strbuf_truncate(&progress, 0);
+		}
+		strbuf_addf(out, "%s%s", title ? "  " : "", title ? title : "");
+		while (out->data[out->len - 1] == ' ')
+			strbuf_truncate(out, out->len - 1);
+		strbuf_addch(out, '\n');
 	}
+	strbuf_release(&progress);
 }
 
 static void list_json(struct strbuf *out, const struct orch *orch, const struct orch_plan *plan)
 {
 	struct json_writer w = {.out = out, .pretty = true};
 	char time[UNITS_TEXT_MAX];
+	size_t tasks, ticked;
 
 	json_begin_object(&w);
 	json_add_key(&w, "v");
@@ -94,6 +120,13 @@ static void list_json(struct strbuf *out, const struct orch *orch, const struct 
 			json_add_string(&w, units_time_utc(time, orch_plan_completed_ms(plan, s)));
 			json_add_key(&w, "duration_ms");
 			json_add_int(&w, orch_plan_last_duration_ms(plan, s));
+		}
+		tasks = orch_plan_tasks(plan, s, &ticked);
+		if (tasks) {
+			json_add_key(&w, "ticked");
+			json_add_int(&w, (int64_t)ticked);
+			json_add_key(&w, "tasks");
+			json_add_int(&w, (int64_t)tasks);
 		}
 		json_end_object(&w);
 	}

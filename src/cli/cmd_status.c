@@ -13,6 +13,7 @@
 #include "util/strbuf.h"
 #include "util/suggest.h"
 #include "util/units.h"
+#include "util/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@
 
 enum { WATCH_DEFAULT_S = 2, DEPS_SHOWN_MAX = 3, NAME_WIDTH_MAX = 40 };
 /* where the note of a stream begins, without the name; its least and greatest width */
-enum { NOTE_COLUMN = 28, NOTE_MIN = 20, NOTE_MAX = 400 };
+enum { NOTE_COLUMN = 28, NOTE_MIN = 20, NOTE_MAX = 400, PROGRESS_MAX = 20 };
 
 struct status_options {
 	struct common common;
@@ -47,6 +48,7 @@ struct view {
 	bool running, crashed;
 	size_t left_running; /* attempts that go on though their run was killed */
 	struct orch_status status;
+	unsigned progress; /* width of the column that says how far work is; 0: nobody's does */
 	uint64_t offset;   /* in the journal */
 	struct orch *orch; /* for dependencies; NULL: not looked for, or it cannot be read */
 	bool looked_for_orch;
@@ -140,8 +142,9 @@ static void add_waits_for(struct view *view, struct strbuf *out, const struct or
 
 static void add_last_line(struct strbuf *out, const struct orch_stream_status *stream)
 {
-	char *tail = stream->log ? orch_log_tail(stream->log, 1) : NULL;
-	const char *line = tail && *tail ? tail : stream->last_line;
+	const char *noted = words_noted(stream);
+	char *tail = stream->log && !noted ? orch_log_tail(stream->log, 1) : NULL;
+	const char *line = noted ? noted : tail && *tail ? tail : stream->last_line;
 	size_t len = line ? strlen(line) : 0;
 
 	while (len && (line[len - 1] == '\n' || line[len - 1] == '\r'))
@@ -236,14 +239,31 @@ static const char *state_color(enum orch_task_state state)
 }
 
 /* columns for the note, so that a line stays one on a terminal */
-static unsigned note_columns(unsigned name_width)
+static unsigned note_columns(const struct view *view, unsigned name_width)
 {
-	unsigned columns, rows, before = NOTE_COLUMN + name_width;
+	unsigned columns, rows, before = NOTE_COLUMN + name_width + (view->progress ? view->progress + 2 : 0);
 
 	if (!say_out()->tty)
 		return NOTE_MAX;
 	tty_size(STDOUT_FILENO, &columns, &rows);
 	return columns > before + NOTE_MIN ? columns - before - 1 : NOTE_MIN;
+}
+
+static unsigned progress_columns(const struct orch_status *status)
+{
+	struct strbuf text = {0};
+	unsigned width = 0;
+
+	for (size_t i = 0; i < status->stream_count; i++) {
+		strbuf_truncate(&text, 0);
+		if (words_progress(&text, &status->streams[i], say_out()->unicode)) {
+			unsigned columns = utf8_text_width(text.data, text.len);
+
+			width = columns > width ? columns : width;
+		}
+	}
+	strbuf_release(&text);
+	return width < PROGRESS_MAX ? width : PROGRESS_MAX;
 }
 
 static void add_stream(struct view *view, struct strbuf *out, const struct orch_stream_status *stream, unsigned width)
@@ -258,8 +278,16 @@ static void add_stream(struct view *view, struct strbuf *out, const struct orch_
 		term_style(say_out(), TERM_RESET));
 	say_padded(out, stream->name, width);
 	strbuf_addf(out, "  %8s  %3s  ", stream->attempt ? units_duration(time, time_of(view, stream)) : "-", attempt);
+	if (view->progress) {
+		struct strbuf progress = {0};
+
+		words_progress(&progress, stream, say_out()->unicode);
+		say_padded(out, strbuf_cstr(&progress), view->progress);
+		strbuf_addstr(out, "  ");
+		strbuf_release(&progress);
+	}
 	add_note(view, &note, stream);
-	term_line(out, strbuf_cstr(&note), note.len, note_columns(width), say_out()->unicode);
+	term_line(out, strbuf_cstr(&note), note.len, note_columns(view, width), say_out()->unicode);
 	strbuf_release(&note);
 	for (end = out->len; out->data[end - 1] == ' ';)
 		end--;
@@ -338,6 +366,7 @@ static void status_text(struct view *view, struct strbuf *out)
 		width = len > width ? len : width;
 	}
 	width = width < NAME_WIDTH_MAX ? width : NAME_WIDTH_MAX;
+	view->progress = progress_columns(status);
 	add_head(view, out);
 	if (status->stream_count)
 		strbuf_addch(out, '\n');
@@ -381,6 +410,21 @@ static void stream_text(struct view *view, struct strbuf *out, const struct orch
 	if (stream->outcome >= 0 && stream->attempt) {
 		strbuf_addstr(out, "  outcome   ");
 		words_outcome(out, stream, say_out()->unicode);
+		strbuf_addch(out, '\n');
+	}
+	if (stream->tasks > 0)
+		strbuf_addf(out, "  tasks     %lld of %lld done\n", (long long)stream->ticked, (long long)stream->tasks);
+	if (stream->total > 0 || stream->progress) {
+		strbuf_addstr(out, "  progress  ");
+		if (stream->progress)
+			add_clean(out, stream->progress);
+		else
+			strbuf_addf(out, "%lld/%lld", (long long)stream->done, (long long)stream->total);
+		strbuf_addch(out, '\n');
+	}
+	if (stream->note) {
+		strbuf_addstr(out, "  note      ");
+		add_clean(out, stream->note);
 		strbuf_addch(out, '\n');
 	}
 	if (stream->reason) {

@@ -369,20 +369,30 @@ static void add_outcome(struct strbuf *out, const struct report_attempt *attempt
 		strbuf_addf(out, ": %s", attempt->message);
 }
 
+static void add_tasks(struct strbuf *out, const struct orch_stream_status *status, size_t start)
+{
+	if (status->tasks > 0 && status->attempt > 0)
+		strbuf_addf(out, "%s%lld/%lld tasks done", out->len > start ? "; " : "", (long long)status->ticked,
+			(long long)status->tasks);
+}
+
 void report_add_why(struct strbuf *out, const struct report *report, size_t stream)
 {
 	const struct orch_stream_status *status = &report->status.streams[stream];
 	uint32_t last = report->streams.items[stream].last;
+	size_t start = out->len;
 
 	if (status->state == ORCH_TASK_COMPLETED) {
 		if (status->outcome == ORCH_OUTCOME_UNCHANGED)
 			strbuf_addstr(out, "unchanged");
+		add_tasks(out, status, start);
 		return;
 	}
 	if (status->state == ORCH_TASK_FAILED && last != REPORT_NONE && report->attempts.items[last].outcome >= 0)
 		add_outcome(out, &report->attempts.items[last]);
 	else if (status->state != ORCH_TASK_RUNNING && status->reason)
 		strbuf_addstr(out, status->reason);
+	add_tasks(out, status, start);
 }
 
 bool report_is_bad(const struct report *report, size_t stream)

@@ -87,6 +87,10 @@ static void add_stream(struct json_writer *w, const struct report *report, size_
 	if (why.len)
 		add_text(w, "why", strbuf_cstr(&why));
 	add_number(w, "sum_ms", report_stream_ms(report, id));
+	if (stream->tasks > 0) {
+		add_number(w, "ticked", stream->ticked);
+		add_number(w, "tasks", stream->tasks);
+	}
 	add_text(w, "agent", stream->agent);
 	add_cost(w, stream->cost_micros > 0, stream->cost_micros, stream->tokens);
 	json_add_key(w, "critical");

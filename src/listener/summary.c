@@ -121,6 +121,8 @@ static void add_failed(
 	if (stream->attempt > 1)
 		strbuf_addf(out, ", after %lld attempts and %s", (long long)stream->attempt,
 			units_duration(time, stream->total_ms > 0 ? stream->total_ms : 0));
+	if (stream->tasks > 0)
+		strbuf_addf(out, "; %lld/%lld tasks done", (long long)stream->ticked, (long long)stream->tasks);
 	if (stream->log != NULL && options->log_lines == 0) {
 		strbuf_addstr(out, " (");
 		add_logs_command(out, stream->name);

@@ -131,7 +131,8 @@ static void draw_stream(struct live *live, const struct orch_stream_status *stre
 {
 	const struct term *term = live->options.term;
 	struct line line = {.term = term, .left = columns - 1};
-	struct strbuf name = {0};
+	const char *said = words_noted(stream);
+	struct strbuf name = {0}, progress = {0};
 	unsigned width = term_line(&name, stream->name, strlen(stream->name), name_columns, term->unicode);
 
 	line_style(&line, TERM_WARN);
@@ -149,6 +150,13 @@ static void draw_stream(struct live *live, const struct orch_stream_status *stre
 		line_pad(&line, 2);
 		line_add(&line, stream->agent);
 	}
+	if (words_progress(&progress, stream, term->unicode)) {
+		line_pad(&line, 2);
+		line_style(&line, TERM_GOOD);
+		line_add(&line, strbuf_cstr(&progress));
+		line_style(&line, TERM_RESET);
+	}
+	strbuf_release(&progress);
 	if (stream->attempt > 1) {
 		line_pad(&line, 2);
 		line_style(&line, TERM_WARN);
@@ -159,10 +167,12 @@ static void draw_stream(struct live *live, const struct orch_stream_status *stre
 		line_pad(&line, 2);
 		line_addf(&line, "(%s)", stream->phase);
 	}
-	if (stream->last_line != NULL && *stream->last_line != '\0') {
+	if (said == NULL)
+		said = stream->last_line;
+	if (said != NULL && *said != '\0') {
 		line_pad(&line, 2);
 		line_style(&line, TERM_DIM);
-		line_add(&line, stream->last_line);
+		line_add(&line, said);
 	}
 	line_show(&line, live->screen);
 }

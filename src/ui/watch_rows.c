@@ -25,6 +25,7 @@ enum {
 	TRY_COLUMNS = 4,
 	AGENT_COLUMNS = 10,
 	COST_COLUMNS = 7,
+	DONE_COLUMNS = 7,
 	TAIL_BYTES = 4096,
 	BAR_COLUMNS = 24,
 	BAR_FROM = 100, /* columns from which on there is room for it */
@@ -129,7 +130,7 @@ static void add_note(const struct watch_rows *rows, struct strbuf *out, const st
 		}
 		if (stream->phase != NULL && strcmp(stream->phase, "run") != 0)
 			strbuf_addf(out, "(%s) ", stream->phase);
-		strbuf_addstr(out, last_line(rows, stream));
+		strbuf_addstr(out, words_noted(stream) != NULL ? words_noted(stream) : last_line(rows, stream));
 		break;
 	case ORCH_TASK_WAITING:
 	case ORCH_TASK_READY:
@@ -288,16 +289,18 @@ void watch_draw_head(const struct watch_rows *rows, struct canvas *canvas, unsig
 /* what there is to say of the streams of this run */
 struct columns {
 	unsigned names; /* their width */
-	bool agents, costs;
+	bool agents, progress, costs;
 };
 
-static bool has_agents(const struct orch_status *status)
+static void choose_columns(struct columns *columns, const struct orch_status *status)
 {
-	for (size_t i = 0; i < status->stream_count; i++) {
-		if (status->streams[i].agent != NULL)
-			return true;
+	columns->costs = status->has_cost;
+	for (size_t i = 0; i < status->stream_count && !(columns->agents && columns->progress); i++) {
+		const struct orch_stream_status *stream = &status->streams[i];
+
+		columns->agents |= stream->agent != NULL;
+		columns->progress |= stream->tasks > 0 || stream->total > 0 || stream->progress != NULL;
 	}
-	return false;
 }
 
 static unsigned name_columns(const struct watch_rows *rows, const struct board *board, unsigned columns, size_t shown)
@@ -360,6 +363,15 @@ static void draw_stream(const struct watch_rows *rows, struct canvas *canvas, co
 				CANVAS_PLAIN + plus, stream->agent, strlen(stream->agent));
 		column += AGENT_COLUMNS + 1;
 	}
+	if (columns->progress) {
+		struct strbuf progress = {0};
+
+		if (column + DONE_COLUMNS < end && words_progress(&progress, stream, rows->term->unicode))
+			canvas_text(canvas, row, column, DONE_COLUMNS, CANVAS_PLAIN + plus, progress.data,
+				progress.len);
+		strbuf_release(&progress);
+		column += DONE_COLUMNS + 1;
+	}
 	if (columns->costs) {
 		if (stream->cost_micros > 0 && column + COST_COLUMNS < end) {
 			statusline_cost(text, sizeof text, stream->cost_micros);
@@ -394,6 +406,11 @@ static void draw_columns(
 			canvas_text(canvas, area->row, column, AGENT_COLUMNS, CANVAS_DIM, "agent", 5);
 		column += AGENT_COLUMNS + 1;
 	}
+	if (columns->progress) {
+		if (column + DONE_COLUMNS < end)
+			canvas_text(canvas, area->row, column, DONE_COLUMNS, CANVAS_DIM, "done", 4);
+		column += DONE_COLUMNS + 1;
+	}
 	if (columns->costs) {
 		if (column + COST_COLUMNS < end)
 			draw_right(canvas, area->row, column, COST_COLUMNS, CANVAS_DIM, "cost");
@@ -412,10 +429,9 @@ void watch_draw_streams(
 	size_t shown = area->rows > 1 ? area->rows - 1 : 0;
 	struct columns columns = {
 		.names = name_columns(rows, board, area->columns, shown),
-		.agents = has_agents(rows->status),
-		.costs = rows->status->has_cost,
 	};
 
+	choose_columns(&columns, rows->status);
 	draw_columns(canvas, area, &columns, board);
 	for (size_t i = 0; i < shown && board->top + i < board->count; i++) {
 		size_t row = board->top + i;

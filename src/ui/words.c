@@ -10,7 +10,7 @@
 #include "util/strbuf.h"
 #include "util/units.h"
 
-enum { MESSAGE_COLUMNS = 400 };
+enum { MESSAGE_COLUMNS = 400, PROGRESS_COLUMNS = 20 };
 
 static const struct {
 	int number;
@@ -125,6 +125,28 @@ void words_outcome(struct strbuf *out, const struct orch_stream_status *stream, 
 		strbuf_addstr(out, texts[stream->outcome]);
 		break;
 	}
+}
+
+bool words_progress(struct strbuf *out, const struct orch_stream_status *stream, bool unicode)
+{
+	bool said = stream->total > 0 || stream->progress != NULL, ended = stream->state == ORCH_TASK_COMPLETED;
+
+	if (stream->tasks > 0 && (stream->ticked > 0 || ended || !said))
+		strbuf_addf(out, "%lld/%lld", (long long)stream->ticked, (long long)stream->tasks);
+	else if (!said || ended)
+		return false;
+	else if (stream->total == 100)
+		strbuf_addf(out, "%lld%%", (long long)stream->done);
+	else if (stream->total > 0)
+		strbuf_addf(out, "%lld/%lld", (long long)stream->done, (long long)stream->total);
+	else
+		term_line(out, stream->progress, strlen(stream->progress), PROGRESS_COLUMNS, unicode);
+	return true;
+}
+
+const char *words_noted(const struct orch_stream_status *stream)
+{
+	return stream->agent != NULL ? stream->note : NULL;
 }
 
 void words_count(struct strbuf *out, size_t count, const char *noun)

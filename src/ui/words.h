@@ -13,6 +13,12 @@ struct strbuf;
 void words_outcome(struct strbuf *out, const struct orch_stream_status *stream, bool unicode);
 /* "SIGSEGV", or "signal 60" */
 void words_signal(struct strbuf *out, int64_t signo);
+/* How far its work is, as that says itself: of its tasks "5/7", else "3/7", "45%" or a few words; clean. False: nothing
+ * is known, or it is of no interest any more */
+bool words_progress(struct strbuf *out, const struct orch_stream_status *stream, bool unicode);
+/* what a running stream is at, in one line that is not clean yet: what its agent noted, since an agent's output is
+ * seldom for people. NULL: its log says it best */
+const char *words_noted(const struct orch_stream_status *stream);
 /* "1 stream", "7 streams" */
 void words_count(struct strbuf *out, size_t count, const char *noun);
 /* the stream ended without success, so that there is something to say about it */

@@ -554,6 +554,18 @@ static void add_attempts(struct json_writer *w, const struct extra *extra)
 	json_end_array(w);
 }
 
+/* so many of that many; none of none is left out */
+static void add_pair(struct json_writer *w, const char *key, int64_t done, int64_t all)
+{
+	if (all <= 0)
+		return;
+	json_add_key(w, key);
+	json_begin_array(w);
+	json_add_int(w, done);
+	json_add_int(w, all);
+	json_end_array(w);
+}
+
 void picture_add_stream(const struct picture *picture, struct json_writer *w, size_t at)
 {
 	const struct orch_stream_status *stream = &picture->status.streams[at];
@@ -577,6 +589,11 @@ void picture_add_stream(const struct picture *picture, struct json_writer *w, si
 	add_attempts(w, &picture->extras.items[at]);
 	if (stream->state == ORCH_TASK_RUNNING || stream->state == ORCH_TASK_FAILED)
 		add_text(w, "l", stream->last_line);
+	add_text(w, "y", stream->note);
+	add_pair(w, "k", stream->ticked, stream->tasks);
+	add_pair(w, "q", stream->done, stream->total);
+	add_text(w, "qt", stream->progress);
+	add_text(w, "w", stream->agent);
 	if (stream->log_bytes > 0)
 		add_number(w, "b", stream->log_bytes);
 	json_end_object(w);

@@ -72,8 +72,22 @@ crash() {
 	background
 	seen() { [ "$(status_of a state done total ticked tasks note)" = 'running 3 7 1 2 half way' ]; }
 	until_true seen
+	run "$ORCH" status
+	[[ "$output" =~ running\ +a\ .*\ 1/2 ]]
+	run "$ORCH" status a
+	[[ "$output" == *$'tasks     1 of 2 done\n  progress  3/7\n  note      half way\n'* ]]
+	run "$ORCH" list
+	[[ "$output" =~ a\ +never\ +-\ +1/2$ ]]
+	run "$ORCH" show a
+	[[ "$output" == *$'tasks:\n\t\tone\n\t\ttwo    # done\n'* ]]
 	touch go
 	ends 0
+	[ "$("$ORCH" list --json | python3 -c 'import json, sys; print(*[(s["ticked"], s["tasks"]) for s in json.load(sys.stdin)["streams"]])')" = '(1, 2)' ]
+	[ "$("$ORCH" show a --json | python3 -c 'import json, sys; print(*[(t["text"], t["done"]) for t in json.load(sys.stdin)["tasks"]])')" = "('one', False) ('two', True)" ]
+	[ "$("$ORCH" report --format json | python3 -c 'import json, sys; print(*[(s["ticked"], s["tasks"]) for s in json.load(sys.stdin)["streams"]])')" = '(1, 2)' ]
+	"$ORCH" report --format html | grep -q '1/2 tasks done'
+	expect 0 reset a
+	[ ! -e .orch/ticks/a ]
 }
 
 @test "a value that is reported is the same as a line in \$ORCH_OUTPUT" {

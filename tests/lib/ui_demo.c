@@ -5,7 +5,7 @@
  *   run WANTED STALE          task STREAM STATE [REASON]      start STREAM ATTEMPT [LOG]    output STREAM TEXT finish
  * STREAM OUTCOME CODE MS warn TEXT                 stop WHY                        end                           clock
  * MS (time goes on by that much) many N                    (so many streams, all running)  message TEXT expect STREAM STATE MS
- * agent STREAM NAME   spent STREAM MILLIONTHS
+ * agent STREAM NAME   spent STREAM MILLIONTHS   progress STREAM DONE TOTAL   ticks STREAM DONE ALL   note STREAM TEXT
  * pause, resume wait                      (until SIGUSR1; the screen stands still and can be looked at)   die SIGNAL
  * (by term_restore() and that signal)
  *
@@ -173,6 +173,23 @@ static bool command(char *line)
 		event.stream = word(&rest);
 		event.outcome = ORCH_OUTCOME_SUCCESS;
 		event.cost_micros = atol(word(&rest));
+		tell(&event);
+	} else if (strcmp(verb, "progress") == 0) {
+		orch_event_init(&event, ORCH_EVENT_PROGRESS);
+		event.stream = word(&rest);
+		event.done = atol(word(&rest));
+		event.total = atol(word(&rest));
+		tell(&event);
+	} else if (strcmp(verb, "ticks") == 0) {
+		orch_event_init(&event, ORCH_EVENT_TASK_DONE);
+		event.stream = word(&rest);
+		event.ticked = atol(word(&rest));
+		event.tasks = atol(word(&rest));
+		tell(&event);
+	} else if (strcmp(verb, "note") == 0) {
+		orch_event_init(&event, ORCH_EVENT_NOTE);
+		event.stream = word(&rest);
+		event.message = rest;
 		tell(&event);
 	} else if (strcmp(verb, "warn") == 0 || strcmp(verb, "stop") == 0) {
 		orch_event_init(&event, *verb == 'w' ? ORCH_EVENT_WARNING : ORCH_EVENT_STOPPING);

@@ -409,3 +409,33 @@ go_on() {
 	go_on
 	shows 'end 0'
 }
+
+@test "how far work says it is, and what an agent notes" {
+	play <<-'END'
+		run 9 3
+		start a 1
+		agent a claude
+		ticks a 5 7
+		progress a 1 2
+		output a {"type":"assistant"}
+		note a reading \e[31mthe code
+		start b 1
+		progress b 45 100
+		output b compiling
+		note b of a script
+		start c 1
+		progress c 3 7
+		wait
+		end
+	END
+	shows '[0/3] 3 running  0s'
+	is <<-'END'
+		before
+		▸ a        0s  claude  5/7  reading the code
+		▸ b        0s  45%  compiling
+		▸ c        0s  3/7
+		[0/3] 3 running  0s
+	END
+	go_on
+	shows 'end 0'
+}

@@ -170,6 +170,30 @@ settled() {
 	is_restored
 }
 
+@test "how far work says it is has a column" {
+	cat >Orchfile <<-END
+		a:
+		  tasks:
+		    one
+		    two
+		    three
+		  "$ORCH" report done 2
+		  echo talking; until [ -e go ]; do sleep 0.05; done
+
+		b:
+		  "$ORCH" report progress 45%
+		  echo working; until [ -e go ]; do sleep 0.05; done
+	END
+	"$ORCH" -j2 --detach 2>started
+	watch 100 24
+	shows '^ +stream +state +time +try +done +'
+	shows '^> a +running +TIME +1/3 +talking$|^▸ a +running TIME +1/3 +talking$'
+	shows '^▸ b +running TIME +45% +working$'
+	touch go
+	keys q
+	shows 'end 0'
+}
+
 @test "the log over the whole screen, searched; help" {
 	cat >Orchfile <<-'END'
 		many:

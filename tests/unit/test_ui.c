@@ -364,6 +364,47 @@ static void test_words(void **state)
 	expect_words(ORCH_OUTCOME_SPAWN, 0, "cannot run 'x'", "cannot run 'x'");
 }
 
+static void expect_progress(const struct orch_stream_status *stream, const char *want)
+{
+	struct strbuf out = {0};
+
+	assert_int_equal(words_progress(&out, stream, true), *want != '\0');
+	assert_string_equal(strbuf_cstr(&out), want);
+	strbuf_release(&out);
+}
+
+static void test_progress(void **state)
+{
+	struct orch_stream_status stream = {.state = ORCH_TASK_RUNNING, .done = -1, .total = -1};
+
+	(void)state;
+	expect_progress(&stream, "");
+	stream.done = 3;
+	stream.total = 7;
+	expect_progress(&stream, "3/7");
+	stream.total = 100;
+	expect_progress(&stream, "3%");
+	/* its tasks say it better, once one of them is done */
+	stream.tasks = 5;
+	expect_progress(&stream, "3%");
+	stream.ticked = 2;
+	expect_progress(&stream, "2/5");
+	stream.state = ORCH_TASK_COMPLETED;
+	expect_progress(&stream, "2/5");
+	stream.tasks = stream.ticked = 0;
+	expect_progress(&stream, "");
+	stream.state = ORCH_TASK_FAILED;
+	expect_progress(&stream, "3%");
+	stream.done = stream.total = -1;
+	stream.progress = (char *)"half \033[31mway\n through, or so I think";
+	expect_progress(&stream, "half way  through, \xe2\x80\xa6");
+	assert_null(words_noted(&stream));
+	stream.note = (char *)"at work";
+	assert_null(words_noted(&stream));
+	stream.agent = (char *)"claude";
+	assert_string_equal(words_noted(&stream), "at work");
+}
+
 /* ---- plain lines ---- */
 
 static const char story[] = "orch: run    R1: 4 of 7 streams, 2 at once\n"
@@ -801,6 +842,7 @@ int main(void)
 		cmocka_unit_test_setup(test_line, before_each),
 		cmocka_unit_test_setup(test_term, before_each),
 		cmocka_unit_test_setup(test_words, before_each),
+		cmocka_unit_test_setup(test_progress, before_each),
 		cmocka_unit_test_setup(test_plain, before_each),
 		cmocka_unit_test_setup(test_plain_color, before_each),
 		cmocka_unit_test_setup(test_quiet, before_each),

@@ -186,12 +186,19 @@ state_is() { # WORD
 @test "a run is told from its start to its end, and its log as it grows" {
 	orchfile <<-'END'
 	first "The first":
+	  tasks:
+	    this
+	    that
+	  "$OWN" report done 2
+	  "$OWN" report progress 3/7
+	  "$OWN" report note at work
 	  echo one
 	  until test -e go; do sleep 0.05; done
 	  echo two
 	second: first
 	  echo three
 	END
+	export OWN=$ORCH
 	serve
 	"$ORCH" --progress quiet >/dev/null 2>&1 3>&- &
 	run=$!
@@ -201,6 +208,7 @@ state_is() { # WORD
 	run_follower=$follower
 	until_true grep -q '"n":"first","s":"running","t":"The first"' "$BATS_TEST_TMPDIR/run"
 	until_true grep -q '"l":"one"' "$BATS_TEST_TMPDIR/run"
+	until_true grep -q '"y":"at work","k":\[1,2\],"q":\[3,7\]' "$BATS_TEST_TMPDIR/run"
 	grep -q '"n":"second","s":"waiting"' "$BATS_TEST_TMPDIR/run"
 	follow "/api/log?project=$project&stream=first" "$BATS_TEST_TMPDIR/log"
 	until_true grep -qF '"text":"one\n"' "$BATS_TEST_TMPDIR/log"

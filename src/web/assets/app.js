@@ -30,6 +30,15 @@ const s = (tag, properties, ...children) => fill(document.createElementNS(svgSpa
 const clean = text => String(text ?? "").replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ufffe\uffff]/g, "\ufffd");
 /* a line of output without the control sequences of terminals */
 const bare = text => clean(String(text ?? "").replace(/\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])/g, "").replace(/\t/g, " ").replace(/[\r\n]+/g, ""));
+/* how far its work is, as that says itself: of its tasks, else as it likes; "": nothing is known */
+function progress(stream) {
+	const said = stream.s === "completed" ? null : stream.q;
+	if (stream.k && (stream.k[0] || stream.s === "completed" || !(said || stream.qt)))
+		return stream.k[0] + "/" + stream.k[1];
+	if (said)
+		return said[1] === 100 ? said[0] + "%" : said[0] + "/" + said[1];
+	return stream.s !== "completed" && stream.qt ? clean(stream.qt).slice(0, 20) : "";
+}
 
 function duration(ms) {
 	if (!(ms >= 0))
@@ -572,7 +581,7 @@ class Run {
 		case "running":
 			if (!ran && !stream.left)
 				return { text: "was running when the run crashed" };
-			return { text: (stream.p && stream.p !== "run" ? "(" + stream.p + ") " : "") + bare(stream.l), out: true };
+			return { text: [stream.p && stream.p !== "run" ? "(" + stream.p + ")" : "", progress(stream), stream.w && stream.y ? clean(stream.y) : bare(stream.l)].filter(part => part).join(" "), out: true };
 		case "failed":
 			return { text: clean(stream.m || stream.r || stream.o), bad: true };
 		case "waiting": {
@@ -588,7 +597,7 @@ class Run {
 		case "backoff":
 			return { text: "waits for its next attempt" + (stream.m ? ": " + clean(stream.m) : "") };
 		case "completed":
-			return { text: stream.o === "unchanged" ? "its dependencies’ results are unchanged" : "" };
+			return { text: stream.o === "unchanged" ? "its dependencies’ results are unchanged" : stream.k ? progress(stream) + " tasks" : "" };
 		default:
 			return { text: clean(stream.r) };
 		}
@@ -1115,6 +1124,8 @@ class Detail {
 				stream.a?.length ? h("span", {}, stream.s === "running" ? "running for " : "took ", this.time) : null,
 				stream.a?.length ? h("span", {}, "attempt ", h("b", {}, stream.a[stream.a.length - 1][0])) : null,
 				stream.p && stream.s === "running" ? h("span", {}, "phase ", h("b", {}, clean(stream.p))) : null,
+				progress(stream) ? h("span", {}, stream.k ? "tasks " : "progress ", h("b", {}, progress(stream))) : null,
+				stream.y && stream.s === "running" ? h("span", {}, "says ", h("b", {}, clean(stream.y))) : null,
 				stream.x > 0 ? h("span", {}, "exit status ", h("b", {}, stream.x)) : null,
 				stream.g ? h("span", {}, "signal ", h("b", {}, stream.g)) : null,
 				stream.b ? h("span", {}, "output ", h("b", {}, bytes(stream.b))) : null,
