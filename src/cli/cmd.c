@@ -32,6 +32,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_approve,
 	&cmd_jobs,
 	&cmd_reload,
+	&cmd_attach,
 	&cmd_merge,
 	&cmd_touch,
 	&cmd_reset,

@@ -6,6 +6,7 @@
 #include "cli/say.h"
 #include "orch/project.h"
 #include "os/supervised.h"
+#include "os/relay.h"
 #include "os/supervisor.h"
 #include "util/alloc.h"
 #include "util/strbuf.h"
@@ -117,6 +118,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], SUPERVISOR_WORD) == 0)
 		return supervisor_main();
+	if (argc == 3 && strcmp(argv[1], RELAY_WORD) == 0)
+		return relay_main(argv[2]);
 	supervision_allow_self();
 	say_init();
 	if (argc < 1)

@@ -7,6 +7,7 @@
 #include "exec/confine.h"
 #include "exec/context.h"
 #include "exec/reporting.h"
+#include "exec/runners.h"
 #include "exec/stint.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
@@ -86,6 +87,8 @@ void attempt_checkins_gone(void *data)
 
 static char *describe_status(const struct job_exit *how)
 {
+	if (how->lost)
+		return job_exit_loss(how);
 	if (how->signalled)
 		return xasprintf("killed by signal %d (%s)", how->code, strsignal(how->code));
 	return xasprintf("exit status %d", how->code);
@@ -559,7 +562,7 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 		.memory_each = set->memory_rlimit,
 		.slot = attempt_outlives_us(attempt) ? NULL : &slot,
 	};
-	char *script_path = NULL, *record = NULL;
+	char *script_path = NULL, *record, *terminal;
 	uint32_t step_count;
 	const struct kill_step *kill = attempt_kill_steps(attempt, &step_count);
 	struct end_step *steps = xreallocarray(NULL, step_count + 1, sizeof *steps);
@@ -573,9 +576,11 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 	}
 	command.steps = steps;
 	command.step_count = step_count;
+	attempt->ops = runner_of_phase(attempt);
+	record = attempt_record(attempt->run, attempt->stream->name, attempt->number, attempt->phase);
+	command.terminal = terminal = xasprintf("%s" RUNNER_TERMINAL, record);
 	if (attempt_outlives_us(attempt) && attempt->phase != PHASE_SETUP)
-		command.record = record =
-			attempt_record(attempt->run, attempt->stream->name, attempt->number, attempt->phase);
+		command.record = record;
 	status = context_expand(context, attempt, text, true, &script, err);
 	if (status == 0)
 		status = context_environment(context, attempt, NULL, &env, err);
@@ -594,6 +599,7 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 	confinement_release(&confinement);
 	free(script_path);
 	free(record);
+	free(terminal);
 	free(steps);
 	strbuf_release(&script);
 	environment_release(&env);

@@ -47,7 +47,8 @@ struct attempt {
 	struct context *context;
 	struct plan *plan; /* what was known of its stream when it began */
 	struct runner *runner;
-	const struct runner_ops *ops;
+	const struct runner_ops *works_by; /* of its stream; */
+	const struct runner_ops *ops;      /* and of the phase that it is in */
 	struct workspaces *workspaces;
 	struct confiner *confiner;
 	bool follow_output;

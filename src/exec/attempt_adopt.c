@@ -3,6 +3,7 @@
 #include "exec/attempt_private.h"
 
 #include "exec/agents.h"
+#include "exec/runners.h"
 #include "exec/stint.h"
 #include "os/clock.h"
 #include "os/supervised.h"
@@ -34,18 +35,7 @@ static int look(struct attempt *attempt, char **record, enum supervised_state *s
 /* it ended while nobody was there to see it */
 static void settle_end(struct attempt *attempt, const struct supervised_record *found)
 {
-	struct job_exit how = {
-		.signalled = found->how.signalled,
-		.code = found->how.code,
-		.user_us = found->how.user_us,
-		.system_us = found->how.system_us,
-		.max_rss_kb = found->how.max_rss_kb,
-		.memory_peak = found->how.memory_peak,
-		.oom_kills = found->how.oom_kills,
-		.left_behind = found->how.left_behind,
-		.unkillable = found->how.unkillable,
-		.names = found->how.names,
-	};
+	const struct job_exit how = job_exit_of(&found->how);
 
 	attempt->started_ms = clock_mono_ms() - found->duration_ms;
 	attempt_announce(attempt);
@@ -78,6 +68,7 @@ int attempt_adopt(struct attempt *attempt, struct orch_error *err)
 	if (result != 0)
 		return result;
 	attempt->adopted = true;
+	attempt->ops = runner_of_phase(attempt);
 	attempt->exit_code = attempt->signal = -1;
 	attempt->pid = (int)found.leader;
 	attempt->log_fd = logfile_create(attempt->log, err);

@@ -149,7 +149,7 @@ static int start(struct turn *turn, struct orch_error *err)
 		result = confine(&confinement, &command, attempt, part, NULL, err);
 	}
 	if (result == 0)
-		result = attempt->ops->start(&turn->job, attempt->runner, &command, &on, NULL, err);
+		result = runner_process.start(&turn->job, attempt->runner, &command, &on, NULL, err);
 	if (log >= 0)
 		close(log);
 	free(script_path);
@@ -175,7 +175,7 @@ static void signal_all(struct checkins *all, int signo)
 {
 	for (unsigned i = 0; i < all->count; i++) {
 		if (all->turns[i]->job)
-			all->attempt->ops->stop(all->turns[i]->job, signo);
+			runner_process.stop(all->turns[i]->job, signo);
 	}
 }
 
@@ -232,7 +232,7 @@ void checkins_free(struct checkins *all)
 		struct turn *turn = all->turns[i];
 
 		if (turn->job)
-			all->attempt->ops->leave(turn->job);
+			runner_process.leave(turn->job);
 		loop_timer_free(turn->timer);
 		free(turn);
 	}

@@ -11,6 +11,7 @@
 #include "exec/hooks.h"
 #include "exec/home.h"
 #include "exec/reporting.h"
+#include "exec/runners.h"
 #include "exec/syncer.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
@@ -137,7 +138,7 @@ struct attempt *executor_new_attempt(struct executor *ex, uint32_t id, const cha
 	attempt->workspaces = ex->workspaces;
 	attempt->confiner = ex->confiner;
 	attempt->follow_output = ex->options->follow_output;
-	attempt->ops = &runner_process;
+	attempt->works_by = attempt->ops = runner_of_stream(ex->project, stream);
 	attempt->own_run = run ? xstrdup(run) : NULL;
 	attempt->run = run ? attempt->own_run : ex->run_id;
 	attempt->log = statedir_log(attempt->run, stream->name, attempt->number);

@@ -363,14 +363,40 @@ static unsigned take_news(struct output *output)
 	return news;
 }
 
+/* a terminal has lines end with \r\n; patterns see lines, however they end */
+static void feed_lines(struct output *output, const char *bytes, size_t len)
+{
+	struct strbuf lines = {0};
+	const char *end = bytes + len;
+
+	while (bytes < end) {
+		const char *cr = memchr(bytes, '\r', (size_t)(end - bytes));
+
+		if (output->held_cr && *bytes != '\n')
+			strbuf_addch(&lines, '\r');
+		output->held_cr = cr != NULL;
+		strbuf_add(&lines, bytes, (size_t)((cr ? cr : end) - bytes));
+		bytes = cr ? cr + 1 : end;
+	}
+	if (lines.len > 0)
+		textwatch_feed(output->watch, lines.data, lines.len);
+	strbuf_release(&lines);
+}
+
 unsigned output_feed(struct output *output, const char *bytes, size_t len)
 {
-	textwatch_feed(output->watch, bytes, len);
+	if (output->held_cr || memchr(bytes, '\r', len))
+		feed_lines(output, bytes, len);
+	else
+		textwatch_feed(output->watch, bytes, len);
 	return take_news(output);
 }
 
 unsigned output_finish(struct output *output)
 {
+	if (output->held_cr)
+		textwatch_feed(output->watch, "\r", 1);
+	output->held_cr = false;
 	textwatch_finish(output->watch);
 	return take_news(output);
 }

@@ -44,6 +44,7 @@ enum { OUTPUT_NOTE_MAX = 1024, OUTPUT_SUMMARY_MAX = 64 * 1024, OUTPUT_SESSION_MA
 
 struct output {
 	bool done, failed;
+	bool held_cr; /* the last byte was one, and may belong to an end of line */
 	/* NUL-terminated by strbuf_cstr(); "" if nothing was said. The first session counts, of the others the last; the
 	 * summary of an agent without a pattern for it is its last note; `why` is what `failed` has of the reason. A
 	 * session is letters, digits, `.`, `_`, `:`, `@` and `-` within: it goes into a command */

@@ -26,7 +26,7 @@ static const char *const channel_choices[] = {"own", "all", NULL};
 static const char *const counts_choices[] = {"last", "session", "sum", NULL};
 static const char *const account_choices[] = {"stream", "account", NULL};
 
-static const char *const only_process[] = {"process", NULL};
+static const char *const runners_here[] = {"process", "pty", NULL};
 
 #define BOTH (SCOPE_STREAM | SCOPE_DEFAULTS)
 #define AT(field) offsetof(struct settings, field)
@@ -92,7 +92,7 @@ const struct setting setting_table[] = {
 		"what happens to changes left uncommitted at success: auto, off or a message", false, NULL},
 	{"keep", SETTING_ENUM, BOTH, keep_choices, 0, 0, AT(keep), "failed", "whether the worktree stays", false, NULL},
 	{"runner", SETTING_ENUM, BOTH, runner_choices, 0, 0, AT(runner), "process", "what runs the attempt", false,
-		only_process},
+		runners_here},
 	{"slurm", SETTING_TEXT, BOTH, NULL, 0, 0, AT(slurm), "", "options for sbatch, as written", true, NULL},
 	{"pool", SETTING_WORD, BOTH, NULL, 0, 0, AT(pool), "", "the pool whose slots the stream takes too", false,
 		NULL},
@@ -143,7 +143,7 @@ const struct setting setting_table[] = {
 	{"shell", SETTING_TEXT, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(shell), "sh -eu",
 		"the shell of run, check and hooks, with its options", false, NULL},
 	{"runner", SETTING_ENUM, SCOPE_PROJECT, runner_choices, 0, 0, IN_PROJECT(runner), "process",
-		"what runs attempts", false, only_process},
+		"what runs attempts", false, runners_here},
 	{"redact", SETTING_PATTERN, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(redact), "",
 		"patterns whose matches reach no log, event or view", true, NULL},
 	/* agent NAME: */

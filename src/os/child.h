@@ -35,6 +35,7 @@ struct child_exit {
 	unsigned oom_kills;   /* of its processes that were killed since no memory was left for them */
 	unsigned left_behind; /* descendants that did not end with the leader (within 50 ms), and were ended */
 	unsigned unkillable;  /* of them: still there after SIGKILL and a wait of 5 s */
+	int lost;             /* why it was ended by SIGHUP: an errno, see terminal_calls.lost; 0: it was not */
 	/* the unkillable ones, or else those left behind: "PID (NAME), PID (NAME)", in printable ASCII; "..." at its
 	 * end says that there were more. Empty where that is not known */
 	char names[160];
@@ -57,6 +58,7 @@ struct child_spec {
 	 * descendants alone, but for SIGKILL. It gets no descriptor but 0, 1, 2, and nor does one with `writable` */
 	bool wraps;
 	char *const *writable; /* all that it may write, by Landlock, see landlock_rules(); NULL: anything */
+	bool terminal;         /* `in` is one that nobody has yet: it becomes its controlling terminal */
 	bool reaps;            /* it is a subreaper too: as long as it runs, nothing that it started can become ours */
 	/* called once, when the leader is reaped and every descendant that could be found is gone */
 	void (*on_exit)(void *data, const struct child_exit *how);

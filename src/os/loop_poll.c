@@ -1,5 +1,5 @@
 /*
- * The part of os/loop.h that a supervisor needs, on ppoll(2) alone: descriptors to be read, timers, signals, deferred
+ * The part of os/loop.h that a supervisor needs, on ppoll(2) alone: descriptors, timers, signals, deferred
  * calls. It stands in place of loop.c in a program that is to be small; there are few of each kind, so they are kept in
  * lists.
  */
@@ -32,7 +32,7 @@ struct loop_fd {
 	struct loop *loop;
 	struct loop_fd *next;
 	int fd;
-	loop_callback *call;
+	loop_callback *call, *writable; /* writable NULL: that is not waited for */
 	void *data;
 	bool freed;
 };
@@ -159,7 +159,8 @@ static void turn(struct loop *loop)
 			loop->polled_capacity = count ? 2 * count : 4;
 			loop->polled = xrealloc(loop->polled, loop->polled_capacity * sizeof *loop->polled);
 		}
-		loop->polled[count++] = (struct pollfd){.fd = fd->freed ? -1 : fd->fd, .events = POLLIN};
+		loop->polled[count++] = (struct pollfd){
+			.fd = fd->freed ? -1 : fd->fd, .events = fd->writable ? POLLIN | POLLOUT : POLLIN};
 	}
 	/* signals are let in only here, so none is missed between the look at `pending` and the sleep */
 	if (ppoll(loop->polled, (nfds_t)count, bounded ? &wait : NULL, &loop->open) > 0) {
@@ -169,8 +170,12 @@ static void turn(struct loop *loop)
 		for (const struct loop_fd *fd = loop->fds; fd; fd = fd->next)
 			total++;
 		for (struct loop_fd *fd = loop->fds; fd; fd = fd->next, i++) {
-			if (i >= total - count && !fd->freed && loop->polled[i - (total - count)].revents)
+			int what = i >= total - count ? loop->polled[i - (total - count)].revents : 0;
+
+			if (!fd->freed && (what & ~POLLOUT))
 				fd->call(fd->data);
+			if (!fd->freed && (what & POLLOUT) && fd->writable)
+				fd->writable(fd->data);
 		}
 	}
 	call_signals(loop);
@@ -241,6 +246,11 @@ struct loop_fd *loop_fd_new(struct loop *loop, int fd, loop_callback *call, void
 	*watch = (struct loop_fd){.loop = loop, .next = loop->fds, .fd = fd, .call = call, .data = data};
 	loop->fds = watch;
 	return watch;
+}
+
+void loop_fd_on_writable(struct loop_fd *watch, loop_callback *call)
+{
+	watch->writable = call;
 }
 
 void loop_fd_free(struct loop_fd *watch)

@@ -297,51 +297,64 @@ static int clear_path(const char *path, struct orch_error *err)
 	return 0;
 }
 
-static int bind_private(struct socket_server *server, struct orch_error *err)
+static int bind_private(int fd, const char *path, struct orch_error *err)
 {
-	struct stat st;
-
 	/* on the socket itself first, so that it is never open to others (Linux; elsewhere it does nothing) */
-	(void)!fchmod(server->fd, 0600);
-	if (call_with_path(bind, server->fd, server->path) < 0)
-		return error_errno(err, "cannot make the socket '%s'", server->path);
-	if (chmod(server->path, 0600) < 0 || lstat(server->path, &st) < 0) {
-		error_errno(err, "cannot protect the socket '%s'", server->path);
-		unlink(server->path);
+	(void)!fchmod(fd, 0600);
+	if (call_with_path(bind, fd, path) < 0)
+		return error_errno(err, "cannot make the socket '%s'", path);
+	if (chmod(path, 0600) < 0) {
+		error_errno(err, "cannot protect the socket '%s'", path);
+		unlink(path);
 		return -1;
 	}
-	server->device = st.st_dev;
-	server->inode = st.st_ino;
-	if (listen(server->fd, BACKLOG) < 0) {
-		error_errno(err, "cannot listen at '%s'", server->path);
-		unlink(server->path);
+	if (listen(fd, BACKLOG) < 0) {
+		error_errno(err, "cannot listen at '%s'", path);
+		unlink(path);
 		return -1;
 	}
 	return 0;
+}
+
+int socket_open(const char *path, struct orch_error *err)
+{
+	int fd, number;
+
+	if (clear_path(path, err) < 0)
+		return -1;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return error_errno(err, "cannot make a socket");
+	if (bind_private(fd, path, err) == 0)
+		return fd;
+	number = errno;
+	close(fd);
+	errno = number;
+	return -1;
 }
 
 int socket_listen(struct socket_server **out, struct loop *loop, const char *path, const struct socket_limits *limits,
 	void (*connected)(void *data, struct socket_stream *stream), void *data, struct orch_error *err)
 {
 	struct socket_server *server;
+	struct stat st;
 	int fd;
 
 	*out = NULL;
-	if (clear_path(path, err) < 0)
-		return -1;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket_open(path, err);
 	if (fd < 0)
-		return error_errno(err, "cannot make a socket");
+		return -1;
+	if (lstat(path, &st) < 0) {
+		error_errno(err, "cannot look at the socket '%s'", path);
+		close(fd);
+		return -1;
+	}
 	server = xcalloc(1, sizeof *server);
 	*server = (struct socket_server){
 		.loop = loop, .fd = fd, .limits = *limits, .connected = connected, .data = data};
 	server->path = xstrdup(path);
-	if (bind_private(server, err) < 0) {
-		close(fd);
-		free(server->path);
-		free(server);
-		return -1;
-	}
+	server->device = st.st_dev;
+	server->inode = st.st_ino;
 	server->again = loop_timer_new(loop, watch_clients, server);
 	watch_clients(server);
 	*out = server;

@@ -20,6 +20,9 @@ struct socket_limits {
 	size_t output; /* bytes that the peer has not taken yet */
 };
 
+/* A listening socket at `path`, as socket_listen() makes one, for who listens by himself: its descriptor, which does
+ * not block. -1 with errno */
+int socket_open(const char *path, struct orch_error *err);
 /* A socket at `path`, mode 0600; one that is there already is replaced, so the caller must know that its owner is gone;
  * anything else there is an error. `connected` is called for each client, with a stream that is the receiver's */
 int socket_listen(struct socket_server **out, struct loop *loop, const char *path, const struct socket_limits *limits,

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -297,7 +298,8 @@ static void become(const struct confined *plan)
 			goto failed;
 		}
 	}
-	if (plan->spec->dir && chdir(plan->spec->dir) != 0) {
+	if ((plan->spec->terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0) ||
+		(plan->spec->dir && chdir(plan->spec->dir) != 0)) {
 		failure.number = errno;
 		goto failed;
 	}
@@ -381,7 +383,7 @@ static int start_confined(const struct child_spec *spec, const char *file, char 
 
 static bool is_confined(const struct child_spec *spec)
 {
-	return spec->group || spec->address_space > 0 || spec->writable || spec->wraps;
+	return spec->group || spec->address_space > 0 || spec->writable || spec->wraps || spec->terminal;
 }
 
 pid_t spawner_start(struct spawner *spawner, const struct child_spec *spec, int *error_number, struct orch_error *err)

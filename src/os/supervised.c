@@ -404,6 +404,12 @@ static void build_start(
 		.slot = spec->slot ? spec->slot->number : -1,
 		.seen = link->ends_seen};
 
+	if (spec->terminal) {
+		head.terminal = spec->terminal->window ? REQUEST_TERMINAL_WINDOW : REQUEST_TERMINAL;
+		head.columns = spec->terminal->columns;
+		head.rows = spec->terminal->rows;
+	}
+
 	strbuf_add(out, &head, sizeof head);
 	for (unsigned i = 0; i < spec->step_count; i++) {
 		struct end_step step;
@@ -419,6 +425,7 @@ static void build_start(
 	add_text(out, spec->dir);
 	add_text(out, spec->mark);
 	add_text(out, spec->record);
+	add_text(out, spec->terminal ? spec->terminal->path : NULL);
 	head.writec = spec->writable ? add_texts(out, spec->writable) : 0;
 	if (tree->waits) {
 		head.slots = spec->slot->slots;
@@ -442,7 +449,7 @@ int supervised_start(struct supervised **out, struct supervision *all, const str
 		*number = errno;
 		return error_errno(err, "cannot open '/dev/null'");
 	}
-	fds[0] = spec->in < 0 ? all->null : spec->in;
+	fds[0] = spec->terminal ? spec->terminal->listener : spec->in < 0 ? all->null : spec->in;
 	fds[1] = spec->log < 0 ? all->null : spec->log;
 	if (!link && link_new(&link, all, spec->record ? spec->mark : NULL, spec->record != NULL, number, err) != 0)
 		return -1;

@@ -42,6 +42,17 @@ struct supervised_slot {
 	unsigned slots, per_slot;
 };
 
+/* A terminal of its own (os/terminal.h): its input and output instead of /dev/null and the log, which gets what comes
+ * out of it */
+struct supervised_terminal {
+	int listener;     /* a listening socket, borrowed: whoever connects looks on and types (os/terminal_frame.h) */
+	const char *path; /* where that is, absolute; the supervisor removes it at the end */
+	unsigned columns, rows;
+	/* it starts only when a window has connected, and if that goes it is ended; a signal before takes it back:
+	 * `failed` with ECANCELED */
+	bool window;
+};
+
 struct supervised_calls {
 	/* it runs; the leader's process id, and its slot, if it has waited for one, else -1 */
 	void (*started)(void *data, pid_t pid, int slot);
@@ -69,6 +80,7 @@ struct supervised_spec {
 	 * the end removes .job, see supervised_forget(). NULL: the shared one */
 	const char *record;
 	const struct supervised_slot *slot; /* NULL: none. Not with `record` */
+	const struct supervised_terminal *terminal; /* NULL: none. Not with a slot that is waited for */
 	bool wraps;                         /* see child_spec, too for the next */
 	char *const *writable;
 	/* bytes that all of it may have at once, by a control group where supervision_memory() says that this can be

@@ -114,6 +114,7 @@ static bool parse_exit(const char *text, struct supervised_record *out)
 		.oom_kills = (unsigned)number(text, "oom-kills"),
 		.left_behind = (unsigned)number(text, "left-behind"),
 		.unkillable = (unsigned)number(text, "unkillable"),
+		.lost = (int)number(text, "lost"),
 	};
 	names = value_of(text, "names");
 	if (names)

@@ -20,6 +20,7 @@
 #include "os/fs.h"
 #include "os/loop.h"
 #include "os/supervisor_request.h"
+#include "os/terminal.h"
 #include "util/alloc.h"
 #include "util/array.h"
 #include "util/error.h"
@@ -31,6 +32,7 @@ enum {
 	WRITE_AGAIN_MS = 1000, /* a .exit that could not be written; doubled each time */
 	WRITE_AGAIN_MAX_MS = 60000,
 	CONTROL_LINE_MAX = 64,
+	HANGUP_MS = 1000, /* for what has lost its terminal, before the steps of its end */
 };
 
 struct supervisor;
@@ -47,6 +49,10 @@ struct tree {
 	struct loop_timer *timer; /* of the steps, or of the next try to write .exit */
 	bool ending;
 	bool signalled; /* by the other end: whatever its status, it has not ended well */
+	struct terminal *terminal; /* NULL: none */
+	int lost;                  /* see terminal_calls; 0: it was not */
+	struct request *waiting;   /* until its window is there; NULL: it has been started */
+	int waiting_log;
 
 	char *record; /* NULL: it does not outlive the other end */
 	int64_t started_ms, mono_ms;
@@ -105,6 +111,10 @@ static void tree_free(struct tree *tree)
 		free(path);
 		close(tree->control);
 	}
+	terminal_free(tree->terminal);
+	if (tree->waiting)
+		close(tree->waiting_log);
+	free(tree->waiting);
 	(void)cgroup_free(tree->group); /* what cannot be removed is left to whoever makes the next */
 	strbuf_release(&tree->control_line);
 	strbuf_release(&tree->exit_text);
@@ -256,6 +266,23 @@ static const struct child_exit *close_group(struct tree *tree, struct child_exit
 	tree->group = NULL;
 	return how;
 }
+
+/* its log is whole now. However it took the loss of its terminal, that was its end */
+static void drain_terminal(struct tree *tree, struct child_exit *how)
+{
+	int number = tree->terminal ? terminal_drain(tree->terminal) : 0;
+
+	terminal_free(tree->terminal);
+	tree->terminal = NULL;
+	if (tree->lost == 0)
+		tree->lost = number;
+	if (tree->lost == 0)
+		return;
+	how->lost = tree->lost;
+	how->signalled = true;
+	how->code = SIGHUP;
+}
+
 static void on_exit_of_child(void *data, const struct child_exit *how)
 {
 	struct tree *tree = data;
@@ -265,15 +292,17 @@ static void on_exit_of_child(void *data, const struct child_exit *how)
 
 	tree->child = NULL;
 	how = close_group(tree, &end.how);
+	drain_terminal(tree, &end.how);
 	well = !how->signalled && how->code == 0 && how->left_behind == 0 && !tree->signalled;
 	if (tree->record) {
 		strbuf_addf(&tree->exit_text,
 			"orch-exit 1\n%s %d\ncore %d\nended %lld\nduration %lld\nuser %lld\nsystem %lld\nrss %lld\n"
-			"peak %lld\noom-kills %u\nleft-behind %u\nunkillable %u\nnames %s\nend\n",
+			"peak %lld\noom-kills %u\nleft-behind %u\nunkillable %u\nlost %d\nnames %s\nend\n",
 			how->signalled ? "signal" : "status", how->code, how->dumped_core ? 1 : 0,
 			(long long)clock_wall_ms(), (long long)(clock_mono_ms() - tree->mono_ms),
 			(long long)how->user_us, (long long)how->system_us, (long long)how->max_rss_kb,
-			(long long)how->memory_peak, how->oom_kills, how->left_behind, how->unkillable, how->names);
+			(long long)how->memory_peak, how->oom_kills, how->left_behind, how->unkillable, how->lost,
+			how->names);
 		written = write_record(tree, "exit", &tree->exit_text, true) == 0;
 	}
 	/* whoever is told finds its files as they stay */
@@ -374,25 +403,36 @@ static void refuse(struct supervisor *all, uint64_t id, int number, const char *
 	answer(all, &said);
 }
 
-/* false: it could not be started */
-static bool start(struct supervisor *all, struct request *request, int in, int log, int slot)
+static struct tree *tree_new(struct supervisor *all, uint64_t id, int slot)
 {
-	struct start_request what;
 	struct tree *tree = xcalloc(1, sizeof *tree);
-	struct answer said = {.id = request->id, .slot = slot};
-	struct orch_error err = {0};
-	struct child_spec spec = {.in = in, .out = log, .err = log, .on_exit = on_exit_of_child, .data = tree};
-	int number = EINVAL, result = -1;
 
 	*tree = (struct tree){
-		.all = all, .next = all->trees, .link = &all->trees, .id = request->id, .slot = slot, .control = -1};
+		.all = all, .next = all->trees, .link = &all->trees, .id = id, .slot = slot, .control = -1};
 	if (all->trees)
 		all->trees->link = &tree->next;
 	all->trees = tree;
 	tree->timer = loop_timer_new(all->loop, step_on, tree);
+	return tree;
+}
+
+/* false: it could not be started, and is gone */
+static bool start(struct tree *tree, struct request *request, int in, int log)
+{
+	struct supervisor *all = tree->all;
+	struct start_request what;
+	struct answer said = {.id = request->id, .slot = tree->slot};
+	struct orch_error err = {0};
+	struct child_spec spec = {.in = in, .out = log, .err = log, .on_exit = on_exit_of_child, .data = tree};
+	int number = EINVAL, result = -1;
+
 	tree->started_ms = clock_wall_ms();
 	tree->mono_ms = clock_mono_ms();
-	if (start_request_read(&what, request, slot)) {
+	if (tree->terminal) {
+		spec.in = spec.out = spec.err = terminal_slave(tree->terminal);
+		spec.terminal = true;
+	}
+	if (start_request_read(&what, request, tree->slot)) {
 		spec.argv = what.argv;
 		spec.env = what.env;
 		spec.dir = what.dir;
@@ -445,6 +485,86 @@ static bool start(struct supervisor *all, struct request *request, int in, int l
 	return false;
 }
 
+/* --- terminals --- */
+
+/* one that waits for its window is not to begin */
+static void take_back(struct tree *tree, const char *why)
+{
+	struct supervisor *all = tree->all;
+	uint64_t id = tree->id;
+
+	tree_free(tree);
+	refuse(all, id, ECANCELED, why);
+}
+
+/* its window is there: it takes its place in it */
+static void on_ready(void *data)
+{
+	struct tree *tree = data;
+	struct supervisor *all = tree->all;
+	struct request *request = tree->waiting;
+	int log = tree->waiting_log;
+
+	tree->waiting = NULL;
+	start(tree, request, log, log);
+	close(log);
+	free(request);
+	send_answers(all);
+}
+
+static void on_lost(void *data, int error_number)
+{
+	struct tree *tree = data;
+	struct supervisor *all = tree->all;
+
+	tree->lost = error_number;
+	if (tree->waiting) {
+		take_back(tree, "its window went before it could begin");
+		send_answers(all);
+	} else if (tree->child) {
+		child_signal(tree->child, SIGHUP);
+		if (!tree->ending)
+			loop_timer_arm(tree->timer, HANGUP_MS);
+		tree->ending = true;
+	}
+}
+
+/* takes over the request and its descriptors */
+static void start_in_terminal(struct supervisor *all, struct request *request, int listener, int log)
+{
+	struct terminal_spec spec = {.listener = listener,
+		.log = log,
+		.columns = request->columns,
+		.rows = request->rows,
+		.window = request->terminal == REQUEST_TERMINAL_WINDOW};
+	struct tree *tree = tree_new(all, request->id, request->slot);
+	const struct terminal_calls calls = {.ready = on_ready, .lost = on_lost, .data = tree};
+	struct orch_error err = {0};
+	struct start_request what;
+	int number = EINVAL, result = -1;
+
+	if (start_request_read(&what, request, tree->slot)) {
+		spec.path = what.terminal;
+		result = terminal_new(&tree->terminal, all->loop, &spec, &calls, &number, &err);
+	} else {
+		close(listener);
+		error_set(&err, "a request to start something is malformed");
+	}
+	start_request_release(&what);
+	if (result != 0) {
+		tree_free(tree);
+		refuse(all, request->id, number, err.message);
+	} else if (spec.window) {
+		tree->waiting = request;
+		tree->waiting_log = log;
+		return;
+	} else {
+		start(tree, request, log, log);
+	}
+	close(log);
+	free(request);
+}
+
 /* --- slots --- */
 
 static void refuse_late(struct supervisor *all, uint64_t id)
@@ -469,7 +589,7 @@ static void start_waiting(struct supervisor *all)
 
 	while ((waiting = waiting_line_next(&all->line, &slot))) {
 		/* what keeps one from starting may keep the next: the other end decides */
-		if (!start(all, waiting->request, waiting->in, waiting->log, slot))
+		if (!start(tree_new(all, waiting->request->id, slot), waiting->request, waiting->in, waiting->log))
 			refuse_waiting(all);
 		waiting_free(waiting);
 	}
@@ -501,6 +621,10 @@ static void handle_start(struct supervisor *all, struct request *request)
 	all->fds.count -= 2;
 	memmove(all->fds.items, all->fds.items + 2, all->fds.count * sizeof(int));
 	waiting_line_heard(&all->line, request->seen);
+	if (in >= 0 && log >= 0 && request->terminal != REQUEST_NO_TERMINAL) {
+		start_in_terminal(all, request, in, log);
+		return;
+	}
 	if (in >= 0 && log >= 0 && request->slots > 0) {
 		if (!waiting_line_join(&all->line, request, in, log))
 			refuse_late(all, id);
@@ -508,7 +632,7 @@ static void handle_start(struct supervisor *all, struct request *request)
 		return;
 	}
 	if (in >= 0 && log >= 0)
-		start(all, request, in, log, request->slot);
+		start(tree_new(all, id, request->slot), request, in, log);
 	else
 		refuse(all, id, EMFILE, "its supervisor has too many open files");
 	if (in >= 0)
@@ -538,6 +662,11 @@ static void handle(struct supervisor *all, struct request *request)
 	}
 	free(request);
 	for (struct tree *tree = all->trees; tree; tree = tree->next) {
+		if (tree->id == id && tree->waiting) {
+			take_back(tree, "it was ended before its window was there");
+			send_answers(all);
+			return;
+		}
 		if (tree->id == id && tree->child) {
 			tree->signalled = true;
 			child_signal(tree->child, signo);
@@ -578,7 +707,9 @@ static void disconnect(struct supervisor *all)
 	all->socket = NULL;
 	for (tree = all->trees; tree; tree = next) {
 		next = tree->next;
-		if (!tree->record)
+		if (tree->waiting)
+			tree_free(tree);
+		else if (!tree->record)
 			end_tree(tree);
 	}
 	leave_if_done(all);

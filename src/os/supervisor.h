@@ -21,6 +21,9 @@ enum {
 
 enum request_type { REQUEST_START = 1, REQUEST_SIGNAL, REQUEST_WITHDRAW };
 
+/* has it a terminal of its own, see supervised_terminal? */
+enum request_terminal { REQUEST_NO_TERMINAL, REQUEST_TERMINAL, REQUEST_TERMINAL_WINDOW };
+
 /* what every request begins with */
 struct request {
 	uint32_t size; /* of all of it */
@@ -28,7 +31,8 @@ struct request {
 	uint64_t id;
 	int32_t signo; /* of REQUEST_SIGNAL */
 	/* of REQUEST_START, with the descriptors for its input and its log beside the first byte. Behind the struct:
-	 * the steps, then the texts, each with a NUL: argv, env, dir, mark, record (empty: none), writable */
+	 * the steps, then the texts, each with a NUL: argv, env, dir, mark, record (empty: none), path of its
+	 * terminal's socket (likewise; the descriptor for its input is that socket then), writable */
 	uint32_t step_count, argc, envc, writec; /* writec 0: it may write anything */
 	int64_t linger_ms;
 	int64_t memory;        /* see supervised_spec, too for the next two */
@@ -38,6 +42,7 @@ struct request {
 	int32_t slot;
 	uint32_t slots, per_slot;
 	uint64_t seen;
+	uint32_t terminal, columns, rows; /* terminal: one of request_terminal */
 };
 
 enum answer_type { ANSWER_STARTED = 1, ANSWER_FAILED, ANSWER_ENDED, ANSWER_WITHDRAWN };

@@ -70,7 +70,8 @@ bool start_request_read(struct start_request *out, struct request *request, int 
 	out->argv = take_texts(&at, end, request->argc, 0);
 	out->env = out->argv ? take_texts(&at, end, request->envc, request->per_slot) : NULL;
 	if (!out->env || !take_text(&out->dir, &at, end) || !take_text(&out->mark, &at, end) ||
-		!take_text(&out->record, &at, end))
+		!take_text(&out->record, &at, end) || !take_text(&out->terminal, &at, end) ||
+		(request->terminal != REQUEST_NO_TERMINAL) != (out->terminal != NULL))
 		return false;
 	if (request->writec > 0 && !(out->writable = take_texts(&at, end, request->writec, 0)))
 		return false;

@@ -13,7 +13,7 @@ struct start_request {
 	struct end_step *steps; /* a copy, for whoever wants to keep it (NULL it then) */
 	unsigned step_count;
 	char **argv, **env, **writable; /* the texts lie in the request; writable NULL: anything */
-	const char *dir, *mark, *record; /* so do these; NULL: none */
+	const char *dir, *mark, *record, *terminal; /* so do these; NULL: none */
 };
 
 /* `slot`: where it starts, whose variables it gets if it has waited for one. False: the request is malformed */

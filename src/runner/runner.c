@@ -2,11 +2,17 @@
 
 #include "runner/runner.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
+#include "os/child.h"
+#include "os/terminal.h"
+#include "util/alloc.h"
+
 static const struct runner_ops *const runners[] = {
 	&runner_process,
+	&runner_pty,
 };
 
 const struct runner_ops *runner_find(const char *name)
@@ -16,4 +22,29 @@ const struct runner_ops *runner_find(const char *name)
 			return runners[i];
 	}
 	return NULL;
+}
+
+struct job_exit job_exit_of(const struct child_exit *how)
+{
+	return (struct job_exit){
+		.signalled = how->signalled,
+		.code = how->code,
+		.duration_ms = how->duration_ms,
+		.user_us = how->user_us,
+		.system_us = how->system_us,
+		.max_rss_kb = how->max_rss_kb,
+		.memory_peak = how->memory_peak,
+		.oom_kills = how->oom_kills,
+		.left_behind = how->left_behind,
+		.unkillable = how->unkillable,
+		.lost = how->lost,
+		.names = how->names,
+	};
+}
+
+char *job_exit_loss(const struct job_exit *how)
+{
+	if (how->lost == TERMINAL_LOST_WINDOW)
+		return xstrdup("its tmux window is gone: it was closed, or the tmux server was ended");
+	return xasprintf("what came out of its terminal cannot be written to its log: %s", strerror(how->lost));
 }

@@ -1,6 +1,6 @@
 /*
  * How a command runs; knows no stream. A runner is a row of functions; `process` runs the command as
- * a child that writes its own log. Others (a pseudo-terminal, tmux, a cluster) have the same face.
+ * a child that writes its own log, `pty` in a terminal of its own, of which its supervisor writes the log.
  */
 #ifndef RUNNER_RUNNER_H
 #define RUNNER_RUNNER_H
@@ -13,6 +13,10 @@
 
 enum { RUNNER_MESSAGE_MAX = 64 * 1024 };
 
+/* what the path of a terminal's socket adds to that of the record */
+#define RUNNER_TERMINAL ".tty"
+
+struct child_exit;
 struct end_step;
 struct supervised_slot;
 struct job;
@@ -42,6 +46,8 @@ struct command {
 	int64_t memory;        /* see supervised_spec, too for the next */
 	bool memory_each;
 	const struct supervised_slot *slot; /* see supervised_spec; not with `record` */
+	/* of runners with a terminal: where its socket is made: with `record` that and RUNNER_TERMINAL */
+	const char *terminal;
 };
 
 /* how a job ended: see os/child.h for the fields */
@@ -54,8 +60,13 @@ struct job_exit {
 	unsigned oom_kills;
 	unsigned left_behind;
 	unsigned unkillable;
+	int lost;
 	const char *names; /* for the call only */
 };
+/* the same, of a process tree; `names` points into it */
+struct job_exit job_exit_of(const struct child_exit *how);
+/* why it was ended, of one that has `lost` something: for people; the caller frees */
+char *job_exit_loss(const struct job_exit *how);
 
 struct job_callbacks {
 	/* it runs; process id of its leader, 0 if the runner has none; the slot that it waited for (supervised_slot),
@@ -78,6 +89,8 @@ struct runner {
 
 struct runner_ops {
 	const char *name;
+	/* it is for the work itself: what is done before and after, setup and checks, is run by `process` */
+	bool only_work;
 	/* -1: it could not be started, as with job_callbacks.failed, and nothing is called; *error_number: errno */
 	int (*start)(struct job **out, struct runner *runner, const struct command *command,
 		const struct job_callbacks *on, int *error_number, struct orch_error *err);
@@ -101,6 +114,6 @@ struct runner_ops {
 /* the runner of that name, or NULL */
 const struct runner_ops *runner_find(const char *name);
 
-extern const struct runner_ops runner_process;
+extern const struct runner_ops runner_process, runner_pty;
 
 #endif

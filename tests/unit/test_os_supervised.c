@@ -784,7 +784,7 @@ static void speaks_over_its_socket(void **state)
 		struct end_step step;
 		char texts[64];
 	} request = {.step = {.signo = SIGTERM, .wait_ms = 100}};
-	static const char texts[] = "sh\0-c\0exit 6\0PATH=/bin:/usr/bin\0\0\0";
+	static const char texts[] = "sh\0-c\0exit 6\0PATH=/bin:/usr/bin\0\0\0\0";
 	union {
 		struct cmsghdr aligned;
 		char bytes[CMSG_SPACE(2 * sizeof(int))];

@@ -1,0 +1,418 @@
+#!/usr/bin/env python3
+"""Streams with a terminal of their own, as a person meets them: real terminals, keys, windows, crashes. $ORCH names the
+program, $srcdir the sources. TAP."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from tap import Tap  # noqa: E402
+
+ORCH = os.path.abspath(os.environ["ORCH"])
+TALKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib", "talker.py")
+DEADLINE = 60
+
+
+class Wrong(Exception):
+    pass
+
+
+def until(what, condition):
+    end = time.monotonic() + DEADLINE
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise Wrong("in vain: " + what)
+        time.sleep(0.02)
+
+
+def is_there(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class Person:
+    """Somebody at a terminal who has started a program there."""
+
+    def __init__(self, *argv, columns=91, rows=31):
+        self.seen = b""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+            os.execv(argv[0], argv)
+
+    def resize(self, columns, rows):
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def types(self, keys):
+        os.write(self.fd, keys)
+
+    def sees(self, text):
+        end = time.monotonic() + DEADLINE
+        while text.encode() not in self.seen:
+            if not select.select([self.fd], [], [], max(0, end - time.monotonic()))[0]:
+                raise Wrong("never seen: %r in %r" % (text, self.seen[-2000:]))
+            try:
+                more = os.read(self.fd, 65536)
+            except OSError:
+                more = b""
+            if not more:
+                raise Wrong("the program ended before it showed %r: %r" % (text, self.seen[-2000:]))
+            self.seen += more
+        self.seen = self.seen.split(text.encode(), 1)[1]
+
+    def ends(self):
+        """The program's exit status."""
+        end = time.monotonic() + DEADLINE
+        while select.select([self.fd], [], [], max(0, end - time.monotonic()))[0]:
+            try:
+                more = os.read(self.fd, 65536)
+            except OSError:
+                break
+            if not more:
+                break
+            self.seen += more
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        os.close(self.fd)
+        return status
+
+
+class Project:
+    def __init__(self, directory, text):
+        self.directory = directory
+        self.orch = None
+        self.pids = []
+        environment = dict(os.environ, XDG_STATE_HOME=os.path.join(directory, "state"), TERM="dumb", TMUX="/nowhere,1,0")
+        for name in ("CI", "NO_COLOR", "CLICOLOR_FORCE"):
+            environment.pop(name, None)
+        os.environ.clear()
+        os.environ.update(environment)
+        os.chdir(directory)
+        with open("Orchfile", "w") as out:
+            out.write(text.replace("TALKER", "python3 " + TALKER))
+
+    def start(self, *arguments):
+        self.orch = subprocess.Popen([ORCH, *arguments], stdin=subprocess.DEVNULL, stdout=open("out", "a"),
+                                     stderr=subprocess.STDOUT, start_new_session=True)
+
+    def run(self, *arguments):
+        done = subprocess.run([ORCH, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=DEADLINE)
+        return done.returncode, done.stdout.decode()
+
+    def log(self, name="a.1"):
+        text = b""
+        for run in sorted(os.listdir(".orch/runs")) if os.path.isdir(".orch/runs") else []:
+            path = ".orch/runs/%s/logs/%s.log" % (run, name)
+            if os.path.exists(path):
+                with open(path, "rb") as log:
+                    text += log.read()
+        return text.decode()
+
+    def logs(self, text, name="a.1"):
+        until("%r in the log of %s" % (text, name), lambda: text in self.log(name))
+
+    def pid_of_work(self):
+        self.logs("pid ")
+        self.logs("ready")
+        pid = int(re.search(r"pid (\d+)\r", self.log()).group(1))
+        self.pids.append(pid)
+        return pid
+
+    def ends(self):
+        try:
+            return self.orch.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            raise Wrong("orch does not end: " + self.output())
+
+    def output(self):
+        with open("out") as out:
+            return out.read()
+
+    def left(self):
+        """What an attempt must not leave: processes, and files of its terminal."""
+        problems = ["process %d is still there" % pid for pid in self.pids if is_there(pid)]
+        for where, _, files in os.walk(".orch"):
+            problems += ["left: %s/%s" % (where, name) for name in files if name.endswith(".tty")]
+        return problems
+
+    def close(self):
+        for pid in ([self.orch.pid] if self.orch and self.orch.poll() is None else []) + self.pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        if self.orch:
+            self.orch.wait()
+
+
+def same(found, expected, what):
+    if found != expected:
+        raise Wrong("%s: expected %r, found %r" % (what, expected, found))
+
+
+def has(text, part):
+    if part not in text:
+        raise Wrong("expected %r in %r" % (part, text))
+
+
+WORK = """a:
+	runner = RUNNER
+	detach = DETACH
+	run: exec TALKER HOW
+"""
+
+
+def work(runner, how="lines", detach="no"):
+    return WORK.replace("RUNNER", runner).replace("HOW", how).replace("DETACH", detach)
+
+
+TESTS = []
+
+
+def test(what, *arguments):
+    def add(function):
+        TESTS.append((what, function, arguments))
+        return function
+    return add
+
+
+KIND = {"pty": "xterm-256color"}
+
+
+def has_a_terminal(directory, runner):
+    project = Project(directory, """a:
+	runner = %s
+	run:
+		exec TALKER lines
+
+b:
+	runner = %s
+	check: test ! -t 1 && echo checked
+	run:
+		printf 'x\\033[1mbold\\033[0m\\n'; seq 100000; exit 7
+""" % (runner, runner))
+    try:
+        project.start("-k")
+        project.pid_of_work()
+        has(project.log(), "terminal True controlled True leader True kind %s tmux False\r\n" % KIND[runner])
+        until("b has ended", lambda: "\r\n100000\r\n" in project.log("b.1"))
+        person = Person(ORCH, "attach", "a")
+        person.sees("ready")
+        person.types(b"end 3\r")
+        same(project.ends(), 1, "status")
+        has(project.output(), "FAILED a (2/2): exit status 3")
+        has(project.output(), "FAILED b (1/2): exit status 7")
+        log = project.log("b.1")
+        same(log, "x\033[1mbold\033[0m\r\n" + "".join("%d\r\n" % n for n in range(1, 100001)), "the log of b")
+        if runner == "pty":
+            same(person.ends(), 0, "status of attach")
+        return project.left()
+    finally:
+        project.close()
+
+
+def can_be_looked_into(directory):
+    project = Project(directory, work("pty"))
+    try:
+        project.start()
+        project.pid_of_work()
+        first = Person(ORCH, "attach", "a")
+        first.sees("Ctrl-\\ leaves it")
+        first.sees("ready")
+        first.sees("size 91x31")
+        first.types(b"one\r")
+        first.sees("got <one>")
+        first.resize(77, 22)
+        first.sees("size 77x22")
+        second = Person(ORCH, "attach", "--detach-key=^]", "a", columns=60, rows=20)
+        second.sees("got <one>")
+        first.sees("size 60x20")
+        second.types(b"t\303\274wo\r")
+        first.sees("got <t\374wo>")
+        first.types(b"\034")
+        first.sees("left the terminal of 'a', which goes on")
+        same(first.ends(), 0, "status of attach")
+        second.types(b"\035")
+        second.sees("which goes on")
+        same(second.ends(), 0, "status of attach")
+        third = Person(ORCH, "attach", "a")
+        third.sees("got <t\374wo>")
+        third.types(b"end 0\r")
+        third.sees("'a' has ended")
+        same(third.ends(), 0, "status of attach")
+        same(project.ends(), 0, "status")
+        return project.left()
+    finally:
+        project.close()
+
+
+def is_left_by_a_signal(directory):
+    project = Project(directory, work("pty", "paste"))
+    try:
+        project.start()
+        work_pid = project.pid_of_work()
+        person = Person(ORCH, "attach", "a")
+        person.sees("size 91x31")
+        os.kill(person.pid, signal.SIGTERM)
+        person.sees("which goes on")
+        same(person.ends(), 0, "status of attach")
+        lost = Person(ORCH, "attach", "a")
+        lost.sees("size 91x31")
+        os.close(lost.fd)  # its terminal is closed
+        os.waitpid(lost.pid, 0)
+        if not is_there(work_pid):
+            raise Wrong("the work went with a terminal that looked into its own")
+        person = Person(ORCH, "attach", "a")
+        person.sees("ready")
+        person.types(b"\003")  # a key for the program, not for attach
+        person.sees("'a' has ended")
+        person.ends()
+        same(project.ends(), 1, "status")
+        has(project.output(), "exit status 9")
+        return project.left()
+    finally:
+        project.close()
+
+
+def says_what_cannot_be_attached(directory):
+    project = Project(directory, """a:
+	run:
+		echo ready; until [ -e go ]; do sleep 0.05; done
+
+b:
+	runner = pty
+	run: true
+	check: echo checking; until [ -e go ]; do sleep 0.05; done
+""")
+    try:
+        status, said = project.run("attach", "a")
+        same(status, 2, "status")
+        has(said, "needs a terminal")
+
+        def attach(name, expected, *more):
+            person = Person(ORCH, "attach", *more, name)
+            person.sees(expected)
+            same(person.ends(), 2, "status of attach")
+
+        attach("a", "nothing has run here yet")
+        project.start()
+        project.logs("ready")
+        project.logs("checking", "b.1")
+        attach("a", "'a' has no terminal: 'runner = pty'")
+        attach("b", "'b' is in its phase 'check', which has no terminal")
+        attach("bb", "did you mean 'b'?")
+        attach("a", "expected '^' and a letter", "--detach-key=x")
+        open("go", "w").close()
+        same(project.ends(), 0, "status")
+        attach("b", "'b' does not run")
+        return project.left()
+    finally:
+        project.close()
+
+
+def is_ended(directory, runner, arguments, expected):
+    project = Project(directory, """a:
+	runner = %s
+	kill = TERM 10s KILL
+	run:
+		sh -c 'trap "" HUP; exec setsid sleep 1000' & echo "pid $!"; echo ready; trap '' HUP; sleep 1000
+""" % runner)
+    try:
+        project.start(*arguments)
+        child = project.pid_of_work()
+        if not arguments:
+            same(project.run("stop")[0], 0, "status of stop")
+        project.ends()
+        has(project.output(), expected)
+        if is_there(child):
+            raise Wrong("a child of the work is still there")
+        return project.left()
+    finally:
+        project.close()
+
+
+def is_adopted(directory, runner):
+    project = Project(directory, work(runner, detach="yes"))
+    try:
+        project.start()
+        pid = project.pid_of_work()
+        project.orch.kill()
+        project.orch.wait()
+        if not is_there(pid):
+            raise Wrong("it was ended with orch")
+        person = Person(ORCH, "attach", "a")
+        person.sees("ready")
+        person.types(b"alone\r")
+        person.sees("got <alone>")
+        project.start()
+        until("adopted", lambda: "goes on" in project.output())
+        person.types(b"again\r")
+        person.sees("got <again>")
+        person.types(b"end 4\r")
+        same(project.ends(), 1, "status")
+        has(project.output(), "exit status 4")
+        person.ends()
+        return project.left()
+    finally:
+        project.close()
+
+
+def ends_with_orch(directory, runner):
+    project = Project(directory, work(runner))
+    try:
+        project.start()
+        pid = project.pid_of_work()
+        project.orch.kill()
+        project.orch.wait()
+        until("its end", lambda: not is_there(pid))
+        until("nothing left", lambda: not project.left())
+        return []
+    finally:
+        project.close()
+
+
+for each in sorted(KIND):
+    test("%s: a terminal of its own, its exit status, its log byte for byte" % each, each)(has_a_terminal)
+    test("%s: stopped as a whole" % each, each, (), "cancel a")(is_ended)
+    test("%s: ended by its timeout" % each, each, ("--timeout=1s",), "timed out")(is_ended)
+    test("%s: goes on when orch is killed, and is adopted" % each, each)(is_adopted)
+    test("%s: ends with orch where it is not to outlive it" % each, each)(ends_with_orch)
+test("attach: looks in, types, passes the size on, leaves, comes back")(can_be_looked_into)
+test("attach: leaves when its own terminal goes; Ctrl-C is for the program")(is_left_by_a_signal)
+test("attach: says what has no terminal")(says_what_cannot_be_attached)
+
+
+def main():
+    wanted = sys.argv[1:]
+    tests = [each for each in TESTS if not wanted or any(word in each[0] for word in wanted)]
+    tap = Tap(len(tests))
+    for what, function, arguments in tests:
+        with tempfile.TemporaryDirectory(prefix="orch-terminal-") as directory:
+            try:
+                tap.result(what, function(directory, *arguments) or ())
+            except (Wrong, OSError, subprocess.TimeoutExpired) as wrong:
+                problems = [wrong]
+                if os.path.exists("out"):
+                    problems += open("out").read().splitlines()
+                tap.result(what, problems)
+            os.chdir("/")
+    tap.end()
+
+
+main()
