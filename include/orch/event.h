@@ -76,6 +76,7 @@ enum orch_event_type {
 	ORCH_EVENT_TASK_DONE,        /* stream attempt item message(its text) ticked tasks bytes: one of its tasks is */
 	ORCH_EVENT_NOTE,             /* stream attempt message bytes?: what its work says it is doing */
 	ORCH_EVENT_VALUE,            /* stream attempt message(key=value) bytes: it hands this on */
+	ORCH_EVENT_MESSAGE,          /* stream attempt message(text) from: it was sent to whoever works there */
 	ORCH_EVENT_RUN_FINISHED,     /* run exit_code completed failed skipped cancelled duration_ms(wall) sum_ms(of all
 					attempts) cost_micros? tokens? message */
 };
@@ -87,6 +88,7 @@ struct orch_event {
 	uint64_t seq;    /* from 1, without gaps in durable events of a run */
 	int64_t time_ms; /* wall clock, since 1970 */
 	const char *run, *project, *stream, *title, *phase, *reason, *message, *log, *stamp, *boot, *agent, *session;
+	const char *from; /* of a message: who sent it */
 	const char *asks; /* of a task that is held: what it waits for a person for ("approval") */
 	int state;   /* enum orch_task_state, or -1 */
 	int outcome; /* enum orch_outcome, or -1 */

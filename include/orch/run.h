@@ -82,6 +82,14 @@ int orch_run_retry(
  * NULL): how many it was. ORCH_EUSAGE also where it is none */
 int orch_run_approve(
 	struct orch_run *run, const char *const *targets, const char *who, size_t *count, struct orch_error *err);
+enum { ORCH_MESSAGE_MAX = 64 * 1024 };
+
+/* Sends a message of 1 to ORCH_MESSAGE_MAX bytes to whoever works on the stream, an agent as a rule: typed into its
+ * terminal where it has one (*typed), else left in the file that $ORCH_INBOX names. Control characters but newlines and
+ * tabs are left out. `from`: who sends it, for the reader and for the event. ORCH_EUSAGE also where nobody works on it
+ */
+int orch_run_send(struct orch_run *run, const char *stream, const char *text, size_t len, const char *from, bool *typed,
+	struct orch_error *err);
 /* paused: nothing new starts; what runs goes on. Twice is fine. Not paused: what is held by a usage limit goes on too
  */
 int orch_run_pause(struct orch_run *run, bool paused, const char *why, struct orch_error *err);

@@ -188,6 +188,12 @@ int orch_run_approve(
 	return run->executor ? executor_approve(run->executor, targets, who, count, err) : nothing_runs(err);
 }
 
+int orch_run_send(struct orch_run *run, const char *stream, const char *text, size_t len, const char *from, bool *typed,
+	struct orch_error *err)
+{
+	return run->executor ? executor_send(run->executor, stream, text, len, from, typed, err) : nothing_runs(err);
+}
+
 int orch_run_pause(struct orch_run *run, bool paused, const char *why, struct orch_error *err)
 {
 	return run->executor ? executor_pause(run->executor, paused, why, err) : nothing_runs(err);

@@ -99,13 +99,39 @@ static bool is_set(const struct stream *stream, unsigned row)
 	return false;
 }
 
+/* `send:` and the text below it, so that it is read as it was */
+static void add_message(struct strbuf *out, const char *name, const struct text *send)
+{
+	const char *line = send->bytes, *end = send->bytes + send->len;
+	struct strbuf text = {0};
+	struct text block = {.late = send->late};
+
+	strbuf_addstr(&text, "send:\n");
+	for (const char *next; line < end; line = next) {
+		const char *stop = memchr(line, '\n', (size_t)(end - line));
+
+		next = stop ? stop + 1 : end;
+		if (line != stop)
+			strbuf_addch(&text, '\t');
+		strbuf_add(&text, line, (size_t)(next - line));
+	}
+	strbuf_addch(&text, '\n');
+	block.bytes = text.data;
+	block.len = (uint32_t)text.len;
+	add_block(out, name, &block);
+	strbuf_release(&text);
+}
+
 static void add_checkins(struct strbuf *out, const struct settings *set)
 {
 	for (uint32_t i = 0; i < set->every_count; i++) {
 		char interval[UNITS_TEXT_MAX], *name;
 
 		name = xasprintf("every %s", units_duration_exact(interval, set->every[i].interval_ms));
-		add_block(out, name, &set->every[i].script);
+		if (set->every[i].send.bytes)
+			add_message(out, name, &set->every[i].send);
+		else
+			add_block(out, name, &set->every[i].script);
 		free(name);
 	}
 }

@@ -30,6 +30,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_resume,
 	&cmd_retry,
 	&cmd_approve,
+	&cmd_send,
 	&cmd_jobs,
 	&cmd_reload,
 	&cmd_attach,

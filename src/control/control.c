@@ -126,6 +126,30 @@ static int answer_approve(
 	return result;
 }
 
+static int answer_send(
+	struct control *control, const struct json_value *request, struct json_writer *answer, struct orch_error *err)
+{
+	const char *text = json_member_string(request, "text");
+	struct strvec streams = {0};
+	bool typed = false;
+	int result = read_streams(&streams, request, false, err);
+
+	if (result == 0 && streams.count > 1)
+		result = error_code(err, ORCH_EUSAGE, "a message goes to one stream at a time");
+	if (result == 0 && !text)
+		result = error_code(err, ORCH_EUSAGE, "\"text\" is the message");
+	if (result == 0) {
+		char *from = system_user_name(control->asker);
+
+		result = orch_run_send(control->run, streams.items[0], text, strlen(text), from, &typed, err);
+		free(from);
+	}
+	json_add_key(answer, "typed");
+	json_add_bool(answer, typed);
+	strvec_release(&streams);
+	return result;
+}
+
 static int answer_pause(
 	struct control *control, const struct json_value *request, struct json_writer *answer, struct orch_error *err)
 {
@@ -193,6 +217,7 @@ static const struct {
 	{"resume", answer_resume},
 	{"retry", answer_retry},
 	{"approve", answer_approve},
+	{"send", answer_send},
 	{"jobs", answer_jobs},
 	{"reload", answer_reload},
 };

@@ -12,7 +12,7 @@
 
 enum {
 	CONTROL_VERSION = 1,
-	CONTROL_LINE_MAX = 64 * 1024, /* bytes of a request */
+	CONTROL_LINE_MAX = 256 * 1024, /* bytes of a request: a message of 64 KiB, as JSON has it */
 	CONTROL_CLIENTS_MAX = 64,     /* at once: one more, and the one that was quiet for longest is dropped */
 };
 

@@ -14,8 +14,8 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 /* every field there is: its name in JSON is its name in struct orch_event */
 #define FIELDS(F) \
 	F(run, TEXT) F(project, TEXT) F(stream, TEXT) F(title, TEXT) F(phase, TEXT) F(reason, TEXT) F(message, TEXT) \
-	F(log, TEXT) F(stamp, TEXT) F(boot, TEXT) F(agent, TEXT) F(session, TEXT) F(asks, TEXT) F(state, STATE) \
-	F(outcome, OUTCOME) \
+	F(log, TEXT) F(stamp, TEXT) F(boot, TEXT) F(agent, TEXT) F(session, TEXT) F(asks, TEXT) F(from, TEXT) \
+	F(state, STATE) F(outcome, OUTCOME) \
 	F(attempt, NUMBER) F(slot, NUMBER) F(pid, NUMBER) F(jobs, NUMBER) F(count, NUMBER) F(stale, NUMBER) \
 	F(exit_code, NUMBER) F(signal, NUMBER) F(bytes, NUMBER) F(left_behind, NUMBER) F(completed, NUMBER) \
 	F(failed, NUMBER) F(skipped, NUMBER) F(cancelled, NUMBER) F(added, NUMBER) F(removed, NUMBER) \
@@ -52,6 +52,7 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 	T(TASK_DONE, "task_done", true, N(stream) N(attempt) N(item) N(message) N(ticked) N(tasks) N(bytes)) \
 	T(NOTE, "note", true, N(stream) N(attempt) N(message) N(bytes)) \
 	T(VALUE, "value", true, N(stream) N(attempt) N(message) N(bytes)) \
+	T(MESSAGE, "message", true, N(stream) N(attempt) N(message) N(from)) \
 	T(RUN_FINISHED, "run_finished", true, \
 		N(run) N(exit_code) N(completed) N(failed) N(skipped) N(cancelled) N(duration_ms) N(sum_ms) \
 			N(cost_micros) N(tokens) N(message))

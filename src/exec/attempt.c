@@ -499,10 +499,22 @@ static void on_job_failed(void *data, int error_number, const char *message)
 		not_started(attempt, error_number, message);
 }
 
+static void on_unsent(void *data, const char *why)
+{
+	struct attempt *attempt = data;
+	char *message = xasprintf("a message did not reach it: %s", why);
+
+	attempt->warn(attempt->data, attempt, message);
+	free(message);
+}
+
 struct job_callbacks attempt_callbacks(struct attempt *attempt)
 {
-	return (struct job_callbacks){
-		.started = on_job_started, .failed = on_job_failed, .ended = attempt_job_ended, .data = attempt};
+	return (struct job_callbacks){.started = on_job_started,
+		.failed = on_job_failed,
+		.ended = attempt_job_ended,
+		.unsent = on_unsent,
+		.data = attempt};
 }
 
 /* --- the start --- */

@@ -120,6 +120,8 @@ struct attempt {
 	/* something that somebody should know, and that ends nothing */
 	void (*warn)(void *data, struct attempt *attempt, const char *message);
 	void (*output)(void *data, struct attempt *attempt, const char *last_line, int64_t bytes);
+	/* a message was sent to it, see message.h; the text is clean */
+	void (*messaged)(void *data, struct attempt *attempt, const char *text, const char *from);
 	/* its session is known, or it has spent more */
 	void (*news)(void *data, struct attempt *attempt, unsigned what);
 	void *data;

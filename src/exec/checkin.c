@@ -5,6 +5,7 @@
 #include "exec/attempt.h"
 #include "exec/confine.h"
 #include "exec/context.h"
+#include "exec/message.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
 #include "os/clock.h"
@@ -59,8 +60,10 @@ static void warn(struct turn *turn, const char *what)
 		return;
 	turn->warned = true;
 	log = log_path(attempt);
-	message = xasprintf("its check-in 'every %s' failed: %s; what it printed is in %s",
-		units_duration_exact(every, turn->what->interval_ms), what, log);
+	units_duration_exact(every, turn->what->interval_ms);
+	message = turn->what->send.bytes
+		? xasprintf("its check-in 'every %s' could not be sent: %s", every, what)
+		: xasprintf("its check-in 'every %s' failed: %s; what it printed is in %s", every, what, log);
 	attempt->warn(attempt->data, attempt, message);
 	free(message);
 	free(log);
@@ -159,11 +162,41 @@ static int start(struct turn *turn, struct orch_error *err)
 	return result;
 }
 
+/* 0, or -1 with *err */
+static int say(const struct turn *turn, struct orch_error *err)
+{
+	struct attempt *attempt = turn->all->attempt;
+	char every[UNITS_TEXT_MAX], from[UNITS_TEXT_MAX + 8];
+	struct strbuf text = {0};
+	int result = context_expand(attempt->context, attempt, &turn->what->send, false, &text, err);
+
+	snprintf(from, sizeof from, "every %s", units_duration_exact(every, turn->what->interval_ms));
+	if (result == 0)
+		result = message_send(attempt, text.data, text.len, from, NULL, err);
+	strbuf_release(&text);
+	return result;
+}
+
+/* what is said between the parts of its work nobody is there to hear */
+static void speak(struct turn *turn)
+{
+	const struct attempt *attempt = turn->all->attempt;
+	struct orch_error err = {0};
+
+	if (attempt->phase == PHASE_RUN && !attempt->ending && say(turn, &err) < 0)
+		warn(turn, err.message);
+	set_timer(turn);
+}
+
 static void on_turn(void *data)
 {
 	struct turn *turn = data;
 	struct orch_error err = {0};
 
+	if (turn->what->send.bytes) {
+		speak(turn);
+		return;
+	}
 	turn->all->running++;
 	if (start(turn, &err) < 0) {
 		warn(turn, err.message);

@@ -1,7 +1,8 @@
 /*
- * The check-ins of an attempt: its `every DURATION:` scripts. Each runs at its interval, counted from the attempt's
- * start, in the attempt's environment; what is still running when its next turn comes misses that turn. They print into
- * a log of their own. A check-in that fails ends nothing: it is warned of, once for each.
+ * The check-ins of an attempt: its `every DURATION:` blocks. A text to send (message.h) is sent at its interval,
+ * counted from the attempt's start, while the work itself is under way. A script runs at its interval, in the attempt's
+ * environment; what is still running when its next turn comes misses that turn. Scripts print into a log of their own.
+ * A check-in that fails ends nothing: it is warned of, once for each.
  */
 #ifndef EXEC_CHECKIN_H
 #define EXEC_CHECKIN_H

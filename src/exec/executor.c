@@ -149,6 +149,7 @@ struct attempt *executor_new_attempt(struct executor *ex, uint32_t id, const cha
 	attempt->put_off = on_put_off;
 	attempt->warn = on_attempt_warning;
 	attempt->output = ex->options->follow_output ? tell_output : NULL;
+	attempt->messaged = tell_message;
 	attempt->news = hold_news;
 	attempt->agents = ex->agents;
 	attempt->check_from = -1;

@@ -41,6 +41,8 @@ int executor_retry(struct executor *executor, const char *const *targets, const 
 	struct orch_error *err);
 int executor_approve(struct executor *executor, const char *const *targets, const char *who, size_t *count,
 	struct orch_error *err);
+int executor_send(struct executor *executor, const char *stream, const char *text, size_t len, const char *from,
+	bool *typed, struct orch_error *err);
 int executor_pause(struct executor *executor, bool paused, const char *why, struct orch_error *err);
 int executor_set_jobs(struct executor *executor, unsigned jobs, const char *why, struct orch_error *err);
 /* The same in three steps, since an Orchfile can only be read above: may it be read now? What has ended so far is

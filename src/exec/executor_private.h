@@ -226,6 +226,8 @@ void tell_warning(struct executor *ex, const char *stream, const char *message);
 void tell_warning_to(void *data, const char *stream, const char *message);
 /* what a rule has done about the attempt's failure */
 void tell_recovery(struct executor *ex, const struct attempt *attempt, const char *message);
+/* attempt.h `messaged` */
+void tell_message(void *data, struct attempt *attempt, const char *text, const char *from);
 void tell_finished(struct executor *ex, const struct attempt *attempt);
 /* orch itself cannot go on: what runs is ended, what it did is kept */
 void tell_failure(struct executor *ex, const struct orch_error *err);

@@ -29,6 +29,8 @@ const char prompt_preamble[] =
 	"The parts of the task:\n"
 	"{{tasks}}\n"
 	"\n"
+	"{{inbox}}\n"
+	"\n"
 	"{{report}}\n";
 
 
@@ -150,7 +152,7 @@ static void add_text(struct strbuf *out, const char *text)
 static bool add_name(struct strbuf *out, const struct prompt_parts *parts, const char *name, size_t len)
 {
 	static const char *const names[] = {
-		"task", "stream", "title", "dir", "branch", "base", "deps", "checks", "tasks", "report"};
+		"task", "stream", "title", "dir", "branch", "base", "deps", "checks", "tasks", "report", "inbox"};
 	size_t which = 0;
 
 	while (which < sizeof names / sizeof names[0] &&
@@ -189,6 +191,13 @@ static bool add_name(struct strbuf *out, const struct prompt_parts *parts, const
 	case 9:
 		add_report(out, parts);
 		break;
+	case 10:
+		if (parts->inbox)
+			strbuf_addf(out,
+				"Somebody may have something to say to you meanwhile: messages are put into the file %s\n"
+				"(it is there once there is one), the newest last. Look there now and then, and before you are done.",
+				parts->inbox);
+		break;
 	default:
 		return false;
 	}
@@ -216,7 +225,7 @@ static int add_paragraph(
 			strbuf_addstr(out, "{{");
 		} else if (part.functions || !add_name(out, parts, part.name, part.name_len)) {
 			return error_set(err,
-				"the preamble: unknown name '%.*s'; there are task, stream, title, dir, branch, base, deps, checks, tasks and report",
+				"the preamble: unknown name '%.*s'; there are task, stream, title, dir, branch, base, deps, checks, tasks, inbox and report",
 				(int)part.len, part.text);
 		} else {
 			empty |= out->len == before;

@@ -3,8 +3,8 @@
  * when it was tried before, what failed. Pure: everything is in a struct, the text goes into a buffer.
  *
  * The preamble is a template; `project: preamble = FILE` replaces it. Its names: task (name and title), stream, title,
- * dir, branch, base, deps (what the dependencies said in the end), checks, tasks, report (how to report progress). A
- * paragraph in which one of its names has no value is left out.
+ * dir, branch, base, deps (what the dependencies said in the end), checks, tasks, inbox (where messages are), report
+ * (how to report progress). A paragraph in which one of its names has no value is left out.
  */
 #ifndef EXEC_PROMPT_H
 #define EXEC_PROMPT_H
@@ -40,6 +40,7 @@ struct prompt_parts {
 	const bool *task_done; /* NULL: none is */
 	size_t task_count;
 	const char *orch;     /* the program by which it says how far it is; NULL: it cannot */
+	const char *inbox;    /* path of the file with messages for it; NULL: it gets them otherwise */
 	const char *preamble; /* a template; NULL: the one that is built in, "": none */
 	const char *prompt;
 	size_t prompt_len;

@@ -4,6 +4,7 @@
 
 #include "exec/attempt.h"
 #include "exec/hooks.h"
+#include "exec/message.h"
 #include "graph/project.h"
 #include "graph/select.h"
 #include "os/loop.h"
@@ -189,6 +190,44 @@ int executor_retry(
 	free(streams);
 	loop_idle_arm(ex->settle);
 	return result;
+}
+
+/* it does not run: why nobody can be told anything there */
+static int refuse_message(const struct executor *ex, const char *stream, struct orch_error *err)
+{
+	uint32_t id = project_find(ex->project, stream);
+	const struct task *task;
+
+	if (id == NO_STREAM)
+		return error_code(err, ORCH_EUSAGE, "no stream is named '%s'; 'orch status' shows what runs", stream);
+	task = run_task(ex->run, id);
+	if (!task->in_run)
+		return error_code(err, ORCH_EUSAGE, "%s has no part in this run: nobody is there to read a message", stream);
+	if (task->state >= ORCH_TASK_COMPLETED)
+		return error_code(err, ORCH_EUSAGE, "%s has ended (%s): nobody is there to read a message", stream,
+			orch_task_state_name((enum orch_task_state)task->state));
+	return error_code(err, ORCH_EUSAGE, "%s does not run yet (%s): nobody is there to read a message", stream,
+		orch_task_state_name((enum orch_task_state)task->state));
+}
+
+int executor_send(struct executor *ex, const char *stream, const char *text, size_t len, const char *from, bool *typed,
+	struct orch_error *err)
+{
+	uint32_t id = project_find(ex->project, stream);
+	struct attempt *attempt = NULL;
+
+	if (executor_is_under_way(ex, err) < 0)
+		return -1;
+	/* what stands by may begin at any moment: then it runs, or is ready again */
+	executor_withdraw(ex);
+	loop_idle_arm(ex->settle);
+	if (id != NO_STREAM)
+		attempt = ex->running[id];
+	if (!attempt)
+		attempt = find_outside(ex, stream);
+	if (!attempt || attempt->done)
+		return refuse_message(ex, stream, err);
+	return message_send(attempt, text, len, from, typed, err);
 }
 
 int executor_pause(struct executor *ex, bool paused, const char *why, struct orch_error *err)

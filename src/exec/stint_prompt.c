@@ -5,6 +5,7 @@
 #include "exec/agents.h"
 #include "exec/attempt.h"
 #include "exec/context.h"
+#include "exec/message.h"
 #include "exec/prompt.h"
 #include "exec/stint.h"
 #include "exec/workspace.h"
@@ -253,8 +254,13 @@ int stint_prompt(struct strbuf *out, const struct stint *stint, struct agents *a
 		.resumed = stint->resumed,
 	};
 	bool *done = NULL, tells = memory->what && !memory->interrupted && !attempt->afresh;
+	char *inbox = message_inbox(attempt), *inbox_path = NULL;
 	int result = own_text(&prompt, stint, err) < 0 ? 1 : 0;
 	char *program = own_program();
+
+	if (inbox)
+		inbox_path = xasprintf("%s/%s", attempt->context->project->dir, inbox);
+	parts.inbox = inbox_path;
 
 	if (result == 0 && stream->set->check.bytes) {
 		result = context_expand(attempt->context, attempt, &stream->set->check, false, &check, err) < 0 ? 1 : 0;
@@ -290,6 +296,8 @@ int stint_prompt(struct strbuf *out, const struct stint *stint, struct agents *a
 	release_deps(&deps);
 	free(program);
 	free(done);
+	free(inbox);
+	free(inbox_path);
 	strbuf_release(&prompt);
 	strbuf_release(&check);
 	strbuf_release(&log);

@@ -76,6 +76,18 @@ void tell_recovery(struct executor *ex, const struct attempt *attempt, const cha
 	tell(ex, &event);
 }
 
+void tell_message(void *data, struct attempt *attempt, const char *text, const char *from)
+{
+	struct orch_event event;
+
+	orch_event_init(&event, ORCH_EVENT_MESSAGE);
+	event.stream = attempt->stream->name;
+	event.attempt = attempt->number;
+	event.message = text;
+	event.from = from;
+	tell(data, &event);
+}
+
 void tell_warning_to(void *data, const char *stream, const char *message)
 {
 	tell_warning(data, stream, message);

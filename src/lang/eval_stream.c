@@ -123,6 +123,36 @@ static const struct setting_origin *find_origin(const struct eval *eval, const s
 	return NULL;
 }
 
+/* What stands behind `send:`: on its line, or indented below it. No newline at its end; len 0: nothing */
+static struct text checkin_message(struct eval *eval, struct text text)
+{
+	const char *at = text.bytes + strlen("send:"), *end = text.bytes + text.len;
+	size_t depth, len = 0;
+	char *copy;
+
+	while (at < end && (*at == ' ' || *at == '\t'))
+		at++;
+	if (at < end && *at == '\n')
+		at++;
+	while (end > at && strchr(" \t\n", end[-1]))
+		end--;
+	depth = at > text.bytes && at[-1] == '\n' ? strspn(at, " \t") : 0;
+	copy = arena_alloc(&eval->project->arena, (size_t)(end - at) + 1);
+	/* what the first line is indented by is taken off the others, as far as they have it */
+	for (const char *next; at < end; at = next) {
+		const char *stop = memchr(at, '\n', (size_t)(end - at));
+		size_t skip = 0;
+
+		next = stop ? stop + 1 : end;
+		while (skip < depth && at + skip < next && (at[skip] == ' ' || at[skip] == '\t'))
+			skip++;
+		memcpy(copy + len, at + skip, (size_t)(next - at) - skip);
+		len += (size_t)(next - at) - skip;
+	}
+	copy[len] = '\0';
+	return (struct text){copy, (uint32_t)len, text.late};
+}
+
 /* every DURATION: with a script, or `send: TEXT` */
 static void store_checkin(
 	struct eval *eval, struct text text, const char *duration, struct place place, struct settings *set)
@@ -136,13 +166,13 @@ static void store_checkin(
 		eval_error(eval, place, "'every %s': expected a duration such as 90s, 45m or 1h30m", duration);
 		return;
 	}
-	if (text.len > 5 && memcmp(text.bytes, "send:", 5) == 0) {
-		size_t skip = 5 + strspn(text.bytes + 5, " \t");
-
-		if (!value_unavailable(eval, place, "send:"))
-			return;
-		checkin->send = (struct text){text.bytes + skip, text.len - (uint32_t)skip, text.late};
+	if (text.len >= 5 && memcmp(text.bytes, "send:", 5) == 0) {
+		checkin->send = checkin_message(eval, text);
 		checkin->script = (struct text){0};
+		if (!checkin->send.len) {
+			eval_error(eval, place, "'every %s': 'send:' needs a text, on its line or indented below it", duration);
+			return;
+		}
 	} else {
 		checkin->send = (struct text){0};
 		checkin->script = text;

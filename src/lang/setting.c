@@ -52,7 +52,7 @@ const struct setting setting_table[] = {
 	{"unset", SETTING_WORDS, BOTH, NULL, 0, 0, AT(unset), "", "names removed from the environment", false, NULL},
 	{"tasks", SETTING_TASKS, SCOPE_STREAM, NULL, 0, 0, AT(tasks), "", "the stream's checklist, one a line", false,
 		NULL},
-	{"every", SETTING_EVERY, BOTH, NULL, 0, 0, AT(every), "", "a script run at that interval while the stream runs",
+	{"every", SETTING_EVERY, BOTH, NULL, 0, 0, AT(every), "", "a script run, or a message sent, at that interval while the stream runs",
 		false, NULL},
 	/* settings of a stream */
 	{"agent", SETTING_WORDS, BOTH, NULL, 0, 0, AT(agent), "",

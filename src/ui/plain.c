@@ -390,6 +390,15 @@ void plain_event(
 			strbuf_addch(out, '\n');
 		}
 		break;
+	case ORCH_EVENT_MESSAGE:
+		if (plain->verbosity >= 0) {
+			add_tag(plain, out, "tell", TERM_RESET);
+			add_clean(plain->term, out, event->stream);
+			add_reason(plain->term, out, " from ", event->from);
+			add_reason(plain->term, out, ": ", event->message);
+			strbuf_addch(out, '\n');
+		}
+		break;
 	case ORCH_EVENT_STOPPING:
 		if (plain->verbosity >= 0) {
 			add_tag(plain, out, "stop", TERM_WARN);

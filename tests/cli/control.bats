@@ -251,8 +251,8 @@ sys.stdout.buffer.write(got)' "$1"
 	[ "$(head -n 18 answers | grep -c '"ok":false,"error":"')" -eq 18 ]
 	[[ $(tail -n 1 answers) == '{"v":1,"ok":true,"run":"'* ]]
 	# a line without an end, and with many brackets
-	head -c 200000 /dev/zero | tr '\0' x | talk 99 >answers
-	grep -q 'at most 65536 bytes' answers
+	head -c 300000 /dev/zero | tr '\0' x | talk 99 >answers
+	grep -q 'at most 262144 bytes' answers
 	{ head -c 60000 /dev/zero | tr '\0' '['; echo; } | talk 1 >answers
 	grep -q '"ok":false' answers
 	# one that asks and does not listen

@@ -314,14 +314,7 @@ other() {
 	gone "$(cat pid)"
 }
 
-@test "every: send needs an agent" {
-	orchfile <<-'E'
-		a:
-		  every 10m: send: how far are you?
-		  true
-	E
-	expect 2
-	has "Orchfile:2:2: error: 'send:' is not available in this version of orch"
+@test "every: without a time" {
 	orchfile <<-'E'
 		a:
 		  every 0s: true

@@ -308,9 +308,6 @@ a:
 b:
 	prompt = x.md
 --------
-Orchfile:4:2: error: 'send:' is not available in this version of orch
-    4 | 	every 5m: send: hello
-      | 	^~~~~
 Orchfile:5:2: error: 'runner = tmux' is not available in this version of orch
     5 | 	runner = tmux
       | 	^~~~~~
