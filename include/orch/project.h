@@ -89,6 +89,13 @@ const char *orch_file_name(const struct orch *orch, size_t index);
  * text. The caller frees *out */
 int orch_format(const char *name, const char *text, size_t len, bool color, char **out, struct orch_error *err);
 
+/*
+ * Task files of other programs (paths, NULL-terminated; see Orchfile(5)) as one Orchfile. *out is its canonical text;
+ * *told what there is to say of the files (warnings, or errors: then -1 with ORCH_EPARSE, and *out is NULL), "" if
+ * nothing. The caller frees both. On any other error both are NULL
+ */
+int orch_import(const char *const *files, bool color, char **out, char **told, struct orch_error *err);
+
 /* a document about the settings, for `orch help settings`: name, type, default, help, one a line; the caller frees */
 char *orch_settings_help(void);
 

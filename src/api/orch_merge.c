@@ -86,6 +86,8 @@ static int choose_leaves(struct merging *merging)
 		/* a clean-up stream is never complete */
 		if (stream->set->when != WHEN_SUCCESS && !merging->plan->plan.facts[id].stamp.present)
 			continue;
+		if (stream->set->complete && !merging->plan->plan.facts[id].stamp.present)
+			continue;
 		found++;
 		merging->chosen[id] = orch_plan_action(merging->plan, id) == ORCH_PLAN_COMPLETE;
 		if (merging->chosen[id])

@@ -192,17 +192,17 @@ char *orch_diagnostics_text(const struct orch *orch, bool color)
 static void diagnostic_json(struct json_writer *w, const struct orch *orch, const struct diag *diag)
 {
 	static const char *const names[] = {[DIAG_NOTE] = "note", [DIAG_WARNING] = "warning", [DIAG_ERROR] = "error"};
-	const struct source *source =
-		diag->place.source ? source_get(&orch->project.sources, diag->place.source) : NULL;
+	struct place place = source_origin(&orch->project.sources, diag->place);
+	const struct source *source = source_get(&orch->project.sources, place.source);
 
 	json_add_key(w, "severity");
 	json_add_string(w, names[diag->severity]);
 	if (source) {
-		struct place end = diag->place;
+		struct place end = place;
 		uint32_t line, column;
 
 		end.offset += end.length;
-		source_position(&orch->project.sources, diag->place, &line, &column);
+		source_position(&orch->project.sources, place, &line, &column);
 		json_add_key(w, "file");
 		json_add_string(w, source->name);
 		json_add_key(w, "line");
@@ -337,12 +337,21 @@ void orch_agent_release(struct orch_agent *agent)
 
 size_t orch_file_count(const struct orch *orch)
 {
-	return orch->project.sources.count;
+	size_t count = 0;
+
+	for (size_t i = 1; i <= orch->project.sources.count; i++)
+		count += !source_is_made(&orch->project.sources, (uint16_t)i);
+	return count;
 }
 
 const char *orch_file_name(const struct orch *orch, size_t index)
 {
-	return orch->project.sources.items[index]->name;
+	uint16_t number = 0;
+
+	/* what was made of a foreign file goes by that file's name, which is there already */
+	for (size_t left = index + 1; left; left -= !source_is_made(&orch->project.sources, number))
+		number++;
+	return source_get(&orch->project.sources, number)->name;
 }
 
 int orch_format(const char *name, const char *text, size_t len, bool color, char **out, struct orch_error *err)

@@ -236,7 +236,8 @@ static void add_errors(struct strvec *out, const struct orch *orch)
 
 	for (size_t i = 0; i < diags->count; i++) {
 		const struct diag *diag = &diags->items[i];
-		const struct source *source = source_get(&orch->project.sources, diag->place.source);
+		struct place place = source_origin(&orch->project.sources, diag->place);
+		const struct source *source = source_get(&orch->project.sources, place.source);
 		uint32_t line, column;
 
 		if (diag->severity != DIAG_ERROR)
@@ -247,7 +248,7 @@ static void add_errors(struct strvec *out, const struct orch *orch)
 		}
 		left--;
 		if (source) {
-			source_position(&orch->project.sources, diag->place, &line, &column);
+			source_position(&orch->project.sources, place, &line, &column);
 			strvec_pushf(out, "%s:%u:%u: %s", source->name, line, column, diag->message);
 		} else {
 			strvec_push(out, diag->message);

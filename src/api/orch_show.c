@@ -20,6 +20,7 @@ static void add_origin(
 {
 	for (uint32_t i = 0; i < count; i++) {
 		const struct setting_origin *origin = &origins[i];
+		struct place place;
 		uint32_t line;
 
 		if (origin->row != row)
@@ -28,8 +29,9 @@ static void add_origin(
 			strbuf_addstr(out, "command line");
 			return;
 		}
-		source_position(&orch->project.sources, origin->place, &line, NULL);
-		strbuf_addf(out, "%s:%u%s", source_get(&orch->project.sources, origin->place.source)->name, line,
+		place = source_origin(&orch->project.sources, origin->place);
+		source_position(&orch->project.sources, place, &line, NULL);
+		strbuf_addf(out, "%s:%u%s", source_get(&orch->project.sources, place.source)->name, line,
 			origin->from_defaults ? " (defaults)" : "");
 		return;
 	}
@@ -222,6 +224,7 @@ static void stream_json(struct json_writer *w, const struct orch *orch, uint32_t
 	const struct stream *stream = &orch->project.streams[id];
 	const edge *deps = graph_deps(&orch->graph, id);
 	uint32_t count = graph_dep_count(&orch->graph, id), line;
+	struct place place = source_origin(&orch->project.sources, stream->place);
 
 	json_add_key(w, "name");
 	json_add_string(w, stream->name);
@@ -229,9 +232,9 @@ static void stream_json(struct json_writer *w, const struct orch *orch, uint32_t
 		json_add_key(w, "title");
 		json_add_string(w, stream->title);
 	}
-	source_position(&orch->project.sources, stream->place, &line, NULL);
+	source_position(&orch->project.sources, place, &line, NULL);
 	json_add_key(w, "file");
-	json_add_string(w, source_get(&orch->project.sources, stream->place.source)->name);
+	json_add_string(w, source_get(&orch->project.sources, place.source)->name);
 	json_add_key(w, "line");
 	json_add_int(w, line);
 	for (int order_only = 0; order_only <= 1; order_only++) {

@@ -172,6 +172,8 @@ char *orch_plan_why(struct orch_plan *plan, size_t stream)
 	strbuf_addstr(&out, why.stream->name);
 	if (stream_is_group(why.stream) && action == PLAN_COMPLETE)
 		strbuf_addstr(&out, " is complete: it is a group, and all it depends on is complete\n");
+	else if (action == PLAN_COMPLETE && why.stream->set->complete)
+		strbuf_addstr(&out, " is complete: 'complete = yes' says that it is done; 'orch -B' runs it all the same\n");
 	else if (action == PLAN_COMPLETE)
 		strbuf_addstr(&out, " is complete: nothing it is made from has changed\n");
 	else if (action == PLAN_PERHAPS)

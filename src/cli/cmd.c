@@ -40,6 +40,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_clean,
 	&cmd_prune,
 	&cmd_init,
+	&cmd_import,
 	&cmd_check,
 	&cmd_fmt,
 	&cmd_dump,

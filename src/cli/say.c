@@ -94,15 +94,21 @@ int say_error(const struct orch_error *err)
 	return err->code == ORCH_EBUSY ? EXIT_HELD : EXIT_USAGE;
 }
 
-void say_diagnostics(const struct orch *orch)
+void say_rendered(char *rendered)
 {
 	struct strbuf text = {0};
-	char *rendered = orch_diagnostics_text(orch, err_term.color);
 
-	strbuf_addstr(&text, rendered);
-	write_err(&text);
+	if (rendered)
+		strbuf_addstr(&text, rendered);
+	if (text.len)
+		write_err(&text);
 	free(rendered);
 	strbuf_release(&text);
+}
+
+void say_diagnostics(const struct orch *orch)
+{
+	say_rendered(orch_diagnostics_text(orch, err_term.color));
 }
 
 static int output_error(int error)

@@ -28,6 +28,8 @@ __attribute__((format(printf, 1, 2))) int say_usage(const char *format, ...);
 int say_error(const struct orch_error *err);
 /* diagnostics of an Orchfile, as they are, on standard error */
 void say_diagnostics(const struct orch *orch);
+/* the same, rendered already; freed here; NULL: nothing */
+void say_rendered(char *rendered);
 /* writes the text to standard output and releases it; returns the exit status: 0 if it was written. say_text() takes a
  * malloc'd text */
 int say_output(struct strbuf *text);

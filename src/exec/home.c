@@ -52,7 +52,8 @@ bool *home_leaves(const struct project *project, const struct graph *graph)
 		const edge *deps = graph_deps(graph, id);
 
 		leaf[id] = works && !carried[id];
-		if (group ? !carried[id] : !works || stream->set->base)
+		/* what is called complete carries nothing that it depends on: it need not have run */
+		if (group ? !carried[id] : !works || stream->set->base || stream->set->complete)
 			continue;
 		for (uint32_t d = 0; d < graph_dep_count(graph, id); d++) {
 			if (!EDGE_ORDER_ONLY(deps[d]))

@@ -61,7 +61,9 @@ static int find_sides(struct workspace_task *task, struct orch_error *err)
 			if (!workspace_is_wanted(stream))
 				continue;
 			if (stamp_store_read(all->store, stream->name, &detail, err) != 0) {
-				result = -1;
+				/* done before orch came: its work is where everything starts from */
+				if (!stream->set->complete || err->code != ORCH_ENOTFOUND)
+					result = -1;
 			} else if (!workspace_stamped(&detail, "commit")) {
 				result = error_set(err,
 					"'%s' completed without a branch of its own; 'orch reset %s' makes it run again",

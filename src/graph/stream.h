@@ -76,6 +76,7 @@ struct settings {
 	enum tristate detach;
 	unsigned rerun;
 	bool approve;
+	bool complete; /* it is done: nothing is run for it, and it needs no stamp */
 };
 
 /* where a setting that a stream was given itself, or that defaults gave it, was written */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "foreign/foreign.h"
 #include "lang/agents_text.h"
 #include "lang/eval.h"
 #include "lang/expand.h"
@@ -39,9 +40,10 @@ static void on_top_statement(void *data, struct ast *node)
 	arena_reset(&reader->arena, reader->start);
 }
 
-/* parses and evaluates one source; takes the text over */
-static void read_source(
-	struct eval *eval, const char *name, char *text, size_t len, const char *real, struct place from)
+/* Parses and evaluates one source; takes the text over. `made`: it was made from another one; NULL: it
+ * was not */
+static void read_linked(struct eval *eval, const char *name, char *text, size_t len, const char *real,
+	struct place from, const struct written *made)
 {
 	struct project *project = eval->project;
 	struct eval_file file = {.outer = eval->file};
@@ -59,6 +61,8 @@ static void read_source(
 		free(text);
 		return;
 	}
+	if (made)
+		source_set_links(&project->sources, file.number, made->links.items, made->links.count);
 	file.source = source_get(&project->sources, file.number);
 	file.depth = eval->file ? eval->file->depth + 1 : 0;
 	file.real = real ? xstrdup(real) : NULL;
@@ -78,6 +82,12 @@ static void read_source(
 		arena_release(&reader.arena);
 	}
 	free(file.real);
+}
+
+static void read_source(
+	struct eval *eval, const char *name, char *text, size_t len, const char *real, struct place from)
+{
+	read_linked(eval, name, text, len, real, from, NULL);
 }
 
 /* is it being read already? then the chain is printed */
@@ -101,28 +111,40 @@ static bool is_cycle(struct eval *eval, const char *real, const char *shown, str
 	return true;
 }
 
-static bool has_suffix(const char *name, const char *const *suffixes)
+/* Agents are declared by the Orchfile that includes it; one that is a foreign file as a whole has none, and says so */
+static void warn_of_agent(struct diag_list *diags, uint16_t source)
 {
-	size_t len = strlen(name);
-
-	for (; *suffixes; suffixes++) {
-		if (len > strlen(*suffixes) && strcmp(name + len - strlen(*suffixes), *suffixes) == 0)
-			return true;
-	}
-	return false;
+	diag_warning(diags, (struct place){0, source, 1},
+		"this does not say who works on it: " FOREIGN_AGENT " does; 'agent=NAME' on the command line names another");
 }
 
-static bool is_foreign(const char *name, const char *text, size_t len)
+/* a task file of another program: the Orchfile that says the same is read; `whole`: it is all there is */
+static void read_foreign(struct eval *eval, const char *shown, char *text, size_t len, const char *real,
+	struct place from, bool whole)
 {
-	static const char *const suffixes[] = {
-		".json", ".yaml", ".yml", ".md", ".markdown", ".db", ".sqlite", ".sqlite3", NULL};
-	size_t start = 0;
+	struct foreign_file file = {.path = shown, .from = from, .look = !eval->options->isolated};
+	struct written made = {0};
+	struct strbuf all = {0};
+	bool needs_agent = false;
+	const char *kind;
 
-	while (start < len && (text[start] == ' ' || text[start] == '\t' || text[start] == '\r' || text[start] == '\n'))
-		start++;
-	return has_suffix(name, suffixes) ||
-		(start < len && (text[start] == '[' || (text[start] == '{' && text[start + 1] != '{'))) ||
-		(len > 15 && memcmp(text, "SQLite format 3", 15) == 0) || (len > 4 && memcmp(text, "---\n", 4) == 0);
+	if (foreign_read(&eval->project->sources, &file, text, len, eval->diags, &made, &needs_agent, &kind) == 0) {
+		uint32_t shift;
+
+		if (whole) {
+			if (needs_agent && !scope_variable(&eval->scope, "agent", 5) && !getenv("agent"))
+				warn_of_agent(eval->diags, (uint16_t)eval->project->sources.count);
+			foreign_header(&all, shown, kind, needs_agent);
+		}
+		shift = (uint32_t)all.len;
+		for (size_t i = 0; i < made.links.count; i++)
+			made.links.items[i].offset += shift;
+		strbuf_add(&all, strbuf_cstr(&made.text), made.text.len);
+		len = all.len;
+		strbuf_add(&all, "\0\0", 2);
+		read_linked(eval, shown, strbuf_detach(&all), len, real, from, &made);
+	}
+	written_release(&made);
 }
 
 static void include_file(struct eval *eval, const char *shown, struct place place, bool optional)
@@ -143,10 +165,8 @@ static void include_file(struct eval *eval, const char *shown, struct place plac
 	if (fs_read(shown, INT32_MAX - 16, &text, &len, &err) != 0) {
 		if (!optional || errno != ENOENT)
 			eval_error(eval, place, "cannot include '%s': %s", shown, err.message);
-	} else if (is_foreign(shown, text, len)) {
-		eval_error(eval, place,
-			"'%s' is a foreign task file: including one is not available in this version of orch", shown);
-		free(text);
+	} else if (foreign_kind(text, len) != FOREIGN_NONE) {
+		read_foreign(eval, shown, text, len, real, place, false);
 	} else {
 		read_source(eval, shown, text, len, real, place);
 	}
@@ -247,9 +267,9 @@ static void read_agents(struct eval *eval)
 	eval->scope = scope;
 }
 
-/* takes the text over */
+/* takes the text over; `made`: see read_linked() */
 static int load(struct project *project, const struct load_options *options, char *text, size_t len,
-	struct diag_list *diags, struct orch_error *err)
+	const struct written *made, struct diag_list *diags, struct orch_error *err)
 {
 	struct eval eval;
 	char *real = options->isolated ? NULL : realpath(options->path, NULL);
@@ -258,7 +278,13 @@ static int load(struct project *project, const struct load_options *options, cha
 	project->dir = arena_strdup(&project->arena, options->dir);
 	project->file = arena_strdup(&project->arena, options->path);
 	eval_init(&eval, project, options, diags);
-	read_source(&eval, options->path, text, len, real, (struct place){0});
+	/* what is called Orchfile is one, and shall have its own messages */
+	if (made)
+		read_linked(&eval, options->path, text, len, NULL, (struct place){0}, made);
+	else if (strcmp(path_file(options->path), "Orchfile") != 0 && foreign_kind(text, len) != FOREIGN_NONE)
+		read_foreign(&eval, options->path, text, len, real, (struct place){0}, true);
+	else
+		read_source(&eval, options->path, text, len, real, (struct place){0});
 	if (eval.wants_agents || options->agents)
 		read_agents(&eval);
 	eval_finish(&eval);
@@ -285,7 +311,7 @@ int load_project(
 			err->code = ORCH_ENOTFOUND;
 		return -1;
 	}
-	return load(project, options, text, len, diags, err);
+	return load(project, options, text, len, NULL, diags, err);
 }
 
 int load_text(struct project *project, const struct load_options *options, const char *text, size_t len,
@@ -296,5 +322,54 @@ int load_text(struct project *project, const struct load_options *options, const
 	if (len)
 		memcpy(copy, text, len);
 	copy[len] = copy[len + 1] = '\0';
-	return load(project, options, copy, len, diags, err);
+	return load(project, options, copy, len, NULL, diags, err);
+}
+
+int load_files(struct project *project, const struct load_options *options, const char *const *files,
+	struct strbuf *written, struct diag_list *diags, struct orch_error *err)
+{
+	struct written made = {0};
+	struct strbuf all = {0};
+	bool needs_agent = false;
+	size_t errors = diags->errors, len;
+	int result = 0;
+
+	for (const char *const *name = files; *name && result == 0; name++) {
+		struct foreign_file file = {.path = *name, .look = !options->isolated};
+		bool wants_agent = false;
+		const char *kind;
+		char *text;
+
+		if (fs_read(*name, INT32_MAX - 16, &text, &len, err) != 0) {
+			result = -1;
+		} else if (foreign_kind(text, len) == FOREIGN_NONE) {
+			free(text);
+			result = error_code(err, ORCH_EPARSE,
+				"'%s' is no task file that orch knows; if it is an Orchfile, it can be used as it is", *name);
+		} else {
+			if (made.text.len)
+				strbuf_addch(&made.text, '\n');
+			foreign_read(&project->sources, &file, text, len, diags, &made, &wants_agent, &kind);
+			foreign_header(&all, *name, kind, false);
+			strbuf_truncate(&all, all.len - 1);
+			needs_agent |= wants_agent;
+		}
+	}
+	if (needs_agent)
+		warn_of_agent(diags, 1);
+	if (result == 0 && diags->errors == errors) {
+		strbuf_addstr(&all, foreign_agent_lines(needs_agent));
+		for (size_t i = 0; i < made.links.count; i++)
+			made.links.items[i].offset += (uint32_t)all.len;
+		strbuf_add(&all, strbuf_cstr(&made.text), made.text.len);
+		strbuf_addstr(written, strbuf_cstr(&all));
+		len = all.len;
+		strbuf_add(&all, "\0\0", 2);
+		result = load(project, options, strbuf_detach(&all), len, &made, diags, err);
+	} else if (result == 0) {
+		result = error_code(err, ORCH_EPARSE, "there are errors");
+	}
+	strbuf_release(&all);
+	written_release(&made);
+	return result;
 }

@@ -34,6 +34,11 @@ int load_project(
 int load_text(struct project *project, const struct load_options *options, const char *text, size_t len,
 	struct diag_list *diags, struct orch_error *err);
 
+/* Foreign task files (NULL-terminated; options->path is not read) as one Orchfile, whose text is added to *written. As
+ * load_project() */
+int load_files(struct project *project, const struct load_options *options, const char *const *files,
+	struct strbuf *written, struct diag_list *diags, struct orch_error *err);
+
 /* after graph_build(): whole-file checks that need edges: {{STREAM.key}} only of dependencies, pools known, ... ; adds
  * to diags; -1 if there were errors */
 struct graph;

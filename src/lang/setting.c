@@ -106,6 +106,8 @@ const struct setting setting_table[] = {
 		"what the attempt may write and reach", false, NULL},
 	{"approve", SETTING_BOOL, BOTH, NULL, 0, 0, AT(approve), "no", "wait for 'orch approve' before the start",
 		false, NULL},
+	{"complete", SETTING_BOOL, SCOPE_STREAM, NULL, 0, 0, AT(complete), "no",
+		"it is done already: nothing is run for it, unless forced", false, NULL},
 	{"rerun", SETTING_RERUN, BOTH, rerun_choices, 0, 0, AT(rerun), "recipe inputs deps",
 		"what makes a completed stream stale", false, NULL},
 	{"tags", SETTING_WORDS, BOTH, NULL, 0, 0, AT(tags), "", "words for selection: orch tag:WORD", false, NULL},
@@ -374,6 +376,8 @@ void setting_print(const struct setting *setting, const struct settings *values,
 	case SETTING_BOOL:
 		if (setting->offset == AT(approve))
 			strbuf_addstr(out, values->approve ? "yes" : "no");
+		else if (setting->offset == AT(complete))
+			strbuf_addstr(out, values->complete ? "yes" : "no");
 		else if (values->detach != TRI_DEFAULT)
 			strbuf_addstr(out, values->detach == TRI_YES ? "yes" : "no");
 		break;

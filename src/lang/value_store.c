@@ -101,6 +101,8 @@ void value_store(
 	case SETTING_BOOL:
 		if (IS(row, approve))
 			set->approve = value->number != 0;
+		else if (IS(row, complete))
+			set->complete = value->number != 0;
 		else
 			set->detach = value->number ? TRI_YES : TRI_NO;
 		break;
@@ -196,7 +198,7 @@ void value_copy(const struct setting *row, struct settings *to, const struct set
 		size = IS(row, prompt_file) ? sizeof(const char *) : sizeof(struct text);
 		break;
 	case SETTING_BOOL:
-		size = IS(row, approve) ? sizeof to->approve : sizeof to->detach;
+		size = IS(row, approve) || IS(row, complete) ? sizeof(bool) : sizeof to->detach;
 		break;
 	case SETTING_INT:
 		size = sizeof(int32_t);

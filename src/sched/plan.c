@@ -118,6 +118,11 @@ static void decide(struct plan *plan, uint32_t stream)
 		set_item(plan, stream, PLAN_NOT_WANTED, REASON_NONE, NO_STREAM);
 		return;
 	}
+	/* nobody runs what is done, whatever it was made from */
+	if (set->complete && !plan->facts[stream].forced) {
+		set_item(plan, stream, PLAN_COMPLETE, REASON_NONE, NO_STREAM);
+		return;
+	}
 	if (set->when != WHEN_SUCCESS) {
 		other = find_stale_dep(plan, stream, true);
 		if (other != NO_STREAM) {

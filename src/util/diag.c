@@ -227,14 +227,15 @@ static void render_one(const struct diag *diag, const struct source_set *sources
 	static const char *const names[] = {[DIAG_NOTE] = "note", [DIAG_WARNING] = "warning", [DIAG_ERROR] = "error"};
 	static const char *const colors[] = {
 		[DIAG_NOTE] = "\033[1;36m", [DIAG_WARNING] = "\033[1;35m", [DIAG_ERROR] = "\033[1;31m"};
-	const struct source *source = source_get(sources, diag->place.source);
+	struct place place = source_origin(sources, diag->place);
+	const struct source *source = source_get(sources, place.source);
 
 	if (source) {
 		uint32_t line, column;
 
 		if (diag->severity != DIAG_NOTE)
 			render_chain(sources, source, out);
-		source_position(sources, diag->place, &line, &column);
+		source_position(sources, place, &line, &column);
 		strbuf_addstr(out, color ? "\033[1m" : "");
 		show_text(out, source->name);
 		strbuf_addf(out, ":%u:%u:%s ", line, column, color ? "\033[0m" : "");
@@ -244,7 +245,7 @@ static void render_one(const struct diag *diag, const struct source_set *sources
 	show_text(out, diag->message);
 	strbuf_addch(out, '\n');
 	if (source)
-		render_line(sources, diag->place, color, out);
+		render_line(sources, place, color, out);
 }
 
 void diag_render(const struct diag_list *list, const struct source_set *sources, bool color, struct strbuf *out)

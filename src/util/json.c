@@ -222,6 +222,16 @@ int json_read(struct json_value **out, const char *text, size_t len, struct orch
 	return 0;
 }
 
+int json_check(const char *text, size_t len, size_t *offset, struct orch_error *err)
+{
+	json_error_t problem;
+	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &problem);
+
+	json_decref(root);
+	*offset = root || problem.position < 0 ? 0 : (size_t)problem.position;
+	return root ? 0 : error_set(err, "%s", problem.text);
+}
+
 const struct json_value *json_member(const struct json_value *object, const char *key)
 {
 	return wrap(json_object_get(tree(object), key));

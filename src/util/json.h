@@ -43,6 +43,8 @@ void json_unescape(struct strbuf *out, const char *text, size_t len);
 struct json_value;
 
 int json_read(struct json_value **out, const char *text, size_t len, struct orch_error *err);
+/* is it JSON, strictly, without a name twice in an object? -1: *offset is where it is not */
+int json_check(const char *text, size_t len, size_t *offset, struct orch_error *err);
 /* member of an object, NULL if absent or not an object */
 const struct json_value *json_member(const struct json_value *object, const char *key);
 /* NULL / fallback if absent (NULL value) or of another kind */

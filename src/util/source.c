@@ -15,6 +15,8 @@ struct indexed_source {
 	size_t lines;
 	/* the column worked out last, to go on from: diagnostics come sorted, and a line may be a megabyte */
 	uint32_t known_offset, known_column;
+	struct source_link *links;
+	size_t link_count;
 };
 
 uint16_t source_add(struct source_set *set, const char *name, char *text, size_t len, struct place from)
@@ -141,12 +143,49 @@ const char *source_line(const struct source_set *set, struct place place, size_t
 	return start;
 }
 
+void source_set_links(struct source_set *set, uint16_t number, const struct source_link *links, size_t count)
+{
+	struct indexed_source *indexed = (struct indexed_source *)set->items[number - 1];
+
+	free(indexed->links);
+	indexed->links = xreallocarray(NULL, count + 1, sizeof *links);
+	if (count)
+		memcpy(indexed->links, links, count * sizeof *links);
+	indexed->link_count = count;
+}
+
+bool source_is_made(const struct source_set *set, uint16_t number)
+{
+	return source_get(set, number) && ((const struct indexed_source *)set->items[number - 1])->links;
+}
+
+struct place source_origin(const struct source_set *set, struct place place)
+{
+	const struct indexed_source *indexed;
+	size_t low = 0, high;
+
+	if (!source_is_made(set, place.source))
+		return place;
+	indexed = (const struct indexed_source *)set->items[place.source - 1];
+	high = indexed->link_count;
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (indexed->links[middle].offset <= place.offset)
+			low = middle;
+		else
+			high = middle;
+	}
+	return indexed->link_count ? indexed->links[low].place : place;
+}
+
 void source_set_release(struct source_set *set)
 {
 	for (size_t i = 0; i < set->count; i++) {
 		struct indexed_source *indexed = (struct indexed_source *)set->items[i];
 
 		free(indexed->line_starts);
+		free(indexed->links);
 		free(indexed->source.name);
 		free(indexed->source.text);
 		free(indexed);

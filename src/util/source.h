@@ -5,6 +5,7 @@
 #ifndef UTIL_SOURCE_H
 #define UTIL_SOURCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,12 @@ struct source {
 	struct place from; /* the include that brought it here; source 0 for the first */
 };
 
+/* Of a text that was made from another one: from `offset` on, until the next link, it says what stands at `place` */
+struct source_link {
+	uint32_t offset;
+	struct place place;
+};
+
 struct source_set {
 	struct source **items; /* items[n - 1] is source n */
 	size_t count;
@@ -36,6 +43,12 @@ const struct source *source_get(const struct source_set *set, uint16_t number);
 void source_position(const struct source_set *set, struct place place, uint32_t *line, uint32_t *column);
 /* the text of the line a place is in, without its end; its length in *len */
 const char *source_line(const struct source_set *set, struct place place, size_t *len);
+/* `number` was made from other texts: people are shown where that stands. `links` are sorted by offset, and copied */
+void source_set_links(struct source_set *set, uint16_t number, const struct source_link *links, size_t count);
+/* was it made from another text? */
+bool source_is_made(const struct source_set *set, uint16_t number);
+/* the place to show for `place`: that which it was made from, or itself */
+struct place source_origin(const struct source_set *set, struct place place);
 void source_set_release(struct source_set *set);
 
 #endif

@@ -77,6 +77,24 @@ example() { # NAME [DIRECTORY]
 	grep -q '^index by second' limits/out/book.txt
 }
 
+@test "tasks-json: what is done there is complete, texts come as they are, and a change runs what it is about" {
+	example tasks-json
+	run "$ORCH" -C tasks-json
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"4 streams: 4 completed"* ]]
+	[ ! -e tasks-json/out/1.txt ]
+	grep -qF 'Say "{{year}}" and $AUTHOR as they stand here' tasks-json/out/proof.txt
+	grep -qF -- '- 2 Colour, after 1' tasks-json/out/2.txt
+	run "$ORCH" -C tasks-json -q
+	[ "$status" -eq 0 ]
+	sed -i 's/Write the footer/Write a short footer/' tasks-json/tasks.json
+	run "$ORCH" -C tasks-json -n
+	echo "$output"
+	[[ "$output" == *"3 "*"recipe changed"* ]]
+	[[ "$output" != *"2 "*"recipe changed"* ]]
+}
+
 @test "quickstart: outside of any repository; a program changed, one station read anew" {
 	example quickstart
 	export GIT_CEILING_DIRECTORIES=$BATS_TEST_TMPDIR

@@ -36,6 +36,7 @@ Orchfile:1:22: error: no file matches 'nothing/*.orch'
 Orchfile:1:37: error: cannot include 'sub': cannot read 'sub': Is a directory
     1 | include nothing.orch nothing/*.orch sub
       |                                     ^~~
-Orchfile:2:9: error: 'tasks.json' is a foreign task file: including one is not available in this version of orch
-    2 | include tasks.json
-      |         ^~~~~~~~~~
+In file included from Orchfile:2:9:
+tasks.json:1:1: warning: there is nothing to do in it: no stream comes of it
+    1 | {"tasks": []}
+      | ^
