@@ -283,18 +283,102 @@ static int apply_functions(
 	return 0;
 }
 
-int context_expand(const struct context *context, const struct attempt *attempt, const struct text *text,
-	bool is_script, struct strbuf *out, struct orch_error *err)
+/* --- the file of a prompt --- */
+
+static bool depends_on(const struct graph *graph, uint32_t user, uint32_t target)
+{
+	bool *seen = xcalloc((size_t)graph->count + 1, sizeof *seen), found = false;
+	uint32_t *queue = xcalloc((size_t)graph->count + 1, sizeof *queue), head = 0, tail = 0;
+
+	queue[tail++] = user;
+	seen[user] = true;
+	while (head < tail && !found) {
+		uint32_t at = queue[head++];
+		const edge *deps = graph_deps(graph, at);
+
+		for (uint32_t i = 0; i < graph_dep_count(graph, at); i++) {
+			uint32_t dep = EDGE_STREAM(deps[i]);
+
+			found |= dep == target;
+			if (!seen[dep]) {
+				seen[dep] = true;
+				queue[tail++] = dep;
+			}
+		}
+	}
+	free(seen);
+	free(queue);
+	return found;
+}
+
+/* the stream that STREAM.key names, NO_STREAM: none. A stream's name may hold dots itself: the longest is it */
+static uint32_t stream_of(const struct project *project, const char *name, size_t len)
+{
+	uint32_t id = NO_STREAM;
+
+	while (len-- > 0 && id == NO_STREAM) {
+		if (name[len] == '.')
+			id = project_findn(project, name, len);
+	}
+	return id;
+}
+
+/* 1: it is none of those names; late_value() may know it */
+static int early_value(const struct context *context, const struct attempt *attempt, const struct template_part *part,
+	struct strbuf *value, struct orch_error *err)
+{
+	const struct settings *set = attempt->stream->set;
+	const struct project *project = context->project;
+	const char *name = part->name;
+	size_t len = part->name_len;
+	uint32_t id;
+
+	for (uint32_t i = 0; i < set->prompt_value_count; i++) {
+		const struct env_entry *entry = &set->prompt_values[i];
+
+		if (part_is(part, entry->name)) {
+			strbuf_add(value, entry->value.bytes, entry->value.len);
+			return 0;
+		}
+	}
+	if (len > 4 && memcmp(name, "env.", 4) == 0) {
+		char *variable = xstrndup(name + 4, len - 4);
+		const char *found = getenv(variable);
+
+		free(variable);
+		if (found)
+			strbuf_addstr(value, found);
+		else if (part->fallback)
+			strbuf_add(value, part->fallback, part->fallback_len);
+		else
+			return error_set(err, "'{{%.*s}}': the environment has no such variable", (int)len, name);
+		return 0;
+	}
+	for (uint32_t i = 0; i < project->variable_count; i++) {
+		if (part_is(part, project->variables[i].name)) {
+			strbuf_addstr(value, project->variables[i].value);
+			return 0;
+		}
+	}
+	if (part_is(part, "dir")) {
+		strbuf_addstr(value, project->dir);
+		return 0;
+	}
+	id = stream_of(project, name, len);
+	if (id != NO_STREAM && !depends_on(context->graph, attempt->id, id))
+		return error_set(err, "'{{%.*s}}': '%s' is not among the dependencies of '%s'", (int)len, name,
+			project->streams[id].name, attempt->stream->name);
+	return 1;
+}
+
+static int expand(const struct context *context, const struct attempt *attempt, const struct text *text, bool is_script,
+	bool is_file, struct strbuf *out, struct orch_error *err)
 {
 	const char *rest = text->bytes;
 	size_t len = text->len;
 	struct template_part part;
 	int status = 0;
 
-	if (!text->late) {
-		strbuf_add(out, text->bytes, text->len);
-		return 0;
-	}
 	while (status == 0 && template_next(&rest, &len, &part)) {
 		struct strbuf value = {0};
 		bool from_stream, raw = false, quoted = false;
@@ -310,7 +394,10 @@ int context_expand(const struct context *context, const struct attempt *attempt,
 			status = error_set(err, "%s", part.problem);
 			break;
 		case TEMPLATE_NAME:
-			status = late_value(context, attempt, &part, is_script, &from_stream, &value, err);
+			from_stream = false;
+			status = is_file ? early_value(context, attempt, &part, &value, err) : 1;
+			if (status > 0)
+				status = late_value(context, attempt, &part, is_script, &from_stream, &value, err);
 			if (status == 0)
 				status = apply_functions(&part, &value, &raw, &quoted, err);
 			/* what a dependency wrote is data: it must not become shell text by itself */
@@ -323,6 +410,21 @@ int context_expand(const struct context *context, const struct attempt *attempt,
 		}
 	}
 	return status;
+}
+
+int context_expand(const struct context *context, const struct attempt *attempt, const struct text *text,
+	bool is_script, struct strbuf *out, struct orch_error *err)
+{
+	if (text->late)
+		return expand(context, attempt, text, is_script, false, out, err);
+	strbuf_add(out, text->bytes, text->len);
+	return 0;
+}
+
+int context_expand_prompt(const struct context *context, const struct attempt *attempt, const struct text *text,
+	struct strbuf *out, struct orch_error *err)
+{
+	return expand(context, attempt, text, false, true, out, err);
 }
 
 /* NAME=value lines; `export` before, quotes around, comments; no expansion */

@@ -35,6 +35,10 @@ char *const *context_slots(struct context *context, unsigned count);
  * the dependency did not write */
 int context_expand(const struct context *context, const struct attempt *attempt, const struct text *text,
 	bool is_script, struct strbuf *out, struct orch_error *err);
+/* The text of a prompt's file as it is now: what its names mean is known from when the Orchfile was read, or, of those
+ * that came since, looked up now. -1 with *err: one has no value, or is a stream's that is no dependency */
+int context_expand_prompt(const struct context *context, const struct attempt *attempt, const struct text *text,
+	struct strbuf *out, struct orch_error *err);
 /* of one command: what is the run's is borrowed, what is the attempt's is owned */
 struct environment {
 	char **items; /* for execve(2) */

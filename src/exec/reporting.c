@@ -476,8 +476,8 @@ void reporting_add(struct reporting *reporting, enum orch_report_kind kind, cons
 	held = &reporting->held[kind == ORCH_REPORT_NOTE ? HELD_NOTE : HELD_PROGRESS];
 	reportfile_clean(&clean, text, strlen(text), REPORTFILE_TEXT_MAX);
 	line.text = strbuf_cstr(&clean);
-	if (kind == ORCH_REPORT_PROGRESS)
-		(void)reportfile_progress(line.text, clean.len, &line.done, &line.total);
+	if (kind == ORCH_REPORT_PROGRESS && !reportfile_progress(line.text, clean.len, &line.done, &line.total))
+		line.done = line.total = -1;
 	if (clean.len > 0 && (held->waits || !held->last || strcmp(held->last, line.text) != 0)) {
 		hold(reporting, &line, -1);
 		due = tell_due(reporting, loop_now(reporting->all->options.loop));

@@ -186,8 +186,10 @@ static int own_text(struct strbuf *out, const struct stint *stint, struct orch_e
 {
 	const struct attempt *attempt = stint->attempt;
 	const struct stream *stream = attempt->stream;
+	struct text file;
 	char *text;
 	size_t len;
+	int result;
 
 	if (stint->fix)
 		return context_expand(attempt->context, attempt, &stint->fix->prompt, false, out, err);
@@ -195,9 +197,10 @@ static int own_text(struct strbuf *out, const struct stint *stint, struct orch_e
 		return context_expand(attempt->context, attempt, &stream->prompt, false, out, err);
 	if (fs_read(stream->set->prompt_file, PROMPT_FILE_MAX, &text, &len, err) < 0)
 		return error_prefix(err, "its prompt");
-	strbuf_add(out, text, len);
+	file = (struct text){text, (uint32_t)len, true};
+	result = context_expand_prompt(attempt->context, attempt, &file, out, err);
 	free(text);
-	return 0;
+	return result < 0 ? error_prefix(err, "its prompt, '%s'", stream->set->prompt_file) : 0;
 }
 
 /* how it calls this program; NULL: it cannot be said (a program that has orch as a library, and none is installed) */

@@ -62,6 +62,9 @@ struct settings {
 	struct words tasks;
 	struct text check, setup;
 	const char *prompt_file, *branch, *base, *commit, *runner, *slurm, *pool, *orchfile, *generates;
+	/* what names in the file of the prompt mean, of those that were known when the Orchfile was read */
+	const struct env_entry *prompt_values;
+	uint32_t prompt_value_count;
 	int64_t timeout_ms, idle_ms; /* 0: none */
 	int64_t linger_ms, grace_ms, backoff_ms, backoff_max_ms;
 	int64_t estimate_ms; /* expected time until a run was recorded; 0: not given */

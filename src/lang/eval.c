@@ -7,6 +7,7 @@
 
 #include "lang/command.h"
 #include "lang/expand.h"
+#include "lang/prompt_file.h"
 #include "lang/value.h"
 #include "os/fs.h"
 #include "os/glob.h"
@@ -400,6 +401,7 @@ void eval_release(struct eval *eval)
 	ARRAY_RELEASE(&eval->project_origins);
 	ARRAY_RELEASE(&eval->defaults);
 	ARRAY_RELEASE(&eval->appends);
+	prompt_files_release(eval);
 	map_release(&eval->reported);
 	scope_release(&eval->scope);
 	strbuf_release(&eval->scratch);
@@ -544,6 +546,7 @@ void eval_finish(struct eval *eval)
 	eval_settle_declarations(eval);
 	eval_settle_defaults(eval);
 	eval_check_agents(eval);
+	prompt_files_check(eval);
 	look_for_repository(eval);
 	check_isolation(eval);
 	check_refs(eval);

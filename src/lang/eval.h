@@ -48,6 +48,13 @@ struct append {
 	uint16_t row;
 };
 
+/* a stream whose prompt is in a file: prompt_file.h */
+struct noted_prompt {
+	uint32_t stream;
+	struct place place;
+	struct scope_loop *loop; /* those around it, innermost first */
+};
+
 struct eval {
 	struct project *project;
 	const struct load_options *options;
@@ -64,6 +71,10 @@ struct eval {
 	ARRAY(struct default_entry) defaults;
 	ARRAY(struct append) appends;
 	ARRAY(struct unknown_name) unknown;
+	ARRAY(struct noted_prompt) prompts;
+	ARRAY(struct env_entry) prompt_values; /* used in the prompt's file that is looked at */
+	struct map prompt_sources;             /* by path */
+	bool in_prompt_file;
 	struct settings builtin;
 	struct map reported;         /* errors said already: a loop's body is read many times */
 	struct strbuf scratch, flat; /* reused */

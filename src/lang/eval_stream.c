@@ -9,6 +9,7 @@
 
 #include "lang/eval.h"
 #include "lang/expand.h"
+#include "lang/prompt_file.h"
 #include "lang/value.h"
 #include "util/template.h"
 #include "util/units.h"
@@ -403,6 +404,8 @@ static void finish_stream(struct eval *eval, const struct body *body)
 			stream->name);
 	if (stream->prompt.bytes && body->set && body->set->prompt_file)
 		eval_error(eval, stream->place, "stream '%s' has two prompts: a file and a text", stream->name);
+	else if (body->set && body->set->prompt_file)
+		prompt_file_note(eval, body->names.id, stream->place);
 }
 
 static void eval_stream(struct eval *eval, const struct ast *node, const char *name, size_t len, struct place place)

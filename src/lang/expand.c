@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lang/eval.h"
+#include "lang/prompt_file.h"
 #include "os/fs.h"
 #include "util/alloc.h"
 #include "util/path.h"
@@ -311,6 +312,8 @@ static int expand_name(struct eval *eval, const struct names *names, const struc
 	*meaning = resolve(eval, names, part, place, &value);
 	if (*meaning == MEANS_ERROR)
 		return -1;
+	if (*meaning == MEANS_VALUE && eval->in_prompt_file)
+		prompt_file_used(eval, part->name, part->name_len, value);
 	if (*meaning == MEANS_VALUE) {
 		for (unsigned i = 0; i < part->functions; i++) {
 			if (apply(eval, part->function[i], part->function_len[i], place, &value) != 0) {

@@ -32,6 +32,8 @@ enum part {
 	PART_DOTENV = 11,
 	PART_NO_PROMPT_FILE = 12,
 	PART_ORCHFILE = 13,
+	PART_PROMPT_NAME = 14,
+	PART_PROMPT_VALUE = 15,
 };
 
 enum {
@@ -94,6 +96,15 @@ static uint64_t add_prompt_file(uint64_t digest, const char *path)
 	return digest;
 }
 
+static uint64_t add_prompt_values(uint64_t digest, const struct settings *set)
+{
+	for (uint32_t i = 0; i < set->prompt_value_count; i++) {
+		digest = add_string(digest, PART_PROMPT_NAME, set->prompt_values[i].name);
+		digest = add_text(digest, PART_PROMPT_VALUE, set->prompt_values[i].value);
+	}
+	return digest;
+}
+
 static bool has_prompt(const struct stream *stream)
 {
 	return stream->prompt.bytes || stream->set->prompt_file;
@@ -114,7 +125,7 @@ uint64_t fingerprint_recipe(const struct project *project, const struct stream *
 	if (has_prompt(stream)) {
 		digest = add_text(digest, PART_PROMPT, stream->prompt);
 		if (set->prompt_file)
-			digest = add_prompt_file(digest, set->prompt_file);
+			digest = add_prompt_values(add_prompt_file(digest, set->prompt_file), set);
 		digest = add_words(digest, PART_AGENT, set->agent);
 	}
 	digest = add_text(digest, PART_CHECK, set->check);
@@ -215,6 +226,12 @@ void fingerprint_recipe_text(const struct project *project, const struct stream 
 		show_text(out, "prompt", stream->prompt);
 		if (set->prompt_file)
 			show_prompt_file(out, set->prompt_file);
+		for (uint32_t i = 0; i < set->prompt_value_count; i++) {
+			const struct env_entry *entry = &set->prompt_values[i];
+
+			strbuf_addf(out, "prompt-value: %s = %.*s\n", entry->name, (int)entry->value.len,
+				entry->value.bytes);
+		}
 		show_words(out, "agent", set->agent);
 	}
 	show_text(out, "check", set->check);

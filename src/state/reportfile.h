@@ -29,7 +29,7 @@ struct reportfile_line {
 	const char *text;    /* NOTE, OUTPUT: one line, clean UTF-8; else NULL */
 };
 
-/* "3/7", "45%" (of 100), with blanks around; false: anything else */
+/* "3/7", "45%" (of 100), with blanks around; false: anything else, and *done and *total say nothing */
 bool reportfile_progress(const char *text, size_t len, int64_t *done, int64_t *total);
 /* one line of it, without control characters, as UTF-8, at most `max` bytes and no part of a character */
 void reportfile_clean(struct strbuf *out, const char *text, size_t len, size_t max);
