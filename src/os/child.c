@@ -36,7 +36,9 @@ enum {
 	KILL_AGAIN_MS = 10,
 	KILL_AGAIN_MAX_MS = 1000,
 	POLL_MS = 50,    /* where nobody tells that a group is empty */
-	SWEEP_SHARE = 4, /* a sweep is put off until so many times what the last one cost have passed since */
+	SWEEP_FEW = 32,  /* so many children are looked at as often as one of them ends */
+	SWEEP_SHARE = 4, /* of more, a sweep is put off until so many times what the last one took have passed since, */
+	SWEEP_LATE_MS = 20, /* but no longer than this: it may have been others who had the processor meanwhile */
 	REFRESH_ROUNDS_MAX = 1000,
 	EMPTY_TRIES = 3,
 	NAMELESS_TRIES = 300,
@@ -548,7 +550,7 @@ static void sweep(struct children *all)
 {
 	struct child *done = NULL, **end = &done;
 	size_t parents = 0; /* running leaders that an orphan could be of */
-	int64_t began = clock_mono_us();
+	int64_t began = all->count > SWEEP_FEW ? clock_mono_us() : 0;
 
 	if (all->sweeping)
 		return;
@@ -581,8 +583,10 @@ static void sweep(struct children *all)
 	if (all->undecided > 0 && all->ended > 0)
 		loop_timer_arm_if_idle(all->sweep_timer, UNDECIDED_MS);
 	*end = NULL;
-	all->swept_at = began;
-	all->sweep_us = clock_mono_us() - began;
+	if (began > 0) {
+		all->swept_at = began;
+		all->sweep_us = clock_mono_us() - began;
+	}
 	while (done) {
 		struct child *child = done;
 
@@ -600,12 +604,14 @@ static void on_sweep(void *data)
 static void on_sigchld(void *data)
 {
 	struct children *all = data;
+	int64_t wait_ms = 0;
+
 	/* a sweep looks at every child: with a thousand of them, those that end in the same few milliseconds share one
 	 */
-	int64_t wait_ms = (all->swept_at + all->sweep_us * SWEEP_SHARE - clock_mono_us()) / 1000;
-
+	if (all->count > SWEEP_FEW)
+		wait_ms = (all->swept_at + all->sweep_us * SWEEP_SHARE - clock_mono_us()) / 1000;
 	if (wait_ms > 0)
-		loop_timer_arm_if_idle(all->sweep_timer, wait_ms);
+		loop_timer_arm_if_idle(all->sweep_timer, wait_ms < SWEEP_LATE_MS ? wait_ms : SWEEP_LATE_MS);
 	else
 		sweep(all);
 }

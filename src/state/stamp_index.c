@@ -171,7 +171,8 @@ int stamp_index_save(struct stamp_index *index, int dir_fd, struct orch_error *e
 	}
 	make_header(index, &header);
 	memcpy(index->records, &header, sizeof header);
-	return fs_replace(dir_fd, INDEX_NAME, index->records, bytes_of(index->count), true, err);
+	/* not synced: what a power cut leaves of it is known by its checksum, and is as good as none */
+	return fs_replace(dir_fd, INDEX_NAME, index->records, bytes_of(index->count), false, err);
 }
 
 int stamp_index_discard(int dir_fd)
