@@ -51,7 +51,7 @@ enum { ORCH_OUTCOMES = ORCH_OUTCOME_INTERNAL + 1 };
 
 enum orch_event_type {
 	ORCH_EVENT_RUN_STARTED, /* run pid boot jobs project count(streams wanted) stale(to be run)
-				expected_ms(until its end) message(targets) */
+				expected_ms(until its end) budget_micros? message(targets) */
 	ORCH_EVENT_TASK,        /* stream title state reason outcome? expected_ms? asks? ticked? tasks?: a stale stream
 				   at the start of a run (waiting), then every change of state */
 	ORCH_EVENT_ATTEMPT_STARTED,  /* stream attempt slot pid log agent? ticked? tasks?; one that was adopted: run(who
@@ -59,7 +59,8 @@ enum orch_event_type {
 	ORCH_EVENT_ATTEMPT_PHASE,    /* stream attempt phase(setup, recover, run, check, commit) pid */
 	ORCH_EVENT_OUTPUT,           /* stream attempt message(last line) bytes(log so far): not durable */
 	ORCH_EVENT_ATTEMPT_FINISHED, /* stream attempt outcome exit_code signal duration_ms user_ms system_ms max_rss_kb
-					memory_peak_kb left_behind message log agent? session? cost_micros? tokens? */
+					memory_peak_kb left_behind message log agent? account? session? cost_micros?
+					tokens? */
 	ORCH_EVENT_STAMPED,          /* stream attempt stamp: the stamp's whole text, for recovery */
 	ORCH_EVENT_WARNING,          /* stream? message */
 	ORCH_EVENT_MERGED,           /* stream message: its work has come home (`merge = auto`) */
@@ -77,6 +78,9 @@ enum orch_event_type {
 	ORCH_EVENT_NOTE,             /* stream attempt message bytes?: what its work says it is doing */
 	ORCH_EVENT_VALUE,            /* stream attempt message(key=value) bytes: it hands this on */
 	ORCH_EVENT_MESSAGE,          /* stream attempt message(text) from: it was sent to whoever works there */
+	ORCH_EVENT_ACCOUNT_HELD,     /* account until?(without: a person ends it) message(why): nobody who works on that
+					account starts */
+	ORCH_EVENT_ACCOUNT_FREE,     /* account message(why): the end of that */
 	ORCH_EVENT_RUN_FINISHED,     /* run exit_code completed failed skipped cancelled duration_ms(wall) sum_ms(of all
 					attempts) cost_micros? tokens? message */
 };
@@ -89,6 +93,7 @@ struct orch_event {
 	int64_t time_ms; /* wall clock, since 1970 */
 	const char *run, *project, *stream, *title, *phase, *reason, *message, *log, *stamp, *boot, *agent, *session;
 	const char *from; /* of a message: who sent it */
+	const char *account;
 	const char *asks; /* of a task that is held: what it waits for a person for ("approval") */
 	int state;   /* enum orch_task_state, or -1 */
 	int outcome; /* enum orch_outcome, or -1 */
@@ -98,7 +103,8 @@ struct orch_event {
 	int64_t done, total;         /* of its work, as it says */
 	int64_t item, ticked, tasks; /* of its tasks: which, how many are done, how many there are */
 	int64_t duration_ms, expected_ms, sum_ms, user_ms, system_ms, max_rss_kb, memory_peak_kb;
-	int64_t cost_micros, tokens; /* cost in millionths of the agent's currency */
+	int64_t cost_micros, budget_micros, tokens; /* money in millionths of the agent's currency */
+	int64_t until;                              /* wall clock, milliseconds since 1970 */
 };
 
 /* all fields absent, of that type */

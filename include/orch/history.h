@@ -30,6 +30,9 @@ size_t orch_history_count(const struct orch_history *history);
 /* of the run at `index`, without reading it; valid until the history is closed */
 const char *orch_history_id(const struct orch_history *history, size_t index);
 int orch_history_run(struct orch_history *history, size_t index, struct orch_run_info *info, struct orch_error *err);
+/* What agents have cost by account, in the runs that orch_history_run() was called for so far; borrowed until the next
+ * call. *count: how many */
+const struct orch_account_status *orch_history_accounts(const struct orch_history *history, size_t *count);
 void orch_history_close(struct orch_history *history);
 
 /* folds the journal of run `id` (NULL: the newest) into *status (initialised by the caller). ORCH_ENOTFOUND: there is
@@ -39,6 +42,8 @@ int orch_history_replay(
 /* Looks for attempts of `status`, of a run that was killed, that outlived it, and sets `left` of their streams.
  * *running (may be NULL): how many attempts go on in this project, of whatever run */
 int orch_history_left(const char *project_dir, struct orch_status *status, size_t *running, struct orch_error *err);
+/* Of a run that is not under way: which accounts are held now, whatever its events had. -1: that cannot be read */
+int orch_history_holds(const char *project_dir, struct orch_status *status, struct orch_error *err);
 /* calls `event` for each event of the run */
 int orch_history_events(const char *project_dir, const char *id,
 	int (*event)(void *data, const struct orch_event *event), void *data, struct orch_error *err);

@@ -45,6 +45,15 @@ struct orch_stream_status {
 	enum orch_left left; /* set by orch_history_left() */
 };
 
+/* what agents work on: those of one account share its usage limit */
+struct orch_account_status {
+	char *name;
+	int64_t cost_micros, tokens; /* of the attempts of this run that have ended; cost in millionths */
+	bool has_cost;
+	char *held;       /* why it is held; NULL: it is not */
+	int64_t until_ms; /* wall clock: until when; 0: until a person ends that */
+};
+
 struct orch_status {
 	char *run, *project, *message;
 	int64_t pid, jobs, wanted, stale;
@@ -54,6 +63,7 @@ struct orch_status {
 	int64_t sum_ms;
 	int64_t expected_ms;         /* how long the run takes, as was thought at its start; -1: not known */
 	int64_t cost_micros, tokens; /* of all attempts; cost in millionths */
+	int64_t budget_micros;       /* nothing new starts once the cost reaches it; 0: none */
 	bool has_cost;               /* some attempt has said, or is estimated */
 	char *stopping;              /* why nothing new starts; NULL */
 	char *paused;                /* by whom, until it is resumed; NULL */
@@ -62,6 +72,8 @@ struct orch_status {
 	struct orch_stream_status *streams; /* in order of their first event */
 	size_t stream_count, stream_capacity;
 	size_t unchanged; /* of the completed: nothing had to be run */
+	struct orch_account_status *accounts; /* of those whose agents have worked, or that are held */
+	size_t account_count;
 	char **warnings;  /* the last 100 */
 	size_t warning_count;
 	void *index; /* private: name to position */
@@ -74,6 +86,9 @@ const struct orch_stream_status *orch_status_find(const struct orch_status *stat
 /* How long until the end of the run, as of `now_ms` (wall clock): from what its streams took in runs before, what of
  * them is done, and how many run at once. -1: not known, or it has ended. Looks at every stream */
 int64_t orch_status_left_ms(const struct orch_status *status, int64_t now_ms);
+/* One line for people on the accounts that are held, as of `now_ms`: "account 'claude' is held until 16:40:39"; of several,
+ * how many, and when the first is free. NULL: none is; the caller frees */
+char *orch_status_holds(const struct orch_status *status, int64_t now_ms);
 /* the whole picture as JSON ("v":1), documented in doc/events.md; the caller frees */
 char *orch_status_json(const struct orch_status *status);
 void orch_status_release(struct orch_status *status);

@@ -6,6 +6,8 @@
 #include "os/clock.h"
 #include "os/fs.h"
 #include "os/lockfile.h"
+#include "event/accounts.h"
+#include "state/holdfile.h"
 #include "state/detached.h"
 #include "state/journal.h"
 #include "state/logfile.h"
@@ -26,6 +28,7 @@ struct orch_history {
 	char **ids; /* oldest first */
 	size_t count;
 	bool running;
+	struct orch_status sums; /* its accounts only: of all runs that were asked for */
 };
 
 int orch_find_project(const char *dir, const char *file, char **out, struct orch_error *err)
@@ -105,10 +108,20 @@ const char *orch_history_id(const struct orch_history *history, size_t index)
 	return history->ids[history->count - 1 - index];
 }
 
+struct fold {
+	struct orch_run_info *info;
+	struct orch_status *sums;
+};
+
 static int fold_info(void *data, const struct orch_event *event)
 {
-	struct orch_run_info *info = data;
+	struct fold *fold = data;
+	struct orch_run_info *info = fold->info;
 
+	if (event->type == ORCH_EVENT_ATTEMPT_FINISHED) {
+		accounts_apply(fold->sums, event);
+		return 0;
+	}
 	if (event->type == ORCH_EVENT_RUN_STARTED) {
 		info->started_ms = event->time_ms;
 		info->wanted = event->count;
@@ -132,10 +145,11 @@ int orch_history_run(struct orch_history *history, size_t index, struct orch_run
 {
 	const char *id = orch_history_id(history, index);
 	char *path = in_project(history->dir, statedir_journal(id));
+	struct fold fold = {info, &history->sums};
 	int status;
 
 	*info = (struct orch_run_info){.id = id, .exit_code = -1, .cost_micros = -1, .tokens = -1};
-	status = journal_read(path, 0, fold_info, info, NULL, err);
+	status = journal_read(path, 0, fold_info, &fold, NULL, err);
 	free(path);
 	if (status < 0)
 		return error_prefix(err, "run %s", id);
@@ -146,12 +160,19 @@ int orch_history_run(struct orch_history *history, size_t index, struct orch_run
 	return 0;
 }
 
+const struct orch_account_status *orch_history_accounts(const struct orch_history *history, size_t *count)
+{
+	*count = history->sums.account_count;
+	return history->sums.accounts;
+}
+
 void orch_history_close(struct orch_history *history)
 {
 	if (!history)
 		return;
 	for (size_t i = 0; i < history->count; i++)
 		free(history->ids[i]);
+	accounts_release(&history->sums);
 	free(history->ids);
 	free(history->dir);
 	free(history);
@@ -239,6 +260,27 @@ int orch_history_left(const char *project_dir, struct orch_status *status, size_
 			stream->left = of_state[state];
 	}
 	detached_list_free(items, count);
+	statedir_release(&dir);
+	return result;
+}
+
+int orch_history_holds(const char *project_dir, struct orch_status *status, struct orch_error *err)
+{
+	struct statedir dir = {.fd = -1, .stamps_fd = -1, .lock = {.fd = -1}};
+	struct held_account *items = NULL;
+	size_t count = 0, bad;
+	int result;
+
+	if (statedir_open(&dir, project_dir, err) < 0)
+		return -1;
+	result = holdfile_read(&dir, &items, &count, &bad, err);
+	for (size_t i = 0; i < status->account_count && result == 0; i++)
+		accounts_hold(status, status->accounts[i].name, 0, NULL);
+	for (size_t i = 0; i < count && result == 0; i++)
+		accounts_hold(status, items[i].account, items[i].until_ms == INT64_MAX ? 0 : items[i].until_ms,
+			items[i].reason);
+	if (result == 0)
+		holdfile_free(items, count);
 	statedir_release(&dir);
 	return result;
 }

@@ -120,6 +120,50 @@ static void write_run(struct json_writer *w, const struct orch_run_info *info)
 	json_end_object(w);
 }
 
+static void write_accounts(struct json_writer *w, const struct orch_history *history)
+{
+	size_t count;
+	const struct orch_account_status *accounts = orch_history_accounts(history, &count);
+
+	if (!count)
+		return;
+	json_add_key(w, "accounts");
+	json_begin_array(w);
+	for (size_t i = 0; i < count; i++) {
+		json_begin_object(w);
+		json_add_key(w, "account");
+		json_add_string(w, accounts[i].name);
+		if (accounts[i].has_cost)
+			write_number(w, "cost_micros", accounts[i].cost_micros);
+		if (accounts[i].tokens > 0)
+			write_number(w, "tokens", accounts[i].tokens);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
+/* of the runs above, in all */
+static void add_accounts(struct strbuf *out, const struct orch_history *history)
+{
+	size_t count;
+	const struct orch_account_status *accounts = orch_history_accounts(history, &count);
+	char text[UNITS_TEXT_MAX];
+
+	for (size_t i = 0; i < count; i++) {
+		if (!accounts[i].has_cost && accounts[i].tokens <= 0)
+			continue;
+		strbuf_addstr(out, "account ");
+		term_line(out, accounts[i].name, strlen(accounts[i].name), MESSAGE_COLUMNS, say_out()->unicode);
+		strbuf_addstr(out, ": ");
+		if (accounts[i].has_cost)
+			strbuf_addf(out, "cost %s", units_cost(text, accounts[i].cost_micros));
+		if (accounts[i].tokens > 0)
+			strbuf_addf(out, "%s%lld tokens", accounts[i].has_cost ? ", " : "",
+				(long long)accounts[i].tokens);
+		strbuf_addch(out, '\n');
+	}
+}
+
 /* a run that cannot be read does not hide the others */
 static int print_runs(struct orch_history *history, const struct history_options *options)
 {
@@ -153,8 +197,11 @@ static int print_runs(struct orch_history *history, const struct history_options
 	}
 	if (json) {
 		json_end_array(&w);
+		write_accounts(&w, history);
 		json_end_object(&w);
 		strbuf_addch(&out, '\n');
+	} else {
+		add_accounts(&out, history);
 	}
 	printed = say_output(&out);
 	return printed == EXIT_COMPLETE ? status : printed;

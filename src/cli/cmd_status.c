@@ -87,6 +87,8 @@ static int refresh(struct view *view, struct orch_error *err)
 		view->crashed = status == 0 && info.crashed && !view->status.finished_ms;
 		if (view->crashed)
 			status = orch_history_left(view->dir, &view->status, &view->left_running, err);
+		if (status == 0 && !view->running)
+			status = orch_history_holds(view->dir, &view->status, err);
 	}
 	orch_history_close(history);
 	return status;
@@ -308,6 +310,55 @@ static const enum orch_task_state shown_order[ORCH_TASK_STATES] = {
 	ORCH_TASK_COMPLETED,
 };
 
+static void add_money(struct strbuf *out, bool has_cost, int64_t cost_micros, int64_t tokens)
+{
+	char cost[UNITS_TEXT_MAX];
+
+	if (has_cost)
+		strbuf_addf(out, "cost %s", units_cost(cost, cost_micros));
+	if (tokens > 0)
+		strbuf_addf(out, "%s%lld tokens", has_cost ? ", " : "", (long long)tokens);
+}
+
+/* of several accounts what each has cost; what is held, and until when */
+static void add_accounts(const struct orch_status *status, struct strbuf *out)
+{
+	int64_t now = clock_wall_ms();
+	char clock[UNITS_TEXT_MAX], left[UNITS_TEXT_MAX], budget[UNITS_TEXT_MAX];
+
+	if (status->has_cost || status->tokens > 0) {
+		strbuf_addstr(out, "All agents: ");
+		add_money(out, status->has_cost, status->cost_micros, status->tokens);
+		if (status->budget_micros > 0)
+			strbuf_addf(out, "; the budget is %s", units_cost(budget, status->budget_micros));
+		strbuf_addch(out, '\n');
+	}
+	for (size_t i = 0; i < status->account_count; i++) {
+		const struct orch_account_status *account = &status->accounts[i];
+		bool held = account->held && (!account->until_ms || account->until_ms > now);
+		bool spent = account->has_cost || account->tokens > 0;
+
+		if (!held && (!spent || status->account_count == 1))
+			continue;
+		strbuf_addstr(out, "Account ");
+		add_clean(out, account->name);
+		strbuf_addstr(out, ": ");
+		if (status->account_count > 1)
+			add_money(out, account->has_cost, account->cost_micros, account->tokens);
+		if (held) {
+			strbuf_addstr(out, spent && status->account_count > 1 ? "; " : "");
+			if (account->until_ms)
+				strbuf_addf(out, "held until %s (%s left): ",
+					units_clock(clock, account->until_ms, now),
+					units_duration(left, account->until_ms - now));
+			else
+				strbuf_addstr(out, "held until 'orch resume': ");
+			add_clean(out, account->held);
+		}
+		strbuf_addch(out, '\n');
+	}
+}
+
 static void add_head(const struct view *view, struct strbuf *out)
 {
 	const struct orch_status *status = &view->status;
@@ -317,9 +368,14 @@ static void add_head(const struct view *view, struct strbuf *out)
 
 	strbuf_addf(out, "%sRun %s%s of %s: ", term_style(term, TERM_BOLD), view->id, term_style(term, TERM_RESET),
 		status->project ? status->project : "this project");
-	if (view->running)
-		strbuf_addf(out, "under way for %s, process %lld\n",
-			units_duration(time, clock_wall_ms() - status->started_ms), (long long)status->pid);
+	if (view->running) {
+		int64_t now = clock_wall_ms(), rest = orch_status_left_ms(status, now);
+
+		strbuf_addf(out, "under way for %s, ", units_duration(time, now - status->started_ms));
+		if (rest > 0)
+			strbuf_addf(out, "about %s left, ", units_duration(time, rest));
+		strbuf_addf(out, "process %lld\n", (long long)status->pid);
+	}
 	else if (view->crashed)
 		strbuf_addf(out,
 			"crashed: it wrote no end, its last event came %s after its start; 'orch' goes on from what was completed\n",
@@ -342,6 +398,7 @@ static void add_head(const struct view *view, struct strbuf *out)
 		strbuf_addf(out, "%zu %s; 'orch' adopts, 'orch stop' ends %s\n", view->left_running,
 			view->left_running == 1 ? "attempt goes on by itself" : "attempts go on by themselves",
 			view->left_running == 1 ? "it" : "them");
+	add_accounts(status, out);
 	if (status->paused && !status->finished_ms)
 		strbuf_addstr(out, "Paused: nothing new starts until 'orch resume'.\n");
 	if (status->stopping && !status->finished_ms) {
@@ -425,6 +482,14 @@ static void stream_text(struct view *view, struct strbuf *out, const struct orch
 	if (stream->note) {
 		strbuf_addstr(out, "  note      ");
 		add_clean(out, stream->note);
+		strbuf_addch(out, '\n');
+	}
+	if (stream->agent) {
+		strbuf_addstr(out, "  agent     ");
+		add_clean(out, stream->agent);
+		if (stream->cost_micros > 0 || stream->tokens > 0)
+			strbuf_addstr(out, ", ");
+		add_money(out, stream->cost_micros > 0, stream->cost_micros, stream->tokens);
 		strbuf_addch(out, '\n');
 	}
 	if (stream->reason) {

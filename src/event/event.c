@@ -9,7 +9,7 @@
 #include "util/strbuf.h"
 #include "util/units.h"
 
-enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
+enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_TIME, FIELD_STATE, FIELD_OUTCOME };
 
 /* every field there is: its name in JSON is its name in struct orch_event */
 #define FIELDS(F) \
@@ -21,12 +21,14 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 	F(failed, NUMBER) F(skipped, NUMBER) F(cancelled, NUMBER) F(added, NUMBER) F(removed, NUMBER) \
 	F(changed, NUMBER) F(done, NUMBER) F(total, NUMBER) F(item, NUMBER) F(ticked, NUMBER) F(tasks, NUMBER) \
 	F(duration_ms, NUMBER) F(expected_ms, NUMBER) F(sum_ms, NUMBER) F(user_ms, NUMBER) \
-	F(system_ms, NUMBER) F(max_rss_kb, NUMBER) F(memory_peak_kb, NUMBER) F(cost_micros, NUMBER) F(tokens, NUMBER)
+	F(system_ms, NUMBER) F(max_rss_kb, NUMBER) F(memory_peak_kb, NUMBER) F(cost_micros, NUMBER) F(tokens, NUMBER) \
+	F(budget_micros, NUMBER) F(account, TEXT) F(until, TIME)
 
 /* THE table: a type's name, whether the journal has it, its fields in the order in which they are written */
 #define TYPES(T) \
 	T(RUN_STARTED, "run_started", true, \
-		N(run) N(pid) N(boot) N(jobs) N(project) N(count) N(stale) N(expected_ms) N(message)) \
+		N(run) N(pid) N(boot) N(jobs) N(project) N(count) N(stale) N(expected_ms) \
+			N(budget_micros) N(message)) \
 	T(TASK, "task", true, N(stream) N(title) N(state) N(reason) N(outcome) N(expected_ms) N(asks) N(ticked) N(tasks)) \
 	T(ATTEMPT_STARTED, "attempt_started", true, \
 		N(stream) N(attempt) N(slot) N(pid) N(log) N(agent) N(ticked) N(tasks) N(run) N(duration_ms) N(done) \
@@ -35,8 +37,8 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 	T(OUTPUT, "output", false, N(stream) N(attempt) N(message) N(bytes)) \
 	T(ATTEMPT_FINISHED, "attempt_finished", true, \
 		N(stream) N(attempt) N(outcome) N(exit_code) N(signal) N(duration_ms) N(user_ms) N(system_ms) \
-			N(max_rss_kb) N(memory_peak_kb) N(left_behind) N(message) N(log) N(agent) N(session) \
-				N(cost_micros) N(tokens)) \
+			N(max_rss_kb) N(memory_peak_kb) N(left_behind) N(message) N(log) N(agent) N(account) \
+				N(session) N(cost_micros) N(tokens)) \
 	T(STAMPED, "stamped", true, N(stream) N(attempt) N(stamp)) \
 	T(WARNING, "warning", true, N(stream) N(message)) \
 	T(MERGED, "merged", true, N(stream) N(message)) \
@@ -53,6 +55,8 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_STATE, FIELD_OUTCOME };
 	T(NOTE, "note", true, N(stream) N(attempt) N(message) N(bytes)) \
 	T(VALUE, "value", true, N(stream) N(attempt) N(message) N(bytes)) \
 	T(MESSAGE, "message", true, N(stream) N(attempt) N(message) N(from)) \
+	T(ACCOUNT_HELD, "account_held", true, N(account) N(until) N(message)) \
+	T(ACCOUNT_FREE, "account_free", true, N(account) N(message)) \
 	T(RUN_FINISHED, "run_finished", true, \
 		N(run) N(exit_code) N(completed) N(failed) N(skipped) N(cancelled) N(duration_ms) N(sum_ms) \
 			N(cost_micros) N(tokens) N(message))
@@ -171,7 +175,7 @@ void orch_event_init(struct orch_event *event, enum orch_event_type type)
 {
 	*event = (struct orch_event){.type = type};
 	for (unsigned i = 0; i < FIELD_COUNT; i++) {
-		if (fields[i].kind == FIELD_NUMBER)
+		if (fields[i].kind == FIELD_NUMBER || fields[i].kind == FIELD_TIME)
 			*number_field(event, &fields[i]) = -1;
 		else if (fields[i].kind != FIELD_TEXT)
 			*name_field(event, &fields[i]) = -1;
@@ -206,6 +210,16 @@ static void write_field(struct json_writer *w, const struct orch_event *event, c
 		if (number != -1) {
 			json_add_key(w, field->name);
 			json_add_int(w, number);
+		}
+		break;
+	}
+	case FIELD_TIME: {
+		int64_t time_ms = *(const int64_t *)(const void *)at;
+		char text[UNITS_TEXT_MAX];
+
+		if (time_ms != -1) {
+			json_add_key(w, field->name);
+			json_add_string(w, units_time_utc(text, time_ms));
 		}
 		break;
 	}
@@ -269,6 +283,12 @@ static bool read_field(struct orch_event *event, const struct json_value *object
 	case FIELD_NUMBER:
 		*number_field(event, field) = json_member_int(object, field->name, -1);
 		return true;
+	case FIELD_TIME: {
+		const char *text = json_member_string(object, field->name);
+
+		return text ? units_parse_time_utc(text, number_field(event, field))
+			    : json_member(object, field->name) == NULL;
+	}
 	case FIELD_STATE:
 		return read_name(name_field(event, field), object, field, state_names, ORCH_TASK_STATES);
 	case FIELD_OUTCOME:

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "event/accounts.h"
 #include "util/alloc.h"
 #include "util/json.h"
 #include "util/map.h"
@@ -240,6 +241,7 @@ void orch_status_apply(struct orch_status *status, const struct orch_event *even
 	if (event->seq > status->seq)
 		status->seq = event->seq;
 	status->last_ms = event->time_ms;
+	accounts_apply(status, event);
 	switch (event->type) {
 	case ORCH_EVENT_RUN_STARTED:
 		set_text(&status->run, event->run);
@@ -250,6 +252,7 @@ void orch_status_apply(struct orch_status *status, const struct orch_event *even
 		set_number(&status->wanted, event->count);
 		set_number(&status->stale, event->stale);
 		set_number(&status->expected_ms, event->expected_ms);
+		set_number(&status->budget_micros, event->budget_micros);
 		status->started_ms = event->time_ms;
 		status->finished_ms = 0;
 		status->exit_code = -1;
@@ -282,6 +285,8 @@ void orch_status_apply(struct orch_status *status, const struct orch_event *even
 	case ORCH_EVENT_STAMPED:
 	case ORCH_EVENT_MERGED:
 	case ORCH_EVENT_RECOVERY:
+	case ORCH_EVENT_ACCOUNT_HELD:
+	case ORCH_EVENT_ACCOUNT_FREE:
 	case ORCH_EVENT_VALUE:
 		break;
 	default:
@@ -334,6 +339,9 @@ int64_t orch_status_left_ms(const struct orch_status *status, int64_t now_ms)
 
 		result = share > result ? share : result;
 	}
+	/* what an account's hold keeps back does not end before that */
+	if (status->count[ORCH_TASK_HELD] && accounts_next_ms(status, now_ms) - now_ms > result)
+		result = accounts_next_ms(status, now_ms) - now_ms + (typical > 0 ? typical : 0);
 	return result;
 }
 
@@ -424,7 +432,9 @@ char *orch_status_json(const struct orch_status *status)
 	write_number(&w, "expected_ms", status->expected_ms, -1);
 	if (status->has_cost)
 		write_number(&w, "cost_micros", status->cost_micros, -1);
+	write_number(&w, "budget_micros", status->budget_micros, 0);
 	write_number(&w, "tokens", status->tokens, 0);
+	accounts_write(&w, status);
 	write_text(&w, "stopping", status->stopping);
 	write_text(&w, "paused", status->paused);
 	write_text(&w, "message", status->message);
@@ -469,6 +479,7 @@ void orch_status_release(struct orch_status *status)
 	for (size_t i = 0; i < status->warning_count; i++)
 		free(status->warnings[i]);
 	free(status->warnings);
+	accounts_release(status);
 	if (status->index) {
 		map_release(status->index);
 		free(status->index);

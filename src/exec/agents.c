@@ -14,10 +14,10 @@
 #include "state/statedir.h"
 #include "util/alloc.h"
 #include "util/error.h"
+#include "util/units.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { PREAMBLE_MAX = 1 << 20 };
@@ -289,19 +289,11 @@ const char *agents_preamble(const struct agents *all)
 
 char *agents_until(int64_t until_ms)
 {
-	time_t until = (time_t)(until_ms / 1000), now = (time_t)(clock_wall_ms() / 1000);
-	struct tm then, today;
-	char text[64];
+	char text[UNITS_TEXT_MAX];
 
 	if (until_ms == INT64_MAX)
 		return xstrdup("until 'orch resume'");
-	localtime_r(&until, &then);
-	localtime_r(&now, &today);
-	strftime(text, sizeof text,
-		then.tm_yday == today.tm_yday && then.tm_year == today.tm_year ? "until %H:%M:%S"
-									       : "until %Y-%m-%d %H:%M",
-		&then);
-	return xstrdup(text);
+	return xasprintf("until %s", units_clock(text, until_ms, clock_wall_ms()));
 }
 
 static const char *say_held(struct agents *all, const struct hold *hold)

@@ -615,6 +615,9 @@ int executor_execute(struct executor *ex, struct orch_error *err)
 	event.jobs = jobs;
 	event.count = (int64_t)ex->plan->wanted_count;
 	event.stale = (int64_t)(ex->plan->run_count + ex->plan->perhaps_count);
+	if (options->budget > 0 || ex->project->set.budget > 0)
+		event.budget_micros =
+			budget_millionths(options->budget > 0 ? options->budget : ex->project->set.budget);
 	if (sched.policy == SCHED_PLANNED)
 		plan_improve(ex->plan, jobs);
 	event.expected_ms = expected_ms(ex->plan, jobs, sched.policy);
@@ -625,6 +628,7 @@ int executor_execute(struct executor *ex, struct orch_error *err)
 		event.message = ex->targets;
 	tell(ex, &event);
 	tell_overlaps(ex, NULL, NULL);
+	hold_tell(ex);
 	hooks_fire(ex->hooks, HOOK_START, &event);
 	if (hooks_running(ex->hooks) > 0)
 		workspaces_note_others(ex->workspaces, 0);

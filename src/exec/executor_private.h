@@ -18,6 +18,7 @@ struct attempt;
 struct bus;
 struct confiner;
 struct detached;
+struct hold;
 struct hooks;
 struct journal;
 struct loop_idle;
@@ -159,6 +160,8 @@ void approve_on_end(void *data);
 
 /* run_options.admit */
 const char *hold_admit(void *data, uint32_t stream);
+/* the run begins: what is held since runs before is told */
+void hold_tell(struct executor *ex);
 /* what is held by nothing any more is READY; `every` hold is ended before that, or those whose time has come */
 void hold_release(struct executor *ex, bool every, const char *why);
 /* only held tasks are left: the timer for the first hold's end is armed, or, if that is not waited for, they are
@@ -228,6 +231,9 @@ void tell_warning_to(void *data, const char *stream, const char *message);
 void tell_recovery(struct executor *ex, const struct attempt *attempt, const char *message);
 /* attempt.h `messaged` */
 void tell_message(void *data, struct attempt *attempt, const char *text, const char *from);
+/* the account is held; it is not any more */
+void tell_hold(struct executor *ex, const struct hold *hold);
+void tell_free(struct executor *ex, const char *account, const char *message);
 void tell_finished(struct executor *ex, const struct attempt *attempt);
 /* orch itself cannot go on: what runs is ended, what it did is kept */
 void tell_failure(struct executor *ex, const struct orch_error *err);

@@ -15,6 +15,7 @@
 #include "util/alloc.h"
 #include "util/error.h"
 #include "util/strbuf.h"
+#include "util/strvec.h"
 #include "util/units.h"
 
 #include <stdlib.h>
@@ -39,11 +40,37 @@ const char *hold_admit(void *data, uint32_t id)
 	return why;
 }
 
+void hold_tell(struct executor *ex)
+{
+	const struct holds *holds = agents_holds(ex->agents);
+
+	for (size_t i = 0; i < holds->count; i++)
+		tell_hold(ex, &holds->items[i]);
+}
+
+/* how many have ended */
+static size_t end_holds(struct executor *ex, bool every, const char *why)
+{
+	const struct holds *holds = agents_holds(ex->agents);
+	struct strvec before = {0};
+	size_t ended;
+
+	for (size_t i = 0; i < holds->count; i++)
+		strvec_push(&before, holds->items[i].account);
+	ended = agents_end_holds(ex->agents, every);
+	for (size_t i = 0; i < before.count && ended; i++) {
+		if (!holds_find(holds, before.items[i]))
+			tell_free(ex, before.items[i], why);
+	}
+	strvec_release(&before);
+	return ended;
+}
+
 void hold_release(struct executor *ex, bool every, const char *why)
 {
 	uint32_t profile;
 
-	if (agents_end_holds(ex->agents, every) == 0 || run_count(ex->run, ORCH_TASK_HELD) == 0)
+	if (end_holds(ex, every, why) == 0 || run_count(ex->run, ORCH_TASK_HELD) == 0)
 		return;
 	executor_withdraw(ex);
 	for (uint32_t s = 0; s < ex->project->stream_count; s++) {
@@ -162,6 +189,8 @@ void hold_settle(struct executor *ex, struct attempt *attempt, const char *messa
 
 	/* what fails goes by the rules that it began with, what is tried next by those that there are now */
 	agents_failed(attempt->agents, attempt, &decision, &reason);
+	if (decision.hold && holds_find(agents_holds(ex->agents), decision.hold))
+		tell_hold(ex, holds_find(agents_holds(ex->agents), decision.hold));
 	if (attempt->agents != ex->agents)
 		hand_on(ex, attempt, &decision);
 	if (reason) {

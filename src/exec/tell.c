@@ -88,6 +88,28 @@ void tell_message(void *data, struct attempt *attempt, const char *text, const c
 	tell(data, &event);
 }
 
+void tell_hold(struct executor *ex, const struct hold *hold)
+{
+	struct orch_event event;
+
+	orch_event_init(&event, ORCH_EVENT_ACCOUNT_HELD);
+	event.account = hold->account;
+	if (hold->until_ms != INT64_MAX)
+		event.until = hold->until_ms;
+	event.message = hold->reason;
+	tell(ex, &event);
+}
+
+void tell_free(struct executor *ex, const char *account, const char *message)
+{
+	struct orch_event event;
+
+	orch_event_init(&event, ORCH_EVENT_ACCOUNT_FREE);
+	event.account = account;
+	event.message = message;
+	tell(ex, &event);
+}
+
 void tell_warning_to(void *data, const char *stream, const char *message)
 {
 	tell_warning(data, stream, message);
@@ -329,6 +351,7 @@ void tell_finished(struct executor *ex, const struct attempt *attempt)
 	event.log = attempt->log;
 	if (attempt->stint) {
 		event.agent = attempt->stint->agent->name;
+		event.account = attempt->stint->agent->account;
 		event.session = attempt->stint->session;
 	}
 	if (attempt->has_cost) {

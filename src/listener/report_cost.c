@@ -43,6 +43,30 @@ static void add_row(struct html *html, const struct spent *spent)
 	strbuf_addf(html->out, "<td class=\"num dim\">%s</td></tr>\n", then > 0 ? units_cost(text, then) : "");
 }
 
+/* where there are several */
+static void add_accounts(struct html *html)
+{
+	const struct orch_status *status = &html->report->status;
+	char text[UNITS_TEXT_MAX];
+
+	if (status->account_count < 2)
+		return;
+	strbuf_addstr(html->out,
+		"<table><thead><tr><th>account</th><th class=\"num\">tokens</th><th class=\"num\">cost</th></tr></thead><tbody>\n");
+	for (size_t i = 0; i < status->account_count; i++) {
+		const struct orch_account_status *account = &status->accounts[i];
+
+		strbuf_addstr(html->out, "<tr><td>");
+		markup_addstr(html->out, account->name, MARKUP_ONE_LINE);
+		strbuf_addstr(html->out, "</td><td class=\"num\">");
+		if (account->tokens > 0)
+			strbuf_addf(html->out, "%lld", (long long)account->tokens);
+		strbuf_addf(html->out, "</td><td class=\"num\">%s</td></tr>\n",
+			account->has_cost ? units_cost(text, account->cost_micros) : "");
+	}
+	strbuf_addstr(html->out, "</tbody></table>\n");
+}
+
 void html_add_cost(struct html *html)
 {
 	const struct report *report = html->report;
@@ -64,6 +88,7 @@ void html_add_cost(struct html *html)
 	strbuf_addstr(html->out, "</tbody></table>\n");
 	if (count > ROWS_MAX)
 		strbuf_addf(html->out, "<p class=\"note\">and %zu more</p>\n", count - ROWS_MAX);
+	add_accounts(html);
 	strbuf_addstr(html->out, "</section>\n");
 	free(spent);
 }

@@ -137,6 +137,23 @@ static void add_before(struct json_writer *w, const struct orch_status *before)
 	json_end_object(w);
 }
 
+static void add_accounts(struct json_writer *w, const struct orch_status *status)
+{
+	if (!status->account_count)
+		return;
+	json_add_key(w, "accounts");
+	json_begin_array(w);
+	for (size_t i = 0; i < status->account_count; i++) {
+		const struct orch_account_status *account = &status->accounts[i];
+
+		json_begin_object(w);
+		add_text(w, "account", account->name);
+		add_cost(w, account->has_cost, account->cost_micros, account->tokens);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
 void report_write_json(struct strbuf *out, const struct report *report)
 {
 	const struct orch_status *status = &report->status;
@@ -155,6 +172,7 @@ void report_write_json(struct strbuf *out, const struct report *report)
 	add_number(&w, "wall_ms", report->wall_ms);
 	add_number(&w, "sum_ms", report->sum_ms);
 	add_cost(&w, status->has_cost, status->cost_micros, status->tokens);
+	add_accounts(&w, status);
 	add_number(&w, "critical_ms", report->critical_ms);
 	if (report_speedup(report) > 0) {
 		json_add_key(&w, "speedup");

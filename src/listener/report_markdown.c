@@ -80,6 +80,13 @@ static void add_summary(struct strbuf *out, const struct report *report)
 		strbuf_addf(out, ", cost **%s**", units_cost(sum, status->cost_micros));
 	if (status->has_cost && report->before.has_cost)
 		strbuf_addf(out, " (the run before: %s)", units_cost(sum, report->before.cost_micros));
+	for (size_t i = 0, said = 0; status->account_count > 1 && i < status->account_count; i++) {
+		if (!status->accounts[i].has_cost)
+			continue;
+		strbuf_addstr(out, said++ ? ", " : "; ");
+		add_code(out, status->accounts[i].name);
+		strbuf_addf(out, " %s", units_cost(sum, status->accounts[i].cost_micros));
+	}
 	strbuf_addstr(out, ". Run ");
 	add_code(out, status->run ? status->run : "");
 	strbuf_addstr(out, ".\n");

@@ -2,6 +2,7 @@
 
 #include "listener/summary.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,7 +184,34 @@ static void add_all_skipped(struct strbuf *out, const struct orch_status *status
 		strbuf_addf(out, "  and %zu more: orch status\n", all - shown);
 }
 
-static void add_times(struct strbuf *out, const struct orch_status *status)
+/* what each of several accounts has cost */
+static void add_accounts(struct strbuf *out, const struct orch_status *status, const struct summary_options *options)
+{
+	const char *gap = "accounts: ";
+	char text[UNITS_TEXT_MAX];
+	size_t spent = 0;
+
+	for (size_t i = 0; i < status->account_count; i++)
+		spent += status->accounts[i].has_cost || status->accounts[i].tokens > 0;
+	if (spent < 2)
+		return;
+	for (size_t i = 0; i < status->account_count; i++) {
+		const struct orch_account_status *account = &status->accounts[i];
+
+		if (!account->has_cost && account->tokens <= 0)
+			continue;
+		strbuf_addstr(out, gap);
+		add_text(out, account->name, options);
+		if (account->has_cost)
+			strbuf_addf(out, " %s", units_cost(text, account->cost_micros));
+		else
+			strbuf_addf(out, " %" PRId64 " tokens", account->tokens);
+		gap = ", ";
+	}
+	strbuf_addch(out, '\n');
+}
+
+static void add_times(struct strbuf *out, const struct orch_status *status, const struct summary_options *options)
 {
 	int64_t wall = (status->finished_ms > 0 ? status->finished_ms : status->last_ms) - status->started_ms;
 	char wall_text[UNITS_TEXT_MAX], sum_text[UNITS_TEXT_MAX];
@@ -202,6 +230,7 @@ static void add_times(struct strbuf *out, const struct orch_status *status)
 	if (status->has_cost)
 		strbuf_addf(out, ", cost %s", units_cost(sum_text, status->cost_micros));
 	strbuf_addch(out, '\n');
+	add_accounts(out, status, options);
 }
 
 static void add_next(struct strbuf *out, const struct orch_status *status, const struct summary_options *options)
@@ -212,6 +241,11 @@ static void add_next(struct strbuf *out, const struct orch_status *status, const
 		status->count[ORCH_TASK_WAITING] + status->count[ORCH_TASK_READY] + status->count[ORCH_TASK_RUNNING] +
 		status->count[ORCH_TASK_BACKOFF];
 
+	char *holds = orch_status_holds(status, status->last_ms);
+
+	if (holds != NULL && failed + left > 0)
+		strbuf_addf(out, "next: %s%s\n", holds, strstr(holds, "orch resume") ? "" : "; 'orch resume' ends that before");
+	free(holds);
 	if (status->count[ORCH_TASK_HELD] > 0)
 		strbuf_addstr(out, "next: 'orch status' says what the held streams wait for\n");
 	if (failed == 0 && left == 0)
@@ -241,7 +275,7 @@ void summary_write(struct strbuf *out, const struct orch_status *status, const s
 		strbuf_addch(out, '\n');
 	}
 	add_counts(out, status, options);
-	add_times(out, status);
+	add_times(out, status, options);
 	add_next(out, status, options);
 }
 

@@ -241,6 +241,7 @@ static void draw_whole(struct live *live, unsigned columns, int64_t now)
 		{status->count[ORCH_TASK_CANCELLED], "cancelled", TERM_WARN},
 	};
 	bool first = true;
+	char *holds;
 
 	line_style(&line, TERM_BOLD);
 	line_addf(&line, "[%zu/%zu]", plain_ended(status), plain_total(status));
@@ -278,6 +279,11 @@ static void draw_whole(struct live *live, unsigned columns, int64_t now)
 		line_pad(&line, 2);
 		line_style(&line, TERM_WARN);
 		line_add(&line, "paused");
+	} else if ((holds = orch_status_holds(status, now)) != NULL) {
+		line_pad(&line, 2);
+		line_style(&line, TERM_WARN);
+		line_add(&line, holds);
+		free(holds);
 	}
 	line_show(&line, live->screen);
 }

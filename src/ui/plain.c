@@ -424,6 +424,9 @@ void plain_event(
 	case ORCH_EVENT_NOTE:
 		work_said(plain, out, event);
 		break;
+	/* the tasks that it concerns say so */
+	case ORCH_EVENT_ACCOUNT_HELD:
+	case ORCH_EVENT_ACCOUNT_FREE:
 	case ORCH_EVENT_VALUE:
 	case ORCH_EVENT_OUTPUT:
 	case ORCH_EVENT_ATTEMPT_FINISHED:

@@ -252,6 +252,7 @@ static void draw_counts(const struct watch_rows *rows, struct canvas *canvas, un
 	bool bar = columns >= BAR_FROM;
 	struct pen pen = {.canvas = canvas, .row = 1, .column = 1, .end = bar ? columns - BAR_COLUMNS - 2 : columns};
 	size_t done = plain_ended(status), all = plain_total(status);
+	char *holds;
 
 	if (rows->run == WATCH_NONE)
 		return;
@@ -273,6 +274,12 @@ static void draw_counts(const struct watch_rows *rows, struct canvas *canvas, un
 		pen_skip(&pen, 2);
 		statusline_cost(cost, sizeof cost, status->cost_micros);
 		pen_addf(&pen, CANVAS_PLAIN, "cost %s", cost);
+	}
+	holds = rows->run == WATCH_RUNNING ? orch_status_holds(status, rows->now_ms) : NULL;
+	if (holds != NULL) {
+		pen_skip(&pen, 2);
+		pen_addf(&pen, CANVAS_WARN, "%s", holds);
+		free(holds);
 	}
 	if (bar)
 		draw_bar(rows, canvas, columns, done, all);

@@ -187,6 +187,19 @@ char *units_cost(char buffer[UNITS_TEXT_MAX], int64_t millionths)
 	return buffer;
 }
 
+char *units_clock(char buffer[UNITS_TEXT_MAX], int64_t epoch_ms, int64_t now_ms)
+{
+	time_t then = (time_t)(epoch_ms / 1000), now = (time_t)(now_ms / 1000);
+	struct tm parts = {0}, today = {0};
+
+	localtime_r(&then, &parts);
+	localtime_r(&now, &today);
+	strftime(buffer, UNITS_TEXT_MAX,
+		parts.tm_yday == today.tm_yday && parts.tm_year == today.tm_year ? "%H:%M:%S" : "%Y-%m-%d %H:%M",
+		&parts);
+	return buffer;
+}
+
 char *units_size(char buffer[UNITS_TEXT_MAX], int64_t bytes)
 {
 	static const char *const names[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};

@@ -29,6 +29,8 @@ char *units_size(char buffer[UNITS_TEXT_MAX], int64_t bytes);
 char *units_time_utc(char buffer[UNITS_TEXT_MAX], int64_t epoch_ms);
 /* reads back what units_time_utc() wrote */
 bool units_parse_time_utc(const char *text, int64_t *epoch_ms);
+/* local time, for people: "16:40:39", on another day than that of `now_ms` "2026-11-24 15:40" */
+char *units_clock(char buffer[UNITS_TEXT_MAX], int64_t epoch_ms, int64_t now_ms);
 /* days since 1970-01-01 of a date of the Gregorian calendar, and back; month 1 to 12, day from 1 */
 int64_t units_days_from_civil(int64_t year, int month, int day);
 void units_civil_from_days(int64_t days, int *year, int *month, int *day);

@@ -496,6 +496,24 @@ static void add_number(struct json_writer *w, const char *key, int64_t value)
 	json_add_int(w, value);
 }
 
+/* what it has cost, and what is held back by a usage limit; when it all ends */
+static void add_money(const struct orch_status *status, struct json_writer *w)
+{
+	int64_t now = clock_wall_ms(), left = orch_status_left_ms(status, now);
+	char *holds = status->finished_ms ? NULL : orch_status_holds(status, now);
+
+	if (status->has_cost)
+		add_number(w, "cost", status->cost_micros);
+	if (status->budget_micros > 0)
+		add_number(w, "budget", status->budget_micros);
+	if (status->tokens > 0)
+		add_number(w, "tokens", status->tokens);
+	if (left > 0)
+		add_number(w, "left", left);
+	add_text(w, "holds", holds);
+	free(holds);
+}
+
 void picture_add_head(const struct picture *picture, struct json_writer *w)
 {
 	const struct orch_status *status = &picture->status;
@@ -517,6 +535,7 @@ void picture_add_head(const struct picture *picture, struct json_writer *w)
 	add_number(w, "count", (int64_t)status->stream_count);
 	add_number(w, "wanted", status->wanted);
 	add_number(w, "unchanged", (int64_t)status->unchanged);
+	add_money(status, w);
 	json_add_key(w, "states");
 	json_begin_object(w);
 	for (int i = 0; i < ORCH_TASK_STATES; i++) {
@@ -596,5 +615,10 @@ void picture_add_stream(const struct picture *picture, struct json_writer *w, si
 	add_text(w, "w", stream->agent);
 	if (stream->log_bytes > 0)
 		add_number(w, "b", stream->log_bytes);
+	add_text(w, "ag", stream->agent);
+	if (stream->cost_micros > 0)
+		add_number(w, "c", stream->cost_micros);
+	if (stream->tokens > 0)
+		add_number(w, "k", stream->tokens);
 	json_end_object(w);
 }

@@ -92,3 +92,44 @@ assert len({c["session"] for c in calls}) == 3
 E
 	[ ! -e .orch/holds ]
 }
+
+# members of the picture that orch status --json has
+picture() { "$ORCH" status --json | python3 -c 'import json, sys; d = json.load(sys.stdin)["status"]; print(eval(sys.argv[1]))' "$1"; }
+
+@test "what is held, why and until when: in status, summary, on the screen; 'orch resume' ends it" {
+	{
+		accounts 1 600
+		printf 'defaults:\n\tisolate = none\n'
+		for i in 1 2; do printf 's%d:\n\tagent = my-claude\n\tprompt: Make it.\n' "$i"; done
+	} >Orchfile
+	background -j1
+	until_true is s2 held
+	run "$ORCH" status
+	echo "$output"
+	[[ "$output" =~ 'under way for '.*', about 10m'.*' left' || "$output" =~ 'under way for '.*', about 9m'.*' left' ]]
+	[[ "$output" =~ $'\n'"Account claude: held until "[0-9]{2}:[0-9]{2}:[0-9]{2}" ("[0-9ms]*" left): rule 'usage-limit-event', by stream 's2'"$'\n' ||
+		"$output" =~ $'\n'"Account claude: held until 20"[-0-9\ :]*" ("[0-9ms]*" left): rule 'usage-limit-event', by stream 's2'"$'\n' ]]
+	[ "$(picture '[a["account"] for a in d["accounts"] if "held" in a and "until" in a]')" = "['claude']" ]
+	# the next limit is far away
+	sed -i 's/"limits": 1/"limits": 2/; s/"until": [0-9]*/"until": 1/' meter.claude
+	"$ORCH" resume
+	ends 0
+	[ "$(picture '[a["account"] for a in d["accounts"] if "held" in a]')" = '[]' ]
+	grep -q '"type":"account_held","account":"claude","until":"20.*Z","message":"rule ' .orch/runs/*/journal.jsonl
+	grep -q '"type":"account_free","account":"claude","message":' .orch/runs/*/journal.jsonl
+}
+
+@test "a run that ends with 75 says when to go on; what a person ended since is not held" {
+	{
+		accounts 0 600
+		printf 'defaults:\n\tisolate = none\na:\n\tagent = my-codex\n\tprompt: Make it.\n'
+	} >Orchfile
+	expect 75 --limit-wait 1s
+	[[ "$output" =~ "next: account 'codex' is held until "[-0-9\ :]*"; 'orch resume' ends that before" ]]
+	# the next run is told of it too
+	expect 75 --limit-wait 1s
+	[ "$(wc -l <calls.jsonl)" -eq 1 ]
+	[ "$(picture '[a["held"] for a in d["accounts"]]')" = "[\"rule 'usage-limit', by stream 'a'\"]" ]
+	"$ORCH" resume
+	[ "$(picture '[a for a in d["accounts"] if "held" in a]')" = '[]' ]
+}

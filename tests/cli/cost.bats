@@ -98,3 +98,30 @@ assert [e["args"].get("cost_micros") for e in events] == [2500000, 4000, None], 
 	[[ "$output" == *"dear"*"1.88"* ]]
 	[ "$("$ORCH" history --streams --json | json '{s["stream"]: s.get("cost_micros") for s in d["streams"]}["script"]')" = None ]
 }
+
+@test "by account, where there are several: status, summary, reports, history; and of what budget" {
+	cat >>Orchfile <<'END'
+
+agent other: paid:
+	account = company
+
+more: dear
+	agent = other
+	prompt: 0.5 10
+END
+	run "$ORCH" --budget 10 --report run.html --report run.md --report run.json
+	[ "$status" -eq 0 ]
+	[[ "$output" == *$'\naccounts: paid 1.25, company 0.50'* ]]
+	run "$ORCH" status
+	[[ "$output" == *$'\nAll agents: cost 1.75, 3080 tokens; the budget is 10.00\nAccount paid: cost 1.25, 3070 tokens\nAccount company: cost 0.50, 10 tokens\n'* ]]
+	run "$ORCH" status dear
+	[[ "$output" == *$'\n  agent     paid, cost 1.25, 3000 tokens\n'* ]]
+	[ "$("$ORCH" status --json | json '[(a["account"], a["cost_micros"], a["tokens"]) for a in d["status"]["accounts"]], d["status"]["budget_micros"]')" = "([('paid', 1254000, 3070), ('company', 500000, 10)], 10000000)" ]
+	[ "$(json '[(a["account"], a["cost_micros"]) for a in d["accounts"]]' <run.json)" = "[('paid', 1254000), ('company', 500000)]" ]
+	grep -q 'cost \*\*1.75\*\*; <code>paid</code> 1.25, <code>company</code> 0.50' run.md
+	grep -q '<tr><td>company</td><td class="num">10</td><td class="num">0.50</td></tr>' run.html
+	"$ORCH" -B >/dev/null 2>&1
+	run "$ORCH" history
+	[[ "$output" == *$'\naccount paid: cost 2.51, 6140 tokens\naccount company: cost 1.00, 20 tokens' ]]
+	[ "$("$ORCH" history --json | json '[(a["account"], a["cost_micros"]) for a in d["accounts"]]')" = "[('paid', 2508000), ('company', 1000000)]" ]
+}

@@ -32,6 +32,7 @@ def event_schema():
         return re.findall(r'\] = "([^"]+)"', re.search(table + r"\[\w+\] = \{(.*?)\};", source, re.S).group(1))
     kinds = {
         "TEXT": {"type": "string"}, "NUMBER": {"type": "integer"},
+        "TIME": {"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"},
         "STATE": {"enum": words("state_names")}, "OUTCOME": {"enum": words("outcome_names")},
     }
     common = {

@@ -55,6 +55,8 @@ function duration(ms) {
 	return Math.floor(seconds / 86400) + "d " + Math.floor(seconds / 3600) % 24 + "h";
 }
 /* the same that changes once a second */
+/* of an unknown currency, from millionths */
+const money = micros => (micros / 1e6).toFixed(micros > 0 && micros < 100000 ? 4 : 2);
 const ticking = ms => duration(ms < 10000 ? Math.floor(ms / 1000) * 1000 : ms).replace(/^0\.00s$/, "0s").replace(/\.0s$/, "s");
 const bytes = n => n < 1024 ? n + " B" : n < 1048576 ? (n / 1024).toFixed(1) + " KiB" : (n / 1048576).toFixed(1) + " MiB";
 const clock = ms => new Date(ms).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
@@ -494,6 +496,8 @@ class Run {
 			return;
 		const wall = this.wall(), sum = this.work();
 		this.elapsed.textContent = isLive(this.head.state) ? ticking(wall) : duration(wall);
+		this.rest.textContent = isLive(this.head.state) && this.head.state === "running" && this.head.left > 0
+			? " about " + ticking(Math.max(1000, this.head.left - (now() - this.head.now))) + " left" : "";
 		this.worked.textContent = duration(sum);
 		this.speed.textContent = wall > 500 && sum > wall * 1.05 ? " " + (sum / wall).toFixed(1) + "× as fast" : "";
 	}
@@ -501,7 +505,7 @@ class Run {
 		const head = this.head;
 		if (!head)
 			return;
-		const key = JSON.stringify([{ ...head, now: 0, last: 0, sum: 0 }, this.tab, this.newer]);
+		const key = JSON.stringify([{ ...head, now: 0, last: 0, sum: 0, left: 0 }, this.tab, this.newer]);
 		if (key === this.headKey) {
 			this.drawTime();
 			return;
@@ -516,6 +520,7 @@ class Run {
 		$("crumbs").replaceChildren(h("a", { href: "#/" + this.project + "/last", class: "name" }, name), h("span", { class: "odd" }, head.run));
 		const focus = document.activeElement?.dataset?.act;
 		this.elapsed = h("span", {});
+		this.rest = h("small", {});
 		this.worked = h("span", {});
 		this.speed = h("small", {});
 		const button = (id, text, kind, does, title) => h("button", { type: "button", class: kind, "data-act": id, onclick: does, title }, text);
@@ -528,11 +533,13 @@ class Run {
 			h("p", { class: "sub" }, "Run " + head.run + ", started " + clock(head.started) + (head.message ? " · " + clean(head.message) : "")),
 			h("div", { class: "tiles" },
 				h("div", { class: "tile first" }, h("div", { class: "v" }, done + "/" + total, h("small", {}, " done" + (counts.failed ? ", " + counts.failed + " failed" : "") + (counts.skipped ? ", " + counts.skipped + " skipped" : "") + (head.unchanged ? ", " + head.unchanged + " unchanged" : ""))), shares(counts)),
-				h("div", { class: "tile" }, h("div", { class: "k" }, live ? "Elapsed" : "Took"), h("div", { class: "v" }, this.elapsed)),
+				h("div", { class: "tile" }, h("div", { class: "k" }, live ? "Elapsed" : "Took"), h("div", { class: "v" }, this.elapsed, this.rest)),
 				h("div", { class: "tile" }, h("div", { class: "k" }, live ? "Running, of slots" : "Slots"), h("div", { class: "v" }, live ? (counts.running || 0) + "/" + head.jobs : head.jobs,
 					live && can("jobs") ? [h("button", { type: "button", "data-act": "less", "aria-label": "One slot less", disabled: head.jobs <= 1, onclick: () => act("jobs", { jobs: head.jobs - 1 }, plural(head.jobs - 1, "slot") + " from now on.") }, "−"),
 						h("button", { type: "button", "data-act": "more", "aria-label": "One slot more", onclick: () => act("jobs", { jobs: head.jobs + 1 }, plural(head.jobs + 1, "slot") + " from now on.") }, "+")] : null)),
-				h("div", { class: "tile" }, h("div", { class: "k" }, "Work done"), h("div", { class: "v" }, this.worked, this.speed))),
+				h("div", { class: "tile" }, h("div", { class: "k" }, "Work done"), h("div", { class: "v" }, this.worked, this.speed)),
+				head.cost === undefined && !head.tokens ? null : h("div", { class: "tile" }, h("div", { class: "k" }, head.budget ? "Cost, of " + money(head.budget) : "Cost"),
+					h("div", { class: "v" }, head.cost === undefined ? "–" : money(head.cost), head.tokens ? h("small", {}, " " + head.tokens.toLocaleString("en") + " tokens") : null))),
 			this.notices(head),
 			h("div", { class: "tabs", role: "tablist", "aria-label": "Views" }, tabs.map(([id, text], at) =>
 				h("button", { type: "button", role: "tab", "data-act": "tab-" + id, "aria-selected": String(id === this.tab), title: String(at + 1), onclick: () => location.replace(this.address(id, this.wanted)) }, text))));
@@ -550,6 +557,8 @@ class Run {
 			lines.push(h("div", { class: "notice" }, "Nothing new starts: " + clean(head.stopping)));
 		else if (head.state === "paused")
 			lines.push(h("div", { class: "notice" }, "Paused: what runs goes on, nothing new starts."));
+		if (head.holds && isLive(head.state))
+			lines.push(h("div", { class: "notice" }, clean(head.holds[0].toUpperCase() + head.holds.slice(1)) + "."));
 		if (this.newer)
 			lines.push(h("div", { class: "notice" }, "There is a newer run. ", h("a", { href: "#/" + this.project + "/last" }, "Show it")));
 		if (head.warnings) {
@@ -1129,6 +1138,9 @@ class Detail {
 				stream.x > 0 ? h("span", {}, "exit status ", h("b", {}, stream.x)) : null,
 				stream.g ? h("span", {}, "signal ", h("b", {}, stream.g)) : null,
 				stream.b ? h("span", {}, "output ", h("b", {}, bytes(stream.b))) : null,
+				stream.ag ? h("span", {}, "agent ", h("b", {}, clean(stream.ag))) : null,
+				stream.c ? h("span", {}, "cost ", h("b", {}, money(stream.c))) : null,
+				stream.k ? h("span", {}, h("b", {}, stream.k.toLocaleString("en")), " tokens") : null,
 				stream.r && (stream.s === "running" || stream.s === "completed") && stream.r !== stream.m ? h("span", {}, clean(stream.r)) : null),
 			links("Waits for", run.needs?.get(stream.i)), links("Needed by", run.feeds?.get(stream.i)));
 		this.tick();
