@@ -6,6 +6,7 @@
  * STREAM OUTCOME CODE MS warn TEXT                 stop WHY                        end                           clock
  * MS (time goes on by that much) many N                    (so many streams, all running)  message TEXT expect STREAM STATE MS
  * agent STREAM NAME   spent STREAM MILLIONTHS   progress STREAM DONE TOTAL   ticks STREAM DONE ALL   note STREAM TEXT
+ * held ACCOUNT MS (for so long; 0: until a person ends it)   free ACCOUNT
  * pause, resume wait                      (until SIGUSR1; the screen stands still and can be looked at)   die SIGNAL
  * (by term_restore() and that signal)
  *
@@ -161,6 +162,17 @@ static bool command(char *line)
 		event.outcome = outcome_of(word(&rest));
 		event.exit_code = event.signal = atol(word(&rest));
 		event.duration_ms = atol(word(&rest));
+		tell(&event);
+	} else if (strcmp(verb, "held") == 0 || strcmp(verb, "free") == 0) {
+		int64_t ms;
+
+		orch_event_init(&event, *verb == 'h' ? ORCH_EVENT_ACCOUNT_HELD : ORCH_EVENT_ACCOUNT_FREE);
+		event.time_ms = now;
+		event.account = word(&rest);
+		ms = *verb == 'h' ? atol(word(&rest)) : 0;
+		if (ms > 0)
+			event.until = now + ms;
+		event.message = "rule 'usage-limit'";
 		tell(&event);
 	} else if (strcmp(verb, "agent") == 0) {
 		orch_event_init(&event, ORCH_EVENT_ATTEMPT_STARTED);

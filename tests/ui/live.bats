@@ -18,7 +18,7 @@ play() {
 	cat >"$dir/script"
 	printf '%s\n' "echo before" "'$UI_DEMO' '$dir/script' & echo \$! >'$dir/pid'; wait \$!" \
 		'echo "end $?"' "exec sleep 1000" >"$dir/sh"
-	LC_ALL=C.UTF-8 env -u CI -u NO_COLOR -u TMUX -u CLICOLOR_FORCE -u XTERM_VERSION -u ORCH_STATUS -u ORCH_NOTIFY -u ORCH_TITLE \
+	TZ=UTC LC_ALL=C.UTF-8 env -u CI -u NO_COLOR -u TMUX -u CLICOLOR_FORCE -u XTERM_VERSION -u ORCH_STATUS -u ORCH_NOTIFY -u ORCH_TITLE \
 		tmux -f /dev/null -L "$socket" new-session -d -x "${1:-80}" -y "${2:-24}" "sh '$dir/sh'"
 }
 
@@ -406,6 +406,34 @@ go_on() {
 		▸ b        0s
 		[0/3] 2 running  0s, cost 1.23
 	END
+	go_on
+	shows 'end 0'
+}
+
+@test "accounts that are held, and until when" {
+	play <<-'END'
+		run 9 3
+		start a 1
+		held claude 60000
+		wait
+		held codex 3600000
+		wait
+		free claude
+		free codex
+		held gemini 0
+		wait
+		free gemini
+		clock 1000
+		wait
+		end
+	END
+	shows "[0/3] 1 running  0s  account 'claude' is held until 01:47:40"
+	go_on
+	shows '[0/3] 1 running  0s  2 accounts are held, the first until 01:47:40'
+	go_on
+	shows "[0/3] 1 running  0s  account 'gemini' is held until 'orch resume'"
+	go_on
+	shows '[0/3] 1 running  1s'
 	go_on
 	shows 'end 0'
 }

@@ -360,3 +360,37 @@ state_is() { # WORD
 	run -0 get "/api/log?project=$project&stream=a"
 	[[ "$output" == *gone*$'\n404' ]]
 }
+
+@test "what agents cost, and the account that is held, are in the picture of a run" {
+	orchfile <<-'END'
+	agent paid:
+	  cost  = /^cost (?<cost>[0-9.]+)/
+	  tokens = /^tokens (?<tokens>[0-9]+)/
+	  own   = /^limit/
+	  run: cat {{prompt}} >/dev/null; echo "cost 1.25"; echo "tokens 30"; test "$ORCH_STREAM" = a || { echo "limit in 3 hours"; exit 1; }
+	recover limit:
+	  match = /^limit (?<until>.*)/
+	  wait  = {{until}}
+	  scope = account
+	defaults:
+	  isolate = none
+	a:
+	  agent  = paid
+	  prompt: x
+	b: a
+	  agent  = paid
+	  prompt: x
+	END
+	serve
+	"$ORCH" --budget 10 --progress quiet >/dev/null 2>&1 3>&- &
+	run=$!
+	until_true state_is '"held":1'
+	project=$(project)
+	follow "/api/run?project=$project&run=$(run_id)" picture
+	until_true grep -q '"n":"a","s":"completed".*"ag":"paid","c":1250000,"k":30' picture
+	until_true grep -qE '"cost":2500000,"budget":10000000,"tokens":60,"left":1[0-9]*,"holds":"account .paid. is held until ' picture
+	kill "$follower" || true
+	kill -TERM "$run"
+	wait "$run" || true
+	run=
+}
