@@ -222,12 +222,14 @@ static void errand_done(void *data)
 	free(errand);
 }
 
-static void ask(void *data, enum watch_request what, const char *stream, int64_t number)
+static void ask(void *data, enum watch_request what, const char *stream, int64_t number, const char *text)
 {
 	static const char *const names[] = {
 		[WATCH_STOP] = "stop",
 		[WATCH_STOP_RUN] = "stop",
 		[WATCH_RETRY] = "retry",
+		[WATCH_APPROVE] = "approve",
+		[WATCH_SEND] = "send",
 		[WATCH_PAUSE] = "pause",
 		[WATCH_RESUME] = "resume",
 		[WATCH_JOBS] = "jobs",
@@ -236,6 +238,8 @@ static void ask(void *data, enum watch_request what, const char *stream, int64_t
 		[WATCH_STOP] = "%s is being stopped",
 		[WATCH_STOP_RUN] = "the run is being stopped",
 		[WATCH_RETRY] = "%s will be tried again",
+		[WATCH_APPROVE] = "%s is approved",
+		[WATCH_SEND] = "%s was told",
 		[WATCH_PAUSE] = "paused: what runs goes on, nothing new starts; p goes on",
 		[WATCH_RESUME] = "the run goes on",
 	};
@@ -254,6 +258,10 @@ static void ask(void *data, enum watch_request what, const char *stream, int64_t
 		json_begin_array(&w);
 		json_add_string(&w, stream);
 		json_end_array(&w);
+	}
+	if (text) {
+		json_add_key(&w, "text");
+		json_add_string(&w, text);
 	}
 	if (what == WATCH_JOBS) {
 		json_add_key(&w, "jobs");

@@ -31,7 +31,11 @@ enum {
 };
 
 /* mouse off, colours off, cursor and wrapping on, keypad off, the screen from before */
-const char canvas_restore[] = "\033[?1006l\033[?1002l\033[?1000l\033[0m\033[?7h\033[?25h\033[?1l\033>\033[?1049l";
+const char canvas_restore[] = "\033[?2004l\033[?1006l\033[?1002l\033[?1000l\033[0m\033[?7h\033[?25h\033[?1l\033>\033[?1049l";
+
+/* terminals that know of it put signs around what is pasted; the others take no notice */
+static const char paste_on[] = "\033[?2004h", paste_off[] = "\033[?2004l";
+enum { PASTE_KEY = KEY_MAX + 1, PASTE_END_KEY };
 
 struct canvas {
 	SCREEN *screen;
@@ -42,6 +46,13 @@ struct canvas {
 	bool cursor, color, away;
 	int pairs[CANVAS_LOOKS];
 };
+
+/* past curses, which has no word for it */
+static void say(const struct canvas *canvas, const char *sequence)
+{
+	fputs(sequence, canvas->out);
+	fflush(canvas->out);
+}
 
 static void set_locale(bool unicode)
 {
@@ -103,6 +114,9 @@ int canvas_new(struct canvas **out, const struct term *term, struct orch_error *
 	nodelay(stdscr, TRUE);
 	scrollok(stdscr, FALSE);
 	leaveok(stdscr, FALSE);
+	define_key("\033[200~", PASTE_KEY);
+	define_key("\033[201~", PASTE_END_KEY);
+	say(canvas, paste_on);
 	mouseinterval(0);
 	mousemask(BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
 	set_colors(canvas);
@@ -353,6 +367,9 @@ static int of_curses(wint_t code)
 		{KEY_HOME, CANVAS_KEY_HOME},
 		{KEY_END, CANVAS_KEY_END},
 		{KEY_BACKSPACE, CANVAS_KEY_BACKSPACE},
+		{KEY_DC, CANVAS_KEY_DELETE},
+		{PASTE_KEY, CANVAS_KEY_PASTE},
+		{PASTE_END_KEY, CANVAS_KEY_PASTE_END},
 		{KEY_ENTER, '\n'},
 		{KEY_BTAB, '\t'},
 	};
@@ -413,6 +430,7 @@ void canvas_leave(struct canvas *canvas)
 	if (canvas->away)
 		return;
 	canvas->away = true;
+	say(canvas, paste_off);
 	curs_set(1);
 	endwin();
 }
@@ -422,6 +440,7 @@ void canvas_enter(struct canvas *canvas)
 	if (!canvas->away)
 		return;
 	canvas->away = false;
+	say(canvas, paste_on);
 	canvas_resize(canvas);
 	clearok(curscr, TRUE);
 	refresh();

@@ -42,6 +42,9 @@ enum canvas_key {
 	CANVAS_KEY_HOME,
 	CANVAS_KEY_END,
 	CANVAS_KEY_BACKSPACE,
+	CANVAS_KEY_DELETE,
+	CANVAS_KEY_PASTE,     /* what follows was pasted, ... */
+	CANVAS_KEY_PASTE_END, /* ... up to this */
 	CANVAS_KEY_CLICK, /* at row and column */
 	CANVAS_KEY_WHEEL_UP,
 	CANVAS_KEY_WHEEL_DOWN,

@@ -27,6 +27,8 @@ const struct key_row key_rows[] = {
 	{KEY_STOP, {'s'}, "s", "stop this stream (asks first)"},
 	{KEY_STOP_RUN, {'S'}, "S", "stop the run (asks first)"},
 	{KEY_RETRY, {'r'}, "r", "try this stream again"},
+	{KEY_APPROVE, {'a'}, "a", "approve of this stream, which waits for it (asks first)"},
+	{KEY_MESSAGE, {'m'}, "m", "say something to the agent that works on this stream"},
 	{KEY_PAUSE, {'p'}, "p", "pause: nothing new starts; again: go on"},
 	{KEY_MORE_JOBS, {'+', '='}, "+, -", "one slot more, one less"},
 	{KEY_FEWER_JOBS, {'-'}, NULL, NULL},

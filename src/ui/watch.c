@@ -8,10 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "orch/run.h"
 #include "os/clock.h"
 #include "os/loop.h"
 #include "ui/board.h"
 #include "ui/canvas.h"
+#include "ui/entry.h"
 #include "ui/keys.h"
 #include "ui/pager.h"
 #include "ui/term.h"
@@ -34,6 +36,9 @@ enum {
 /* what keys mean */
 enum mode { MODE_NORMAL, MODE_HELP, MODE_TYPE, MODE_CONFIRM };
 
+/* what is typed */
+enum typing { TYPE_FILTER, TYPE_SEARCH, TYPE_MESSAGE };
+
 struct watch {
 	struct watch_options options;
 	struct canvas *canvas;
@@ -49,10 +54,13 @@ struct watch {
 	enum mode mode;
 	bool reordered;      /* rows are to be made anew */
 	bool in_log, zoomed; /* the log has the keys; it has the screen */
-	struct strbuf typed, said;
+	enum typing typing;
+	struct entry typed;
+	bool pasting; /* what comes was pasted */
+	struct strbuf said;
 	bool said_bad;
 	enum watch_request request; /* that is to be confirmed */
-	char *request_stream;
+	char *request_stream;       /* that, or the message, is about */
 	struct canvas_area streams, log; /* as of the last frame; no rows: not shown. Without their titles */
 	int64_t last_frame_ms, due_ms;
 	int signal;
@@ -186,7 +194,9 @@ static void draw_help(struct watch *watch, unsigned columns, unsigned rows)
 
 static void add_question(const struct watch *watch, struct strbuf *out)
 {
-	if (watch->request == WATCH_STOP)
+	if (watch->request == WATCH_APPROVE)
+		strbuf_addf(out, "Approve of %s? It starts then. [y/N]", watch->request_stream);
+	else if (watch->request == WATCH_STOP)
 		strbuf_addf(out, "Stop %s? What needs it is skipped. [y/N]", watch->request_stream);
 	else
 		strbuf_addstr(out, "Stop the run? What runs is ended, its work is kept. [y/N]");
@@ -194,37 +204,55 @@ static void add_question(const struct watch *watch, struct strbuf *out)
 
 static const char *hints(const struct watch *watch)
 {
+	const struct orch_stream_status *stream = board_stream(&watch->board);
+
 	if (watch->mode == MODE_HELP)
 		return "any key: back";
 	if (watch->in_log)
 		return "q leave  ? help  Esc back  / search  n N matches  G follow  Enter whole screen";
+	if (watch->run == WATCH_RUNNING && stream != NULL && stream->asks != NULL)
+		return "q leave  ? help  a approve  / filter  f show  o order  s stop  p pause";
+	if (watch->run == WATCH_RUNNING && stream != NULL && stream->agent != NULL &&
+		stream->state == ORCH_TASK_RUNNING)
+		return "q leave  ? help  m message  Enter log  / filter  f show  s stop  p pause";
 	if (watch->run == WATCH_RUNNING)
 		return "q leave  ? help  Enter log  / filter  f show  o order  s stop  r retry  p pause";
 	return "q leave  ? help  Enter log  / filter  f show  o order";
 }
 
+static void draw_entry(struct watch *watch, unsigned columns, unsigned rows)
+{
+	struct strbuf label = {0};
+
+	if (watch->typing == TYPE_MESSAGE)
+		strbuf_addf(&label, "message to %s", watch->request_stream);
+	else
+		strbuf_addstr(&label, watch->typing == TYPE_SEARCH ? "search" : "filter");
+	entry_draw(&watch->typed, watch->canvas, rows - 1, columns, strbuf_cstr(&label), watch->options.term->unicode);
+	strbuf_release(&label);
+}
+
 static void draw_foot(struct watch *watch, unsigned columns, unsigned rows)
 {
 	struct strbuf text = {0};
-	unsigned look = CANVAS_DIM, width;
+	unsigned look = CANVAS_DIM;
 
 	if (rows <= HEAD_ROWS)
 		return;
+	if (watch->mode == MODE_TYPE) {
+		draw_entry(watch, columns, rows);
+		return;
+	}
 	if (watch->mode == MODE_CONFIRM) {
 		add_question(watch, &text);
-		look = CANVAS_BAD;
-	} else if (watch->mode == MODE_TYPE) {
-		strbuf_addf(&text, "%s: %s", watch->in_log ? "search" : "filter", strbuf_cstr(&watch->typed));
-		look = CANVAS_PLAIN;
+		look = watch->request == WATCH_APPROVE ? CANVAS_WARN : CANVAS_BAD;
 	} else if (watch->said.len > 0) {
 		strbuf_add(&text, watch->said.data, watch->said.len);
 		look = watch->said_bad ? CANVAS_BAD : CANVAS_BOLD;
 	} else {
 		strbuf_addstr(&text, hints(watch));
 	}
-	width = canvas_text(watch->canvas, rows - 1, 1, columns - 1, look, strbuf_cstr(&text), text.len);
-	if (watch->mode == MODE_TYPE)
-		canvas_cursor(watch->canvas, rows - 1, 1 + width < columns ? 1 + width : columns - 1);
+	canvas_text(watch->canvas, rows - 1, 1, columns - 1, look, strbuf_cstr(&text), text.len);
 	strbuf_release(&text);
 }
 
@@ -277,31 +305,51 @@ static void on_timer(void *data)
 
 /* ---- keys ---- */
 
-static void ask(struct watch *watch, enum watch_request request, const char *stream, int64_t number)
+static void ask(
+	struct watch *watch, enum watch_request request, const char *stream, int64_t number, const char *text)
 {
 	if (watch->run != WATCH_RUNNING) {
 		watch_say(watch, true, "the run is over; 'orch' starts another");
 		return;
 	}
-	watch->options.ask(watch->options.data, request, stream, number);
+	watch->options.ask(watch->options.data, request, stream, number, text);
+}
+
+static void remember_stream(struct watch *watch, const char *stream)
+{
+	free(watch->request_stream);
+	watch->request_stream = stream != NULL ? xstrdup(stream) : NULL;
 }
 
 static void confirm(struct watch *watch, enum watch_request request, const char *stream)
 {
 	if (watch->run != WATCH_RUNNING) {
-		ask(watch, request, stream, 0);
+		ask(watch, request, stream, 0, NULL);
 		return;
 	}
-	free(watch->request_stream);
-	watch->request_stream = stream != NULL ? xstrdup(stream) : NULL;
+	remember_stream(watch, stream);
 	watch->request = request;
 	watch->mode = MODE_CONFIRM;
 }
 
-static void start_typing(struct watch *watch)
+static void start_typing(struct watch *watch, enum typing what)
 {
-	strbuf_truncate(&watch->typed, 0);
+	entry_begin(&watch->typed, what == TYPE_MESSAGE ? ORCH_MESSAGE_MAX : TYPED_MAX, what == TYPE_MESSAGE);
+	watch->typing = what;
 	watch->mode = MODE_TYPE;
+}
+
+/* to the one that is picked now, whatever is picked when it is written */
+static void start_message(struct watch *watch, const struct orch_stream_status *stream)
+{
+	if (watch->run != WATCH_RUNNING) {
+		ask(watch, WATCH_SEND, stream->name, 0, NULL);
+	} else if (stream->state != ORCH_TASK_RUNNING) {
+		watch_say(watch, true, "it does not run: nobody is there to read a message");
+	} else {
+		remember_stream(watch, stream->name);
+		start_typing(watch, TYPE_MESSAGE);
+	}
 }
 
 static unsigned log_rows(const struct watch *watch)
@@ -386,17 +434,25 @@ static void steer(struct watch *watch, enum key_action action)
 		break;
 	case KEY_RETRY:
 		if (stream != NULL)
-			ask(watch, WATCH_RETRY, stream->name, 0);
+			ask(watch, WATCH_RETRY, stream->name, 0, NULL);
+		break;
+	case KEY_APPROVE:
+		if (stream != NULL)
+			confirm(watch, WATCH_APPROVE, stream->name);
+		break;
+	case KEY_MESSAGE:
+		if (stream != NULL)
+			start_message(watch, stream);
 		break;
 	case KEY_PAUSE:
-		ask(watch, status->paused != NULL ? WATCH_RESUME : WATCH_PAUSE, NULL, 0);
+		ask(watch, status->paused != NULL ? WATCH_RESUME : WATCH_PAUSE, NULL, 0, NULL);
 		break;
 	case KEY_MORE_JOBS:
-		ask(watch, WATCH_JOBS, NULL, jobs + 1);
+		ask(watch, WATCH_JOBS, NULL, jobs + 1, NULL);
 		break;
 	default:
 		if (jobs > 1)
-			ask(watch, WATCH_JOBS, NULL, jobs - 1);
+			ask(watch, WATCH_JOBS, NULL, jobs - 1, NULL);
 		else
 			watch_say(watch, true, "there is one slot only; p pauses the run");
 		break;
@@ -419,7 +475,7 @@ static void on_action(struct watch *watch, enum key_action action)
 		go_back(watch);
 		break;
 	case KEY_SEARCH:
-		start_typing(watch);
+		start_typing(watch, watch->in_log ? TYPE_SEARCH : TYPE_FILTER);
 		break;
 	case KEY_NEXT:
 	case KEY_PREVIOUS:
@@ -445,6 +501,8 @@ static void on_action(struct watch *watch, enum key_action action)
 	case KEY_STOP:
 	case KEY_STOP_RUN:
 	case KEY_RETRY:
+	case KEY_APPROVE:
+	case KEY_MESSAGE:
 	case KEY_PAUSE:
 	case KEY_MORE_JOBS:
 	case KEY_FEWER_JOBS:
@@ -458,50 +516,34 @@ static void on_action(struct watch *watch, enum key_action action)
 
 static void typing_ended(struct watch *watch)
 {
+	const char *text = strbuf_cstr(&watch->typed.text);
 	struct orch_error err;
 
-	watch->mode = MODE_NORMAL;
-	if (!watch->in_log) {
+	if (watch->typing == TYPE_MESSAGE) {
+		if (*text)
+			ask(watch, WATCH_SEND, watch->request_stream, 0, text);
+	} else if (watch->typing == TYPE_FILTER) {
 		watch->reordered = true;
-		board_filter(&watch->board, strbuf_cstr(&watch->typed));
-	} else if (pager_search(watch->pager, strbuf_cstr(&watch->typed), &err) != 0) {
+		board_filter(&watch->board, text);
+	} else if (pager_search(watch->pager, text, &err) != 0) {
 		watch_say(watch, true, err.message);
-	} else if (watch->typed.len > 0) {
+	} else if (*text) {
 		find(watch, true);
 	}
 }
 
 static void on_typed(struct watch *watch, int key)
 {
-	struct strbuf *typed = &watch->typed;
-
-	if (key == '\n') {
-		typing_ended(watch);
-	} else if (key == 27) {
+	switch (entry_key(&watch->typed, key, watch->pasting)) {
+	case ENTRY_GOES_ON:
+		break;
+	case ENTRY_DONE:
 		watch->mode = MODE_NORMAL;
-	} else if (key == CANVAS_KEY_BACKSPACE) {
-		while (typed->len > 0 && ((unsigned char)typed->data[typed->len - 1] & 0xc0) == 0x80)
-			strbuf_truncate(typed, typed->len - 1);
-		if (typed->len > 0)
-			strbuf_truncate(typed, typed->len - 1);
-	} else if (key == ('u' & 0x1f)) {
-		strbuf_truncate(typed, 0);
-	} else if (key >= ' ' && key < 0x110000 && typed->len < TYPED_MAX) {
-		if (key < 0x80) {
-			strbuf_addch(typed, (char)key);
-		} else if (key < 0x800) {
-			strbuf_addch(typed, (char)(0xc0 | key >> 6));
-			strbuf_addch(typed, (char)(0x80 | (key & 0x3f)));
-		} else {
-			if (key >= 0x10000) {
-				strbuf_addch(typed, (char)(0xf0 | key >> 18));
-				strbuf_addch(typed, (char)(0x80 | (key >> 12 & 0x3f)));
-			} else {
-				strbuf_addch(typed, (char)(0xe0 | key >> 12));
-			}
-			strbuf_addch(typed, (char)(0x80 | (key >> 6 & 0x3f)));
-			strbuf_addch(typed, (char)(0x80 | (key & 0x3f)));
-		}
+		typing_ended(watch);
+		break;
+	case ENTRY_CANCELLED:
+		watch->mode = MODE_NORMAL;
+		break;
 	}
 }
 
@@ -536,6 +578,13 @@ static void on_mouse(struct watch *watch, const struct canvas_input *input)
 static void on_key(struct watch *watch, const struct canvas_input *input)
 {
 	strbuf_truncate(&watch->said, 0);
+	if (input->key == CANVAS_KEY_PASTE || input->key == CANVAS_KEY_PASTE_END) {
+		watch->pasting = input->key == CANVAS_KEY_PASTE;
+		return;
+	}
+	/* what was meant for somebody else is no order */
+	if (watch->pasting && watch->mode != MODE_TYPE)
+		return;
 	switch (watch->mode) {
 	case MODE_HELP:
 		watch->mode = MODE_NORMAL;
@@ -545,7 +594,7 @@ static void on_key(struct watch *watch, const struct canvas_input *input)
 	case MODE_CONFIRM:
 		watch->mode = MODE_NORMAL;
 		if (input->key == 'y' || input->key == 'Y')
-			ask(watch, watch->request, watch->request_stream, 0);
+			ask(watch, watch->request, watch->request_stream, 0, NULL);
 		break;
 	case MODE_TYPE:
 		on_typed(watch, input->key);
@@ -709,7 +758,7 @@ void watch_free(struct watch *watch)
 	pager_free(watch->pager);
 	board_release(&watch->board);
 	watch_tails_release(&watch->tails);
-	strbuf_release(&watch->typed);
+	entry_release(&watch->typed);
 	strbuf_release(&watch->said);
 	free(watch->request_stream);
 	free(watch->log_watched);

@@ -20,7 +20,9 @@ enum watch_run { WATCH_NONE, WATCH_RUNNING, WATCH_FINISHED, WATCH_CRASHED };
 enum watch_request {
 	WATCH_STOP, /* the stream */
 	WATCH_STOP_RUN,
-	WATCH_RETRY, /* the stream */
+	WATCH_RETRY,   /* the stream */
+	WATCH_APPROVE, /* the stream */
+	WATCH_SEND,    /* text, to the stream */
 	WATCH_PAUSE,
 	WATCH_RESUME,
 	WATCH_JOBS, /* number */
@@ -30,8 +32,9 @@ struct watch_options {
 	const struct term *term;          /* borrowed */
 	struct loop *loop;                /* borrowed; stopped when the view is left */
 	const struct orch_status *status; /* borrowed */
-	/* what has come of it is told by watch_say(), now or later. `stream` is valid during the call, NULL: the run */
-	void (*ask)(void *data, enum watch_request request, const char *stream, int64_t number);
+	/* what has come of it is told by watch_say(), now or later. `stream` (NULL: the run) and `text` hold during
+	 * the call */
+	void (*ask)(void *data, enum watch_request request, const char *stream, int64_t number, const char *text);
 	/* once a second while the run goes on, before the frame */
 	void (*tick)(void *data);
 	void *data;

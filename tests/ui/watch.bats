@@ -258,6 +258,60 @@ settled() {
 	touch go
 }
 
+@test "keys approve, and say something to who works there" {
+	cat >Orchfile <<-'END'
+		agent listener:
+		  run:
+		    until grep -qs '^stop' "$ORCH_INBOX"; do sleep 0.02; done; cat "$ORCH_INBOX"
+		work:
+		  agent = listener
+		  isolate = none
+		  prompt: Listen.
+		ship:
+		  approve = yes
+		  touch shipped
+	END
+	"$ORCH" --detach 2>started
+	watch 80 24
+	shows '^▸ work +running'
+	shows 'm message'
+	# what is not its turn is said
+	keys a
+	shows 'Approve of work\? It starts then\. \[y/N\]'
+	keys y
+	shows "work needs no approval: it has no 'approve = yes'"
+	keys Down
+	shows "^‖ ship +held +approval: 'orch approve ship'"
+	shows 'a approve'
+	keys m
+	shows 'it does not run: nobody is there to read a message'
+	keys a n
+	hides 'Approve of'
+	[ ! -e shipped ]
+	keys a y
+	shows '^✓ ship +completed'
+	# a line with a cursor in it; what is pasted keeps its lines, and is no key
+	keys Up m 'secnd' Left Left o End ' line' Home 'a ' C-e
+	shows 'message to work: a second line$'
+	tmux -L "$socket" set-buffer "$(printf 'x\nsyq\n\033[31mé')"
+	tmux -L "$socket" paste-buffer -p
+	shows 'message to work: a second linex↵syq↵.*é$'
+	keys Enter
+	shows 'work was told'
+	grep -qx 'a second linex' .orch/runs/*/attempts/work.1.inbox
+	grep -qx 'syq' .orch/runs/*/attempts/work.1.inbox
+	# outside of a line nothing that is pasted counts
+	tmux -L "$socket" paste-buffer -p
+	keys m 'not sent' C-u 'nor this' Escape
+	hides 'message to'
+	keys m stop Enter
+	shows '^✓ work +completed'
+	[ "$(grep -c -- '^--- from' .orch/runs/*/attempts/work.1.inbox)" -eq 2 ]
+	keys q
+	shows '^end 0'
+	is_restored
+}
+
 @test "a run that ends, one that begins later, one that is killed" {
 	printf 'a:\n\techo done\n' >Orchfile
 	watch 80 24

@@ -17,7 +17,9 @@
 
 #include "listener/jsonl.h"
 #include "listener/summary.h"
+#include "ui/canvas.h"
 #include "ui/ci.h"
+#include "ui/entry.h"
 #include "ui/output.h"
 #include "ui/plain.h"
 #include "ui/term.h"
@@ -833,9 +835,55 @@ static void remove_dir(void)
 	rmdir(dir);
 }
 
+/* keys as they come, to the text and the bytes before the cursor; '\1' begins and ends what is pasted */
+static void expect_entry(const int *keys, size_t max, bool lines, const char *text, size_t at)
+{
+	struct entry entry = {0};
+	bool pasted = false;
+
+	entry_begin(&entry, max, lines);
+	for (; *keys; keys++) {
+		if (*keys == 1)
+			pasted = !pasted;
+		else
+			assert_int_equal(entry_key(&entry, *keys, pasted), ENTRY_GOES_ON);
+	}
+	assert_string_equal(strbuf_cstr(&entry.text), text);
+	assert_int_equal(entry.at, at);
+	assert_int_equal(entry_key(&entry, '\n', false), ENTRY_DONE);
+	assert_int_equal(entry_key(&entry, 27, false), ENTRY_CANCELLED);
+	entry_release(&entry);
+}
+
+#define ENTRY(max, lines, text, at, ...) expect_entry((const int[]){__VA_ARGS__, 0}, max, lines, text, at)
+
+static void test_entry(void **state)
+{
+	(void)state;
+	ENTRY(99, false, "abc", 3, 'a', 'b', 'c');
+	ENTRY(99, false, "xabc", 1, 'a', 'b', 'c', CANVAS_KEY_HOME, 'x');
+	ENTRY(99, false, "ac", 1, 'a', 'b', 'c', CANVAS_KEY_LEFT, CANVAS_KEY_BACKSPACE);
+	ENTRY(99, false, "ab", 2, 'a', 'b', 'c', CANVAS_KEY_LEFT, CANVAS_KEY_DELETE, CANVAS_KEY_DELETE);
+	/* characters of two, three and four bytes */
+	ENTRY(99, false, "\xc3\xa9\xf0\x9f\x98\x80", 2, 0xe9, 0x20ac, 0x1f600, CANVAS_KEY_LEFT, CANVAS_KEY_BACKSPACE);
+	ENTRY(99, false, "\xe2\x82\xac", 0, 0xe9, 0x20ac, CANVAS_KEY_HOME, CANVAS_KEY_DELETE);
+	/* Ctrl-W, Ctrl-K, Ctrl-U */
+	ENTRY(99, false, "one ", 4, 'o', 'n', 'e', ' ', 't', 'w', 'o', ' ', 23);
+	ENTRY(99, false, "o", 1, 'o', 'n', 'e', CANVAS_KEY_HOME, CANVAS_KEY_RIGHT, 11);
+	ENTRY(99, false, "e", 0, 'o', 'n', 'e', CANVAS_KEY_LEFT, 21);
+	/* not more than there is room for, and no half characters; nothing that is no text */
+	ENTRY(3, false, "abc", 3, 'a', 'b', 'c', 'd', 0xe9);
+	ENTRY(3, false, "ab", 2, 'a', 'b', 0xe9);
+	ENTRY(99, false, "a", 1, 2, 3, 'a', 0x85, 0xd800, CANVAS_KEY_UP, CANVAS_KEY_OTHER);
+	/* pasted: Enter and Esc end nothing, and lines are kept where they may be */
+	ENTRY(99, true, "a\n\tb", 4, 1, 'a', '\n', '\t', 27, CANVAS_KEY_LEFT, 'b', 1);
+	ENTRY(99, false, "a b", 3, 1, 'a', '\n', 'b', 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_entry),
 		cmocka_unit_test_setup(test_clean, before_each),
 		cmocka_unit_test_setup(test_clean_hides_little, before_each),
 		cmocka_unit_test_setup(test_keeps_colors, before_each),
