@@ -19,7 +19,16 @@ struct orch {
 	/* options, copied: it can be read again */
 	struct strvec assignments;
 	bool inspect, agents;
+	struct strvec left_out; /* streams whose fragments (state/fragment.h) do not fit any more: they are not read */
 };
+
+/* The same again, during a run: nothing that was read before is left out now, what does not fit is an error. As with
+ * orch_open(), *out is set where there are errors. `generator` NULL: from its files, as they are now; else only what
+ * that stream has generated is new, and all else as it was read, files that have changed since and outputs of commands
+ * too. `fragment`: that, if it is not kept yet; else NULL */
+struct load_fragment;
+int open_again(struct orch **out, const struct orch *before, const char *generator,
+	const struct load_fragment *fragment, struct orch_error *err);
 
 struct orch_plan {
 	struct orch *orch;

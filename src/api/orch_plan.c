@@ -270,6 +270,8 @@ static char *make_reason(struct orch_plan *plan, uint32_t id)
 		missing = fingerprint_missing_output(stream);
 		if (missing)
 			return xasprintf("output %s does not exist", missing);
+		if (stream->set->generates && !stream->is_generated)
+			return xstrdup("what it has generated is not there, or does not fit any more");
 		break;
 	case REASON_INPUTS:
 		text = first_difference(plan, id, 'i');

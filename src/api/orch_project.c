@@ -6,6 +6,7 @@
 #include "lang/load.h"
 #include "lang/setting.h"
 #include "os/fs.h"
+#include "state/fragment.h"
 #include "util/alloc.h"
 #include "util/error.h"
 #include "util/json.h"
@@ -77,9 +78,132 @@ static bool file_exists(const char *name)
 	return fs_exists(name);
 }
 
+/* reads it all; *status is -1 with *err where there are errors. NULL: it cannot be read */
+static struct orch *read_project(const struct load_options *options, bool none, int *status, struct orch_error *err)
+{
+	struct orch *orch = xcalloc(1, sizeof *orch);
+	struct project *project = &orch->project;
+
+	project_init(project);
+	for (const char *const *word = options->assignments; word && *word; word++)
+		strvec_push(&orch->assignments, *word);
+	for (const char *const *word = options->left_out; word && *word; word++)
+		strvec_push(&orch->left_out, *word);
+	orch->inspect = options->inspect;
+	orch->agents = options->agents;
+	if (none)
+		*status = load_text(project, options, "", 0, &orch->diags, err);
+	else
+		*status = load_project(project, options, &orch->diags, err);
+	if (*status < 0 && !orch->diags.errors) {
+		orch_close(orch);
+		return NULL;
+	}
+	/* names and cycles are looked at even when something else is wrong: all errors at once */
+	if (graph_build(&orch->graph, project, file_exists, &orch->diags) == 0 &&
+		load_check(project, &orch->graph, &orch->diags) < 0)
+		*status = -1;
+	diag_sort(&orch->diags);
+	if (orch->diags.errors)
+		*status = error_code(err, ORCH_EPARSE, "%s has %zu error%s", project->file, orch->diags.errors,
+			orch->diags.errors == 1 ? "" : "s");
+	return orch;
+}
+
+/* is there an error in the file of that name? NULL: in any; the first one */
+static const struct diag *find_error(const struct orch *orch, const char *name)
+{
+	for (size_t i = 0; i < orch->diags.count; i++) {
+		const struct diag *diag = &orch->diags.items[i];
+		const struct source *source = source_get(&orch->project.sources, diag->place.source);
+
+		if (diag->severity == DIAG_ERROR && (!name || (source && strcmp(source->name, name) == 0)))
+			return diag;
+	}
+	return NULL;
+}
+
+/* an error as one line */
+static char *error_line(const struct orch *orch, const struct diag *diag)
+{
+	struct place place = source_origin(&orch->project.sources, diag->place);
+	const struct source *source = source_get(&orch->project.sources, place.source);
+	uint32_t line, column;
+
+	if (!source)
+		return xstrdup(diag->message);
+	source_position(&orch->project.sources, place, &line, &column);
+	return xasprintf("%s:%u:%u: %s", source->name, line, column, diag->message);
+}
+
+/* With errors: which of what was generated does not fit? Those with an error in them; all, if there is none (a cycle
+ * may be found anywhere). Added to `left_out`, with why to `why`; false: nothing was generated */
+static bool leave_out(const struct orch *orch, struct strvec *left_out, struct strvec *why)
+{
+	size_t before = left_out->count;
+
+	for (int all = 0; all < 2 && left_out->count == before; all++) {
+		for (uint32_t s = 0; s < orch->project.stream_count; s++) {
+			const struct stream *stream = &orch->project.streams[s];
+			const struct diag *diag = NULL;
+			char *path, *line;
+
+			if (!stream->is_generated)
+				continue;
+			path = fragment_path(stream->name);
+			diag = find_error(orch, all ? NULL : path);
+			free(path);
+			if (!diag)
+				continue;
+			strvec_push(left_out, stream->name);
+			line = error_line(orch, diag);
+			strvec_push(why, line);
+			free(line);
+		}
+	}
+	return left_out->count > before;
+}
+
+static void warn_left_out(struct orch *orch, const struct strvec *left_out, const struct strvec *why)
+{
+	for (size_t i = 0; i < left_out->count; i++) {
+		uint32_t id = project_find(&orch->project, left_out->items[i]);
+		struct place none = {0};
+
+		diag_warning(&orch->diags, id == NO_STREAM ? none : orch->project.streams[id].place,
+			"what '%s' has generated does not fit any more, so it is left out until '%s' has run again: %s",
+			left_out->items[i], left_out->items[i], why->items[i]);
+	}
+	if (left_out->count)
+		diag_sort(&orch->diags);
+}
+
+static int read_what_fits(struct orch **out, struct load_options *options, bool none, struct orch_error *err)
+{
+	struct strvec left_out = {0}, why = {0};
+	struct orch_error cause = {0};
+	int status;
+
+	options->fragment_path = fragment_path;
+	for (;;) {
+		options->left_out = (const char *const *)left_out.items;
+		*out = read_project(options, none, &status, &cause);
+		if (!*out || status == 0 || !leave_out(*out, &left_out, &why))
+			break;
+		orch_close(*out);
+		cause = (struct orch_error){0};
+	}
+	if (*out)
+		warn_left_out(*out, &left_out, &why);
+	if (status < 0 && err)
+		*err = cause;
+	strvec_release(&left_out);
+	strvec_release(&why);
+	return status;
+}
+
 int orch_open(struct orch **out, const struct orch_open_options *options, struct orch_error *err)
 {
-	struct orch *orch;
 	struct load_options load = {
 		.assignments = options->assignments, .inspect = options->inspect, .agents = options->agents};
 	char *dir = NULL, *file = NULL;
@@ -104,40 +228,37 @@ int orch_open(struct orch **out, const struct orch_open_options *options, struct
 		free(file);
 		return -1;
 	}
-	orch = xcalloc(1, sizeof *orch);
-	project_init(&orch->project);
-	for (const char *const *word = options->assignments; word && *word; word++)
-		strvec_push(&orch->assignments, *word);
-	orch->inspect = options->inspect;
-	orch->agents = options->agents;
-	orch->project.dir = arena_strdup(&orch->project.arena, dir);
-	orch->project.file = arena_strdup(&orch->project.arena, file);
-	load.dir = orch->project.dir;
-	load.path = orch->project.file;
-	if (none)
-		status = load_text(&orch->project, &load, "", 0, &orch->diags, err);
-	else
-		status = load_project(&orch->project, &load, &orch->diags, err);
-	if (status < 0 && !orch->diags.errors) {
-		orch_close(orch);
-		free(dir);
-		free(file);
-		return -1;
-	}
-	/* names and cycles are looked at even when something else is wrong: all errors at once */
-	if (graph_build(&orch->graph, &orch->project, file_exists, &orch->diags) == 0 &&
-		load_check(&orch->project, &orch->graph, &orch->diags) < 0)
-		status = -1;
-	diag_sort(&orch->diags);
-	if (!orch->project.set.name)
-		orch->project.set.name = arena_strdup(&orch->project.arena, path_file(dir));
+	load.dir = dir;
+	load.path = file;
+	status = read_what_fits(out, &load, none, err);
 	free(dir);
 	free(file);
-	*out = orch;
-	if (orch->diags.errors)
-		return error_code(err, ORCH_EPARSE, "%s has %zu error%s", orch->project.file, orch->diags.errors,
-			orch->diags.errors == 1 ? "" : "s");
-	return 0;
+	return status;
+}
+
+int open_again(struct orch **out, const struct orch *before, const char *generator,
+	const struct load_fragment *fragment, struct orch_error *err)
+{
+	struct strvec left_out = {0};
+	struct load_options options = {.path = before->project.file,
+		.dir = before->project.dir,
+		.assignments = (const char *const *)before->assignments.items,
+		.inspect = before->inspect,
+		.agents = before->agents,
+		.fragment_path = fragment_path,
+		.fragment = fragment,
+		.before = generator ? &before->project : NULL};
+	int status;
+
+	/* what was left out stays so until its stream has generated something that fits */
+	for (size_t i = 0; i < before->left_out.count; i++) {
+		if (!generator || strcmp(before->left_out.items[i], generator) != 0)
+			strvec_push(&left_out, before->left_out.items[i]);
+	}
+	options.left_out = (const char *const *)left_out.items;
+	*out = read_project(&options, false, &status, err);
+	strvec_release(&left_out);
+	return status;
 }
 
 void orch_close(struct orch *orch)
@@ -148,6 +269,7 @@ void orch_close(struct orch *orch)
 	diag_list_release(&orch->diags);
 	project_release(&orch->project);
 	strvec_release(&orch->assignments);
+	strvec_release(&orch->left_out);
 	free(orch);
 }
 

@@ -2,7 +2,7 @@
 
 #include "orch/run.h"
 
-#include "api/orch.h"
+#include "api/orch_run_private.h"
 #include "exec/clean.h"
 #include "exec/executor.h"
 #include "exec/facts.h"
@@ -14,6 +14,7 @@
 #include "state/approval.h"
 #include "state/detached.h"
 #include "state/fingerprint.h"
+#include "state/fragment.h"
 #include "state/holdfile.h"
 #include "state/journal.h"
 #include "state/stamp.h"
@@ -24,17 +25,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-struct orch_run {
-	struct orch *orch; /* as it was read first */
-	struct orch *now;  /* that, or the one that was read last */
-	struct orch_plan *plan;
-	struct orch_run_options options;
-	struct statedir dir;
-	struct loop *own_loop;
-	struct executor *executor; /* NULL: nothing to do, or only stamps */
-	char *targets;
-};
 
 /* what was planned before the lock was taken may have been done by another run since, or lost by a crash of the machine
  */
@@ -119,6 +109,7 @@ int orch_run_new(struct orch_run **out, struct orch *orch, struct orch_plan *pla
 			.loop = options->loop ? options->loop : run->own_loop,
 			.run = &run->options,
 			.targets = run->targets,
+			.generate = {.check = generated_check, .grow = generated_grow, .data = run},
 		};
 		if (executor_new(&run->executor, &executor, err) < 0) {
 			orch_run_free(run);
@@ -165,7 +156,7 @@ void orch_run_stop(struct orch_run *run, enum orch_stop how, const char *why)
 		executor_stop(run->executor, how, why);
 }
 
-static int nothing_runs(struct orch_error *err)
+int run_is_nothing(struct orch_error *err)
 {
 	return error_code(err, ORCH_EUSAGE, "nothing runs: there was nothing to do");
 }
@@ -173,139 +164,36 @@ static int nothing_runs(struct orch_error *err)
 int orch_run_stop_streams(struct orch_run *run, const char *const *targets, bool now, const char *why, size_t *count,
 	struct orch_error *err)
 {
-	return run->executor ? executor_stop_streams(run->executor, targets, now, why, count, err) : nothing_runs(err);
+	return run->executor ? executor_stop_streams(run->executor, targets, now, why, count, err)
+			     : run_is_nothing(err);
 }
 
 int orch_run_retry(
 	struct orch_run *run, const char *const *targets, const char *why, size_t *count, struct orch_error *err)
 {
-	return run->executor ? executor_retry(run->executor, targets, why, count, err) : nothing_runs(err);
+	return run->executor ? executor_retry(run->executor, targets, why, count, err) : run_is_nothing(err);
 }
 
 int orch_run_approve(
 	struct orch_run *run, const char *const *targets, const char *who, size_t *count, struct orch_error *err)
 {
-	return run->executor ? executor_approve(run->executor, targets, who, count, err) : nothing_runs(err);
+	return run->executor ? executor_approve(run->executor, targets, who, count, err) : run_is_nothing(err);
 }
 
 int orch_run_send(struct orch_run *run, const char *stream, const char *text, size_t len, const char *from, bool *typed,
 	struct orch_error *err)
 {
-	return run->executor ? executor_send(run->executor, stream, text, len, from, typed, err) : nothing_runs(err);
+	return run->executor ? executor_send(run->executor, stream, text, len, from, typed, err) : run_is_nothing(err);
 }
 
 int orch_run_pause(struct orch_run *run, bool paused, const char *why, struct orch_error *err)
 {
-	return run->executor ? executor_pause(run->executor, paused, why, err) : nothing_runs(err);
+	return run->executor ? executor_pause(run->executor, paused, why, err) : run_is_nothing(err);
 }
 
 int orch_run_set_jobs(struct orch_run *run, unsigned jobs, const char *why, struct orch_error *err)
 {
-	return run->executor ? executor_set_jobs(run->executor, jobs, why, err) : nothing_runs(err);
-}
-
-/* --- the Orchfile, read again --- */
-
-enum { REFUSALS_TOLD = 20 };
-
-/* what the run goes on by after a reload */
-struct next {
-	struct orch *orch;
-	struct plan plan;
-};
-
-static void next_free(void *data)
-{
-	struct next *next = data;
-
-	plan_release(&next->plan);
-	orch_close(next->orch);
-	free(next);
-}
-
-static void adjust_facts(void *data, struct plan_facts *facts, const struct project *project)
-{
-	executor_reload_facts(data, facts, project);
-}
-
-/* the errors of the Orchfile, a line each */
-static void add_errors(struct strvec *out, const struct orch *orch)
-{
-	const struct diag_list *diags = &orch->diags;
-	size_t left = diags->errors;
-
-	for (size_t i = 0; i < diags->count; i++) {
-		const struct diag *diag = &diags->items[i];
-		struct place place = source_origin(&orch->project.sources, diag->place);
-		const struct source *source = source_get(&orch->project.sources, place.source);
-		uint32_t line, column;
-
-		if (diag->severity != DIAG_ERROR)
-			continue;
-		if (out->count > REFUSALS_TOLD) {
-			strvec_pushf(out, "... and %zu more errors; 'orch check' shows all of them", left);
-			break;
-		}
-		left--;
-		if (source) {
-			source_position(&orch->project.sources, place, &line, &column);
-			strvec_pushf(out, "%s:%u:%u: %s", source->name, line, column, diag->message);
-		} else {
-			strvec_push(out, diag->message);
-		}
-	}
-}
-
-/* told to the run, and nothing has changed */
-static int refuse(struct orch_run *run, const char *why, const struct orch *orch, struct orch_error *err)
-{
-	struct strvec messages = {0};
-
-	error_prefix(err, "nothing has changed");
-	strvec_pushf(&messages, "%s: %s", why, err->message);
-	if (orch && orch->diags.errors)
-		add_errors(&messages, orch);
-	executor_reload_refused(run->executor, (const char *const *)messages.items);
-	strvec_release(&messages);
-	return -1;
-}
-
-int orch_run_reload(struct orch_run *run, const char *why, struct orch_reload *out, struct orch_error *err)
-{
-	const struct orch_open_options options = {
-		.file = run->orch->project.file,
-		.dir = run->orch->project.dir,
-		.assignments = (const char *const *)run->orch->assignments.items,
-		.inspect = run->orch->inspect,
-		.agents = run->orch->agents,
-	};
-	struct next *next;
-	struct orch *orch;
-	int result;
-
-	*out = (struct orch_reload){0};
-	if (!run->executor)
-		return nothing_runs(err);
-	if (executor_reload_begin(run->executor, err) < 0)
-		return -1;
-	result = orch_open(&orch, &options, err);
-	if (orch)
-		out->diagnostics = orch_diagnostics_text(orch, false);
-	if (result == 0 && orch->project.stream_count == 0)
-		result = error_code(err, ORCH_EPARSE, "%s has no streams", orch->project.file);
-	next = xcalloc(1, sizeof *next);
-	next->orch = orch;
-	if (result == 0)
-		result = plan_again(&next->plan, run->plan, orch, adjust_facts, run->executor, err);
-	if (result == 0)
-		result = executor_reload(run->executor, &next->plan, next_free, next, why, out, err);
-	if (result < 0) {
-		refuse(run, why, orch, err);
-		next_free(next);
-		return -1;
-	}
-	run->now = orch;
-	return 0;
+	return run->executor ? executor_set_jobs(run->executor, jobs, why, err) : run_is_nothing(err);
 }
 
 struct orch *orch_run_orchfile(const struct orch_run *run)
@@ -522,6 +410,9 @@ int orch_reset(struct orch *orch, const size_t *streams, size_t count,
 			status = stamp_store_remove(plan->store, stream->name, err);
 		if (status == 0)
 			status = ticks_remove(&dir, stream->name, err);
+		/* what it has generated goes with it; the stamps of that stay, should it generate the same again */
+		if (status == 0 && stream->set->generates)
+			status = fragment_forget(&dir, stream->name, err);
 	}
 	/* those before one that could not be reset are */
 	if (stamp_store_sync(plan->store, status == 0 ? err : NULL) < 0)

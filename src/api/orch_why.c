@@ -205,6 +205,9 @@ char *orch_plan_why(struct orch_plan *plan, size_t stream)
 			why.stamped || strcmp(why.changes[i].what, "runs") == 0 ? why.changes[i].what : "new");
 	if (fact->output_missing)
 		missing = fingerprint_missing_output(why.stream);
+	if (why.stream->set->generates)
+		strbuf_addf(&out, "  generates   %s%s\n", why.stream->set->generates,
+			why.stream->is_generated ? "" : ": nothing that is there, and fits, so far");
 	for (uint32_t i = 0; i < why.stream->set->outputs.count; i++) {
 		const char *output = why.stream->set->outputs.items[i];
 

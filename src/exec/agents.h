@@ -43,6 +43,7 @@ struct memory {
 	unsigned attempt;
 	char *log;
 	int64_t check_from; /* in the log; -1: no check was run */
+	bool found_wrong;   /* what is there was found wrong by us, and is not what a check printed */
 	bool interrupted;   /* it was no failure of its own: nothing has to be mended */
 	/* the rule that decided about it, and what its pattern had found */
 	const struct rule *rule;

@@ -71,6 +71,7 @@ void agents_carry(struct agents *to, uint32_t id, uint64_t recipe, const struct 
 	memory->log = old->log ? xstrdup(old->log) : NULL;
 	memory->attempt = old->attempt;
 	memory->check_from = old->check_from;
+	memory->found_wrong = old->found_wrong;
 	memory->interrupted = old->interrupted;
 	memory->kind = old->kind;
 	memory->rule = old->rule ? find_rule(to->project, old->rule->name) : NULL;

@@ -61,6 +61,7 @@ struct attempt {
 	bool mended;           /* it has */
 	bool only_check;       /* the work itself was done before: what mended it has only to be checked */
 	int64_t check_from;    /* where in the log its check begins; -1: it was not begun */
+	bool found_wrong;      /* behind that is what was found wrong with what it did, though no check failed */
 	int64_t spent, tokens; /* millionths; so far */
 	int64_t spent_new;     /* of it, what nobody was told of yet */
 	bool has_cost, has_tokens;

@@ -18,6 +18,17 @@ struct file_cache;
 struct stamp_store;
 struct statedir;
 
+/* What is done about a stream with `generates`, by whoever can read Orchfiles */
+struct executor_generate {
+	/* Does what it has generated fit? `name`: of its file, for messages. 0; 1 with *line, the first thing that is
+	 * wrong, and *text, all of it for people, both malloc'd; -1 with *err: it cannot be told */
+	int (*check)(void *data, const char *stream, const char *name, const char *text, size_t len, char **line,
+		char **all, struct orch_error *err);
+	/* it is kept: the run goes on with it, by executor_reload() */
+	int (*grow)(void *data, const char *stream, struct orch_error *err);
+	void *data;
+};
+
 struct executor_options {
 	struct plan *plan;
 	struct statedir *dir; /* claimed */
@@ -26,6 +37,7 @@ struct executor_options {
 	struct loop *loop;
 	const struct orch_run_options *run;
 	const char *targets; /* as the user gave them, for the event; may be NULL */
+	struct executor_generate generate;
 };
 
 /* all of `options` is borrowed until executor_free(). Makes the run's directory and journal */
@@ -50,6 +62,9 @@ int executor_set_jobs(struct executor *executor, unsigned jobs, const char *why,
 int executor_reload_begin(struct executor *executor, struct orch_error *err);
 /* the facts of its streams, before plan_build(): what the run knows better */
 void executor_reload_facts(struct executor *executor, struct plan_facts *facts, const struct project *project);
+/* the same, where only what stream `generator` has generated is new: all other streams are what they were */
+void executor_grow_facts(struct executor *executor, struct plan_facts *facts, const struct project *project,
+	const char *generator);
 /* Goes on by `plan`, which is borrowed, with its project and its graph, until `release` (may be NULL) is called with
  * `owner`: when nothing of it is used any more. -1 with *err: something that it names cannot be read, nothing has
  * changed, and nothing is borrowed */

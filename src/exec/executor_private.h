@@ -1,8 +1,8 @@
 /*
  * The executor's own parts: executor.c starts tasks and ends the run, settle.c deals with attempts that have ended,
  * tell.c publishes what happened, approve.c has somebody asked before a task starts, standby.c hands over what is next,
- * steer.c does what somebody asks for meanwhile, reload.c goes on by an Orchfile that was read again, overlaps.c says
- * who may get into whose way.
+ * steer.c does what somebody asks for meanwhile, reload.c goes on by an Orchfile that was read again, generate.c by
+ * what a stream has added to it, overlaps.c says who may get into whose way.
  */
 #ifndef EXEC_EXECUTOR_PRIVATE_H
 #define EXEC_EXECUTOR_PRIVATE_H
@@ -66,6 +66,7 @@ struct executor {
 	struct generation *generation; /* the present one */
 	struct agents *agents; /* its own */
 	struct reportings *reportings;
+	struct executor_generate generate;
 	struct bus *bus;
 	struct journal *journal;
 	struct hooks *hooks;
@@ -155,6 +156,14 @@ bool approve_may_wait(struct executor *ex);
 void approve_need_not_wait(struct executor *ex);
 /* the timer's: it has been waited for long enough */
 void approve_on_end(void *data);
+
+/* --- generate.c --- */
+
+/* An attempt has gone well; if its stream generates, what it has generated is read and kept. False: that is wrong, and
+ * the attempt has failed for it */
+bool generate_keep(struct executor *ex, struct attempt *attempt);
+/* that is recorded: its streams join the run, before anybody is told that it is complete */
+void generate_grow(struct executor *ex, const struct attempt *attempt);
 
 /* --- agents of the run: hold.c --- */
 

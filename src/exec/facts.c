@@ -67,6 +67,7 @@ int facts_gather(struct plan_facts **out, const struct project *project, struct 
 			fact->unreadable = true;
 		if (stream->set->outputs.count && !workspace_is_wanted(stream))
 			fact->output_missing = fingerprint_missing_output(stream) != NULL;
+		fact->output_missing |= stream->set->generates && !stream->is_generated;
 	}
 	if (stamp_store_check(store, err) < 0) {
 		free(facts);
@@ -133,7 +134,8 @@ static int describe_result(struct stamp_detail *detail, const struct stream *str
 		result = digest_chain(result, &outputs, sizeof outputs);
 		known = true;
 	}
-	if (!known) {
+	/* what it has generated has recipes of its own */
+	if (!known && !stream->set->generates) {
 		int64_t now = clock_wall_ms();
 
 		result = digest_field(result, run, strlen(run));
@@ -185,6 +187,9 @@ int facts_touch(struct plan *plan, const uint32_t *streams, size_t count, struct
 		if (missing)
 			return error_set(err, "stream '%s' cannot be called complete: its output '%s' does not exist",
 				stream->name, missing);
+		if (stream->set->generates && !stream->is_generated)
+			return error_set(err, "stream '%s' cannot be called complete: it has generated nothing yet",
+				stream->name);
 	}
 	for (size_t i = 0; i < count; i++) {
 		uint32_t id = streams[i];

@@ -107,6 +107,7 @@ static void remember(struct agents *all, const struct attempt *attempt, enum fai
 	memory->log = attempt->log ? xstrdup(attempt->log) : NULL;
 	memory->attempt = attempt->number;
 	memory->check_from = attempt->check_from;
+	memory->found_wrong = attempt->found_wrong;
 	memory->interrupted = decision->action == RECOVER_WAIT || decision->action == RECOVER_NEXT;
 	memory->rule = decision->rule;
 	agents_copy_match(&memory->match, decision->match);

@@ -287,7 +287,8 @@ static void add_failure(struct strbuf *out, const struct prompt_failure *failure
 		strbuf_addf(out,
 			"Attempt %u at this task did not succeed: %s. What it changed is still here: go on from there, or do it otherwise.\n",
 			failure->attempt, failure->what);
-	add_printed(out, "The check printed, at its end:", failure->check, failure->check_len);
+	add_printed(out, failure->found_wrong ? "What is wrong with it:" : "The check printed, at its end:",
+		failure->check, failure->check_len);
 	add_printed(out, "The end of the log:", failure->log, failure->log_len);
 }
 

@@ -27,6 +27,7 @@ struct prompt_failure {
 	const char *what;        /* "its check failed with status 1" */
 	const char *log, *check; /* the end of its log, what the check printed; NULL: nothing */
 	size_t log_len, check_len;
+	bool found_wrong; /* `check` is what was found wrong with what it made, and no check printed it */
 };
 
 struct prompt_parts {

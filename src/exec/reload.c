@@ -296,6 +296,20 @@ void executor_reload_facts(struct executor *ex, struct plan_facts *facts, const 
 	free(before);
 }
 
+void executor_grow_facts(
+	struct executor *ex, struct plan_facts *facts, const struct project *project, const char *generator)
+{
+	uint32_t *before = reload_map(project, ex->project), by = project_find(project, generator);
+
+	reload_facts(facts, project, ex->run, before);
+	/* files that they are made from may have changed in the meantime: that is for the next run */
+	for (uint32_t s = 0; s < project->stream_count; s++) {
+		if (before[s] != NO_STREAM && project->streams[s].generated_by != by)
+			facts[s].recipe = ex->plan->facts[before[s]].recipe;
+	}
+	free(before);
+}
+
 /* Attempts under way, in the new run: those of its tasks, and those that have none. `after` is of the old run's
  * streams, whose attempts are `running` */
 static void place_attempts(struct executor *ex, struct attempt **running, uint32_t count, const uint32_t *after,

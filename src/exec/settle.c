@@ -43,6 +43,8 @@ static void complete(struct executor *ex, struct attempt *attempt)
 		attempt->message = xasprintf("it succeeded, but its output '%s' does not exist", missing);
 		return;
 	}
+	if (!generate_keep(ex, attempt))
+		return;
 	values = values_read(&detail, attempt->run, attempt->stream->name, attempt->number, &err);
 	if (values > 0) {
 		attempt->outcome = ORCH_OUTCOME_OUTPUTS;
@@ -100,7 +102,7 @@ static void refill(struct executor *ex, struct attempt *list)
 
 	for (struct attempt *attempt = list; attempt; attempt = attempt->next) {
 		if (attempt->outcome != ORCH_OUTCOME_SUCCESS || attempt->outdated || attempt->task == NO_STREAM ||
-			attempt->stream->set->outputs.count > 0)
+			attempt->stream->set->outputs.count > 0 || attempt->stream->set->generates)
 			return;
 	}
 	for (struct attempt *attempt = list; attempt; attempt = attempt->next)
@@ -176,6 +178,7 @@ void settle_ended(struct executor *ex)
 		if (attempt->workspace)
 			workspace_leave(ex->workspaces, attempt, attempt->outcome == ORCH_OUTCOME_SUCCESS);
 		ex->settled = attempt;
+		generate_grow(ex, attempt);
 		if (attempt->task == NO_STREAM)
 			end_outside(ex, attempt);
 		else

@@ -244,7 +244,8 @@ int stint_prompt(struct strbuf *out, const struct stint *stint, struct agents *a
 	const struct stream *stream = attempt->stream;
 	struct deps deps = {0};
 	struct strbuf prompt = {0}, check = {0}, log = {0}, printed = {0};
-	struct prompt_failure failure = {.attempt = memory->attempt, .what = memory->what};
+	struct prompt_failure failure = {
+		.attempt = memory->attempt, .what = memory->what, .found_wrong = memory->found_wrong};
 	struct prompt_parts parts = {
 		.stream = stream->name,
 		.title = stream->title,

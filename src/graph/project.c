@@ -156,6 +156,7 @@ struct stream *project_add_stream(struct project *project, const char *name, siz
 	memset(stream, 0, sizeof *stream);
 	stream->name = symbol->name;
 	stream->first_dep = project->dep_count;
+	stream->generated_by = NO_STREAM;
 	return stream;
 }
 

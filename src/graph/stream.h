@@ -106,6 +106,8 @@ struct stream {
 	uint32_t origin_count;
 	uint32_t first_dep, dep_count; /* in project->deps */
 	struct place place;            /* of its name */
+	uint32_t generated_by;         /* the stream whose `generates` it is of, or NO_STREAM (project.h) */
+	bool is_generated;             /* of one with `generates`: what it has generated is read */
 	bool outside_repository;       /* the project is in no git repository: an agent's stream has no worktree */
 };
 

@@ -179,6 +179,26 @@ void eval_no_script(struct eval *eval, const struct ast *node, const char *where
 			"expected 'NAME = VALUE' in %s; commands can stand only in a stream", where);
 }
 
+/* what the command of `name != command` gave when the same line was read before */
+static bool was_output(const struct eval *eval, const struct ast *node, struct strbuf *value)
+{
+	const struct project *before = eval->options->before;
+	const char *name = eval_bytes(eval, node->name);
+
+	for (uint32_t i = 0; before && i < before->variable_count; i++) {
+		const struct variable *variable = &before->variables[i];
+		const struct source *source = source_get(&before->sources, variable->place.source);
+
+		if (strncmp(variable->name, name, node->name.len) != 0 || variable->name[node->name.len] || !source ||
+			variable->place.offset != node->name.offset ||
+			strcmp(source->name, eval->file->source->name) != 0)
+			continue;
+		strbuf_addstr(value, variable->value);
+		return true;
+	}
+	return false;
+}
+
 static void eval_assign(struct eval *eval, const struct ast *node)
 {
 	const char *name = eval_bytes(eval, node->name);
@@ -221,6 +241,8 @@ static void eval_assign(struct eval *eval, const struct ast *node)
 
 		if (eval->options->isolated)
 			eval_error(eval, eval_place(eval, node->value), "no command is run here");
+		else if (was_output(eval, node, &value))
+			; /* and is what it was */
 		else if (!text.len)
 			eval_error(eval, place, "expected a command behind '!='");
 		else if (command_output(eval->project->set.shell ? eval->project->set.shell : "sh", command,
@@ -320,6 +342,8 @@ void eval_statement(struct eval *eval, const struct ast *node)
 			"a file of agents holds agents, recovery rules and variables only");
 		return;
 	}
+	if (eval->generator != NO_STREAM && !fragment_may_hold(eval, node))
+		return;
 	switch (node->kind) {
 	case AST_ASSIGN:
 		eval_assign(eval, node);
@@ -366,6 +390,7 @@ void eval_init(struct eval *eval, struct project *project, const struct load_opt
 	eval->project = project;
 	eval->options = options;
 	eval->diags = diags;
+	eval->generator = NO_STREAM;
 	map_init_owning(&eval->reported);
 	eval->builtin.kill = default_kill;
 	eval->builtin.kill_count = 2;
@@ -550,6 +575,7 @@ void eval_finish(struct eval *eval)
 	look_for_repository(eval);
 	check_isolation(eval);
 	check_refs(eval);
+	fragment_check(eval);
 	expand_report_unknown(eval);
 	for (uint32_t i = 0; i < project->stream_count; i++) {
 		const struct stream *stream = &project->streams[i];

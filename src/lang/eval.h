@@ -82,6 +82,7 @@ struct eval {
 	uint64_t expanded;           /* bytes made by expansion, so far */
 	struct place setting_place;  /* name of the setting being read, for what is said of it as a whole */
 	enum agent_origin origin;    /* of the file being read */
+	uint32_t generator;          /* stream whose fragment is being read, or NO_STREAM */
 	bool wants_agents;           /* an agent was named: those of the user and those that ship are read */
 	const char *groups;          /* pattern of the recovery rule being read */
 	uint32_t groups_len;
@@ -102,6 +103,15 @@ void eval_finish(struct eval *eval);
 
 /* load.c: reads the fragments that an include names */
 void load_include(struct eval *eval, const struct ast *node);
+/* the same of what a stream has generated; takes the text (with two NUL bytes behind it) over */
+void load_fragment_text(struct eval *eval, const char *name, char *text, size_t len);
+
+/* fragment.c: what streams with `generates` have generated */
+void load_fragments(struct eval *eval);
+/* is this statement one that a fragment can hold? Else that is an error */
+bool fragment_may_hold(struct eval *eval, const struct ast *node);
+/* streams that generate, and what they have generated, when all is settled */
+void fragment_check(struct eval *eval);
 
 /* eval_stream.c */
 void eval_streams(struct eval *eval, const struct ast *node);

@@ -424,6 +424,7 @@ static void eval_stream(struct eval *eval, const struct ast *node, const char *n
 		return;
 	}
 	stream->place = place;
+	stream->generated_by = eval->generator;
 	body.names.id = (uint32_t)(stream - eval->project->streams);
 	body.names.stream = stream->name;
 	if (node->title.len) {

@@ -230,6 +230,10 @@ static int read_whole(struct eval *eval, const char *name, struct place place, c
 		eval_error(eval, place, "no file is read here");
 		return -1;
 	}
+	if (eval->generator != NO_STREAM && !path_is_inside(name)) {
+		eval_error(eval, place, "read(): what a stream generates reads no file outside the project: '%s'", name);
+		return -1;
+	}
 	path = path_join(eval->project->dir, name);
 	result = fs_read(path, EVAL_TEXT_MAX, out, &len, &err);
 	free(path);

@@ -147,6 +147,41 @@ static void read_foreign(struct eval *eval, const char *shown, char *text, size_
 	written_release(&made);
 }
 
+/* the text of that name, as it was read before; NULL: that it cannot be had from there */
+static const struct source *find_source(const struct source_set *sources, const char *name)
+{
+	const struct source *found = NULL;
+	bool is_foreign = false;
+
+	for (size_t i = 0; i < sources->count; i++) {
+		if (strcmp(sources->items[i]->name, name) != 0)
+			continue;
+		if (source_is_made(sources, (uint16_t)(i + 1)))
+			is_foreign = true;
+		else if (!found)
+			found = sources->items[i];
+	}
+	/* of a database there is only what was found in it */
+	if (found && is_foreign && foreign_kind(found->text, found->len) == FOREIGN_NONE)
+		return NULL;
+	return found;
+}
+
+/* as it was read before, if it was; with two NUL bytes behind it, as fs_read() does */
+static int read_file(
+	const struct load_options *options, const char *name, char **text, size_t *len, struct orch_error *err)
+{
+	const struct source *source = options->before ? find_source(&options->before->sources, name) : NULL;
+
+	if (!source)
+		return fs_read(name, INT32_MAX - 16, text, len, err);
+	*len = source->len;
+	*text = xmalloc(source->len + 2);
+	memcpy(*text, source->text, source->len);
+	(*text)[source->len] = (*text)[source->len + 1] = '\0';
+	return 0;
+}
+
 static void include_file(struct eval *eval, const char *shown, struct place place, bool optional)
 {
 	struct orch_error err = {0};
@@ -162,7 +197,7 @@ static void include_file(struct eval *eval, const char *shown, struct place plac
 		free(real);
 		return;
 	}
-	if (fs_read(shown, INT32_MAX - 16, &text, &len, &err) != 0) {
+	if (read_file(eval->options, shown, &text, &len, &err) != 0) {
 		if (!optional || errno != ENOENT)
 			eval_error(eval, place, "cannot include '%s': %s", shown, err.message);
 	} else if (foreign_kind(text, len) != FOREIGN_NONE) {
@@ -236,7 +271,7 @@ static void read_user_agents(struct eval *eval)
 
 	if (!path)
 		return;
-	if (fs_read(path, INT32_MAX - 16, &text, &len, &err) == 0) {
+	if (read_file(eval->options, path, &text, &len, &err) == 0) {
 		char *real = realpath(path, NULL);
 
 		read_source(eval, path, text, len, real, (struct place){0});
@@ -267,6 +302,11 @@ static void read_agents(struct eval *eval)
 	eval->scope = scope;
 }
 
+void load_fragment_text(struct eval *eval, const char *name, char *text, size_t len)
+{
+	read_source(eval, name, text, len, NULL, (struct place){0});
+}
+
 /* takes the text over; `made`: see read_linked() */
 static int load(struct project *project, const struct load_options *options, char *text, size_t len,
 	const struct written *made, struct diag_list *diags, struct orch_error *err)
@@ -285,6 +325,7 @@ static int load(struct project *project, const struct load_options *options, cha
 		read_foreign(&eval, options->path, text, len, real, (struct place){0}, true);
 	else
 		read_source(&eval, options->path, text, len, real, (struct place){0});
+	load_fragments(&eval);
 	if (eval.wants_agents || options->agents)
 		read_agents(&eval);
 	eval_finish(&eval);
@@ -306,7 +347,7 @@ int load_project(
 	char *text;
 	size_t len;
 
-	if (fs_read(options->path, INT32_MAX - 16, &text, &len, err) != 0) {
+	if (read_file(options, options->path, &text, &len, err) != 0) {
 		if (errno == ENOENT && err)
 			err->code = ORCH_ENOTFOUND;
 		return -1;

@@ -14,12 +14,26 @@ struct diag_list;
 struct project;
 struct strbuf;
 
+/* what a stream has generated, before it counts: it is read in the place of what it has generated before */
+struct load_fragment {
+	const char *stream, *name; /* the name of the file, for messages */
+	const char *text;
+	size_t len;
+};
+
 struct load_options {
 	const char *path; /* of the Orchfile, as the user named it or as it was found; shown in messages */
 	const char *dir;  /* absolute directory of the project: streams run there, inputs are relative to it */
 	const char *const *assignments; /* "NAME=value" of the command line; NULL-terminated; may be NULL */
 	bool inspect;                   /* settings that this version cannot carry out are warnings, not errors */
 	bool agents;                    /* read the agents that ship and the user's even if no stream names one */
+	/* Where what the stream with `generates` has generated is kept, malloc'd. NULL: nothing of that is read */
+	char *(*fragment_path)(const char *stream);
+	const struct load_fragment *fragment; /* NULL: none */
+	const char *const *left_out; /* streams whose fragments are not read; NULL-terminated; may be NULL */
+	/* The same project, as it was read before: its files are not read again, nor its `!=` commands run; what
+	 * differs is what was generated since. NULL: everything is read */
+	const struct project *before;
 	bool isolated; /* run no command (`!=`), read no other file (include, read(), globs): each is an error then; for
 			  fuzzing */
 };

@@ -72,6 +72,13 @@ void scope_offer(const struct scope *scope, struct suggest *suggest)
 		suggest_offer(suggest, variable->name);
 }
 
+void scope_copy(struct scope *to, const struct scope *from)
+{
+	for (const struct scope_variable *variable = from->first; variable; variable = variable->next)
+		scope_set(to, variable->name, strlen(variable->name), variable->value, variable->len, variable->place,
+			variable->fixed);
+}
+
 void scope_export(const struct scope *scope, struct project *project)
 {
 	uint32_t count = 0;

@@ -40,6 +40,8 @@ void scope_set(struct scope *scope, const char *name, size_t name_len, const cha
 	struct place place, bool fixed);
 bool scope_is_loop_name(const struct scope *scope, const char *name, size_t len);
 void scope_offer(const struct scope *scope, struct suggest *suggest);
+/* a copy of the variables, into an empty scope */
+void scope_copy(struct scope *to, const struct scope *from);
 /* copies the variables to the project */
 void scope_export(const struct scope *scope, struct project *project);
 void scope_release(struct scope *scope);

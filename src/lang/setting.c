@@ -114,7 +114,7 @@ const struct setting setting_table[] = {
 	{"orchfile", SETTING_TEXT, SCOPE_STREAM, NULL, 0, 0, AT(orchfile), "", "another Orchfile that the stream is",
 		true, NULL},
 	{"generates", SETTING_TEXT, SCOPE_STREAM, NULL, 0, 0, AT(generates), "",
-		"a fragment read after success, whose streams join the run", true, NULL},
+		"a fragment read after success, whose streams join the run", false, NULL},
 	/* project: */
 	{"name", SETTING_TEXT, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(name), "",
 		"name of the project; default: its directory's", false, NULL},

@@ -39,7 +39,7 @@ static void take_as_complete(struct plan_facts *fact, const struct stream *strea
 		fact->inputs = fact->stamp.inputs;
 		fact->unreadable = false;
 	}
-	if (same_words(&stream->set->outputs, &was->set->outputs))
+	if (same_words(&stream->set->outputs, &was->set->outputs) && (!stream->set->generates || stream->is_generated))
 		fact->output_missing = false;
 }
 
@@ -56,7 +56,9 @@ void reload_facts(
 		was = &run->tasks[before[s]];
 		item = &run->plan->items[before[s]];
 		/* that of a `when = failure` stream is nowhere else */
-		if (was->in_run && was->state == ORCH_TASK_COMPLETED)
+		if (was->in_run &&
+			(was->state == ORCH_TASK_COMPLETED ||
+				(was->state == ORCH_TASK_RUNNING && stream->set->when == WHEN_FAILURE)))
 			facts[s].stamp = run->plan->facts[before[s]].stamp;
 		if (was->in_run ? was->state == ORCH_TASK_COMPLETED : item->action == PLAN_COMPLETE) {
 			take_as_complete(&facts[s], stream, &run->plan->project->streams[before[s]]);

@@ -95,6 +95,23 @@ example() { # NAME [DIRECTORY]
 	[[ "$output" != *"2 "*"recipe changed"* ]]
 }
 
+@test "planner: a plan that is wrong, and then right; the next time all of it is there" {
+	cp -R "$srcdir/examples/planner" planner
+	chmod -R u+w planner
+	rm -rf planner/.orch planner/out
+	run "$ORCH" -C planner -n
+	[[ "$output" == *"2 streams to run"* ]]
+	run timeout 60 "$ORCH" -C planner
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"out/plan.orch:4:18: no stream is named 'teas'"* ]]
+	[[ "$output" == *"5 streams: 5 completed"* ]]
+	[ "$(sort planner/out/page.txt | paste -sd,)" = hours,menu,prices ]
+	grep -q "out/plan.orch:4:18: error: no stream is named 'teas'" planner/.orch/runs/*/attempts/planner.2.prompt
+	run "$ORCH" -C planner
+	[[ "$output" == *"nothing to do: 5 streams are complete"* ]]
+}
+
 @test "quickstart: outside of any repository; a program changed, one station read anew" {
 	example quickstart
 	export GIT_CEILING_DIRECTORIES=$BATS_TEST_TMPDIR

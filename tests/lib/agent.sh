@@ -260,6 +260,7 @@ prose-bad) work; say 'Your docs say: usage limit reached|1795255200 and 429 Too 
 big) work; flood "${AGENT_MEGABYTES:-10}"; good ;;
 edit) echo "edited by $ORCH_STREAM" >shared; good ;;
 resolve) grep -v '^[<=>|]' shared >shared.new; mv shared.new shared; git add shared; git commit -qm resolved; good ;;
+fragment) cp "$plan.$ORCH_ATTEMPT.fragment" plan.orch; good ;;
 wait-crash) work; while [ ! -e "$plan.go" ]; do sleep 0.05; done; exit 1 ;;
 wait) work; while [ ! -e "$plan.go" ]; do sleep 0.05; done; good ;;
 esac

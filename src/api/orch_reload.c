@@ -1,0 +1,171 @@
+/* The Orchfile of a run, read again: because somebody asks for it, or because a stream has added to it. */
+#include "config.h"
+
+#include "api/orch_run_private.h"
+#include "exec/executor.h"
+#include "lang/load.h"
+#include "util/alloc.h"
+#include "util/error.h"
+
+#include <stdlib.h>
+
+enum { REFUSALS_TOLD = 20 };
+
+/* what the run goes on by after a reload */
+struct next {
+	struct orch *orch;
+	struct plan plan;
+};
+
+static void next_free(void *data)
+{
+	struct next *next = data;
+
+	plan_release(&next->plan);
+	orch_close(next->orch);
+	free(next);
+}
+
+struct adjusting {
+	struct executor *executor;
+	const char *generator; /* NULL: the whole Orchfile was read again */
+};
+
+static void adjust_facts(void *data, struct plan_facts *facts, const struct project *project)
+{
+	const struct adjusting *adjusting = data;
+
+	if (adjusting->generator)
+		executor_grow_facts(adjusting->executor, facts, project, adjusting->generator);
+	else
+		executor_reload_facts(adjusting->executor, facts, project);
+}
+
+/* the errors of the Orchfile, a line each */
+static void add_errors(struct strvec *out, const struct orch *orch)
+{
+	const struct diag_list *diags = &orch->diags;
+	size_t left = diags->errors;
+
+	for (size_t i = 0; i < diags->count; i++) {
+		const struct diag *diag = &diags->items[i];
+		struct place place = source_origin(&orch->project.sources, diag->place);
+		const struct source *source = source_get(&orch->project.sources, place.source);
+		uint32_t line, column;
+
+		if (diag->severity != DIAG_ERROR)
+			continue;
+		if (out->count > REFUSALS_TOLD) {
+			strvec_pushf(out, "... and %zu more errors; 'orch check' shows all of them", left);
+			break;
+		}
+		left--;
+		if (source) {
+			source_position(&orch->project.sources, place, &line, &column);
+			strvec_pushf(out, "%s:%u:%u: %s", source->name, line, column, diag->message);
+		} else {
+			strvec_push(out, diag->message);
+		}
+	}
+}
+
+/* told to the run, and nothing has changed */
+static int refuse(struct orch_run *run, const char *why, const struct orch *orch, struct orch_error *err)
+{
+	struct strvec messages = {0};
+
+	error_prefix(err, "nothing has changed");
+	strvec_pushf(&messages, "%s: %s", why, err->message);
+	if (orch && orch->diags.errors)
+		add_errors(&messages, orch);
+	executor_reload_refused(run->executor, (const char *const *)messages.items);
+	strvec_release(&messages);
+	return -1;
+}
+
+/* the run goes on by `orch`, which is its own then; -1 with *err: it is freed */
+static int go_on_by(struct orch_run *run, struct orch *orch, const char *generator, const char *why,
+	struct orch_reload *counts, struct orch_error *err)
+{
+	struct adjusting adjusting = {.executor = run->executor, .generator = generator};
+	struct next *next = xcalloc(1, sizeof *next);
+
+	next->orch = orch;
+	if (plan_again(&next->plan, run->plan, orch, adjust_facts, &adjusting, err) < 0 ||
+		executor_reload(run->executor, &next->plan, next_free, next, why, counts, err) < 0) {
+		next->orch = NULL;
+		next_free(next);
+		return -1;
+	}
+	run->now = orch;
+	return 0;
+}
+
+int orch_run_reload(struct orch_run *run, const char *why, struct orch_reload *out, struct orch_error *err)
+{
+	struct orch *orch;
+	int result;
+
+	*out = (struct orch_reload){0};
+	if (!run->executor)
+		return run_is_nothing(err);
+	if (executor_reload_begin(run->executor, err) < 0)
+		return -1;
+	result = open_again(&orch, run->now, NULL, NULL, err);
+	if (orch)
+		out->diagnostics = orch_diagnostics_text(orch, false);
+	if (result == 0 && orch->project.stream_count == 0)
+		result = error_code(err, ORCH_EPARSE, "%s has no streams", orch->project.file);
+	if (result == 0)
+		result = go_on_by(run, orch, NULL, why, out, err);
+	if (result == 0)
+		return 0;
+	refuse(run, why, orch, err);
+	orch_close(orch);
+	return -1;
+}
+
+/* --- what a stream has generated --- */
+
+int generated_check(void *data, const char *stream, const char *name, const char *text, size_t len, char **line,
+	char **all, struct orch_error *err)
+{
+	const struct orch_run *run = data;
+	const struct load_fragment fragment = {.stream = stream, .name = name, .text = text, .len = len};
+	struct strvec errors = {0};
+	struct orch *orch;
+	int result = open_again(&orch, run->now, stream, &fragment, err);
+
+	if (!orch)
+		return -1;
+	if (result < 0) {
+		add_errors(&errors, orch);
+		*line = orch->diags.errors == 1 ? xstrdup(errors.items[0])
+						: xasprintf("%s; and %zu more error%s", errors.items[0],
+							  orch->diags.errors - 1, orch->diags.errors == 2 ? "" : "s");
+		*all = orch_diagnostics_text(orch, false);
+		strvec_release(&errors);
+	}
+	orch_close(orch);
+	return result < 0;
+}
+
+int generated_grow(void *data, const char *stream, struct orch_error *err)
+{
+	struct orch_run *run = data;
+	struct orch_reload counts = {0};
+	struct orch *orch;
+	char *why;
+	int result;
+
+	if (open_again(&orch, run->now, stream, NULL, err) < 0) {
+		orch_close(orch);
+		return -1;
+	}
+	why = xasprintf("generated by %s", stream);
+	result = go_on_by(run, orch, stream, why, &counts, err);
+	if (result < 0)
+		orch_close(orch);
+	free(why);
+	return result;
+}
