@@ -8,6 +8,7 @@
 #include "exec/context.h"
 #include "exec/reporting.h"
 #include "exec/runners.h"
+#include "exec/jobserver.h"
 #include "exec/stint.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
@@ -443,6 +444,7 @@ void attempt_job_ended(void *data, const struct job_exit *how)
 	struct attempt *attempt = data;
 
 	attempt->job = NULL;
+	jobserver_leave(attempt->jobserver, attempt);
 	/* what waited is told of late */
 	if (attempt->stood_by)
 		attempt->started_ms = clock_mono_ms() - how->duration_ms;
@@ -483,6 +485,7 @@ static void on_job_started(void *data, int pid, int slot)
 		attempt->got_slot(attempt->data, attempt);
 		attempt_watch(attempt);
 	}
+	jobserver_join(attempt->jobserver, attempt);
 	if (attempt->stint && (attempt->phase == PHASE_RUN || attempt->phase == PHASE_RECOVER))
 		stint_follow(attempt->stint);
 	attempt_announce(attempt);
@@ -594,8 +597,9 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 	if (attempt_outlives_us(attempt) && attempt->phase != PHASE_SETUP)
 		command.record = record;
 	status = context_expand(context, attempt, text, true, &script, err);
+	jobserver_prepare(attempt->jobserver, attempt, &command);
 	if (status == 0)
-		status = context_environment(context, attempt, NULL, &env, err);
+		status = context_environment(context, attempt, NULL, &command, &env, err);
 	if (status == 0) {
 		script_path = statedir_attempt_file(attempt->run, attempt->stream->name, attempt->number,
 			attempt->phase == PHASE_RUN ? "script" : attempt_phase_name(attempt->phase));

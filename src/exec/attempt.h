@@ -21,6 +21,7 @@ struct checkins;
 struct confiner;
 struct context;
 struct job;
+struct jobserver;
 struct loop;
 struct loop_timer;
 struct loop_watch;
@@ -51,6 +52,7 @@ struct attempt {
 	const struct runner_ops *ops;      /* and of the phase that it is in */
 	struct workspaces *workspaces;
 	struct confiner *confiner;
+	struct jobserver *jobserver;
 	bool follow_output;
 	struct agents *agents;
 	struct memory *memory; /* of its stream; NULL: neither agents nor rules have to do with it */

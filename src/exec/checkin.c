@@ -142,7 +142,7 @@ static int start(struct turn *turn, struct orch_error *err)
 	if (result == 0)
 		result = context_expand(context, attempt, &turn->what->script, true, &script, err);
 	if (result == 0)
-		result = context_environment(context, attempt, part, &env, err);
+		result = context_environment(context, attempt, part, NULL, &env, err);
 	if (result == 0) {
 		command.script = strbuf_cstr(&script);
 		command.script_path = script_path;

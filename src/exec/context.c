@@ -3,6 +3,7 @@
 #include "exec/context.h"
 
 #include "exec/attempt.h"
+#include "exec/jobserver.h"
 #include "exec/stint.h"
 #include "exec/stint_prompt.h"
 #include "exec/workspace.h"
@@ -68,12 +69,20 @@ static bool is_marker(const char *entry)
 	return strncmp(entry, "ORCH_", 5) == 0;
 }
 
+/* what a make or cargo around us says of its jobserver: each command is told anew, see jobserver_environment() */
+static bool is_of_jobserver(const char *entry)
+{
+	return strncmp(entry, "MAKEFLAGS=", 10) == 0 ||
+		((strncmp(entry, "MFLAGS=", 7) == 0 || strncmp(entry, "CARGO_MAKEFLAGS=", 16) == 0) &&
+			strstr(entry, "--jobserver"));
+}
+
 void context_init(struct context *context, const struct project *project, const struct graph *graph,
 	struct stamp_store *store, const char *run)
 {
 	*context = (struct context){.project = project, .graph = graph, .store = store, .run = run};
 	for (char **entry = environ; *entry; entry++) {
-		if (!is_marker(*entry))
+		if (!is_marker(*entry) && !is_of_jobserver(*entry))
 			strvec_push(&context->environment, *entry);
 	}
 }
@@ -551,7 +560,7 @@ static int add_agent(
 }
 
 int context_environment(const struct context *context, const struct attempt *attempt, const char *part,
-	struct environment *env, struct orch_error *err)
+	const struct command *command, struct environment *env, struct orch_error *err)
 {
 	const struct settings *set = attempt->stream->set;
 	struct strvec *own = &env->own;
@@ -578,6 +587,9 @@ int context_environment(const struct context *context, const struct attempt *att
 		strvec_setenv(own, set->unset.items[i], NULL);
 	overrides = own->count || set->unset.count || (attempt->stint && attempt->stint->agent->unset.count);
 
+	if (!overrides || !is_overridden("MAKEFLAGS=", own, &set->unset,
+				  attempt->stint ? &attempt->stint->agent->unset : NULL))
+		jobserver_environment(attempt->jobserver, command, own);
 	strvec_pushf(own, "ORCH_RUN=%s", attempt->run);
 	strvec_pushf(own, "ORCH_STREAM=%s", attempt->stream->name);
 	strvec_pushf(own, "ORCH_ATTEMPT=%u", attempt->number);

@@ -7,6 +7,7 @@
 #include "util/strvec.h"
 
 struct attempt;
+struct command;
 struct graph;
 struct project;
 struct stamp_store;
@@ -47,10 +48,11 @@ struct environment {
 };
 
 /* the whole environment of a command of this attempt, or of a `part` of it whose processes are to be told from the
- * others (NULL: none), but for what context_slots() has if it has no slot yet; to be released in any case. -1: a dotenv
- * file cannot be read, or a value has none yet */
+ * others (NULL: none), but for what context_slots() has if it has no slot yet; to be released in any case. `command`:
+ * what has been said of it already (jobserver_prepare()); NULL: it has no part in that. -1: a dotenv file cannot be
+ * read, or a value has none yet */
 int context_environment(const struct context *context, const struct attempt *attempt, const char *part,
-	struct environment *env, struct orch_error *err);
+	const struct command *command, struct environment *env, struct orch_error *err);
 void environment_release(struct environment *env);
 
 #endif

@@ -12,6 +12,7 @@
 #include "exec/home.h"
 #include "exec/reporting.h"
 #include "exec/runners.h"
+#include "exec/jobserver.h"
 #include "exec/syncer.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
@@ -137,6 +138,7 @@ struct attempt *executor_new_attempt(struct executor *ex, uint32_t id, const cha
 	attempt->runner = &ex->runner;
 	attempt->workspaces = ex->workspaces;
 	attempt->confiner = ex->confiner;
+	attempt->jobserver = ex->jobserver;
 	attempt->follow_output = ex->options->follow_output;
 	attempt->works_by = attempt->ops = runner_of_stream(ex->project, stream);
 	attempt->own_run = run ? xstrdup(run) : NULL;
@@ -278,6 +280,18 @@ void executor_fill_slots(struct executor *ex)
 		start_task(ex, stream);
 }
 
+/* slots that nobody needs are lent; true: some that were lent can be used again */
+static bool lend_slots(struct executor *ex)
+{
+	bool freed;
+
+	sched_set_lent(ex->run, jobserver_lent(ex->jobserver));
+	freed = jobserver_balance(
+		ex->jobserver, sched_spare(ex->run), sched_wants_slots(ex->run) || !may_start(ex) || ex->finishing);
+	sched_set_lent(ex->run, jobserver_lent(ex->jobserver));
+	return freed;
+}
+
 void executor_pump(struct executor *ex)
 {
 	int64_t wake;
@@ -285,6 +299,8 @@ void executor_pump(struct executor *ex)
 	if (ex->finished)
 		return;
 	executor_fill_slots(ex);
+	while (lend_slots(ex))
+		executor_fill_slots(ex);
 	executor_stand_by(ex);
 	hold_wait(ex);
 	if (ex->coming_home)
@@ -490,6 +506,13 @@ static void finish_run(struct executor *ex)
 
 /* --- life --- */
 
+static void on_tokens(void *data)
+{
+	struct executor *ex = data;
+
+	loop_idle_arm(ex->settle);
+}
+
 static bool do_hooks_run(void *data)
 {
 	const struct executor *ex = data;
@@ -500,6 +523,7 @@ static bool do_hooks_run(void *data)
 int executor_new(struct executor **out, const struct executor_options *options, struct orch_error *err)
 {
 	struct executor *ex = xcalloc(1, sizeof *ex);
+	const struct jobserver_calls tokens = {.changed = on_tokens, .warning = tell_warning_to, .data = ex};
 	const struct workspaces_calls workspaces = {
 		.warning = tell_warning_to, .idle = on_idle, .hooks_run = do_hooks_run, .data = ex};
 	struct reportings_options reportings = {
@@ -550,6 +574,7 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 	ex->bus = bus_new();
 	ex->workspaces = workspaces_new(ex->loop, ex->children, ex->project, ex->store, &workspaces);
 	ex->confiner = confiner_new(ex->workspaces);
+	ex->jobserver = jobserver_new(ex->loop, ex->project, NULL, &tokens);
 	ex->hooks = hooks_new(ex->project, ex->run_id, ex->loop, ex->supervision, on_hook_warning, on_idle, ex);
 	ex->running = xcalloc(ex->project->stream_count, sizeof(struct attempt *));
 	ex->afresh = xcalloc(ex->project->stream_count + 1, sizeof *ex->afresh);
@@ -634,6 +659,7 @@ int executor_execute(struct executor *ex, struct orch_error *err)
 	if (hooks_running(ex->hooks) > 0)
 		workspaces_note_others(ex->workspaces, 0);
 	free(message);
+	jobserver_set(ex->jobserver, ex->project, jobs);
 	ex->run = run_new(ex->plan, &sched);
 	resume_begin(ex);
 	if (ex->failed_itself)
@@ -665,6 +691,7 @@ void executor_free(struct executor *ex)
 	supervision_free(ex->supervision);
 	children_free(ex->children);
 	confiner_free(ex->confiner);
+	jobserver_free(ex->jobserver);
 	workspaces_free(ex->workspaces);
 	loop_idle_free(ex->settle);
 	syncer_free(ex->syncer);

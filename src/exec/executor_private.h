@@ -20,6 +20,7 @@ struct confiner;
 struct detached;
 struct hold;
 struct hooks;
+struct jobserver;
 struct journal;
 struct loop_idle;
 struct loop_timer;
@@ -63,6 +64,7 @@ struct executor {
 	struct runner runner;
 	struct workspaces *workspaces;
 	struct confiner *confiner;
+	struct jobserver *jobserver;
 	struct generation *generation; /* the present one */
 	struct agents *agents; /* its own */
 	struct reportings *reportings;

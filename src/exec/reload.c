@@ -6,6 +6,7 @@
 #include "exec/agents.h"
 #include "exec/attempt.h"
 #include "exec/hooks.h"
+#include "exec/jobserver.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
 #include "os/loop.h"
@@ -417,6 +418,7 @@ int executor_reload(struct executor *ex, struct plan *plan, void (*release)(void
 	/* somebody has written the Orchfile, who is none of the streams */
 	workspaces_note_others(ex->workspaces, 0);
 	ex->run = reload_run(old, plan, regained, ex->outside.count);
+	jobserver_set(ex->jobserver, ex->project, sched_jobs(ex->run));
 	ex->running = xcalloc((size_t)ex->project->stream_count + 1, sizeof *ex->running);
 	place_attempts(ex, running, old_plan->project->stream_count, after, regained);
 	carry_memories(ex, agents, before);

@@ -5,6 +5,7 @@
 #include "exec/attempt.h"
 #include "exec/hooks.h"
 #include "exec/message.h"
+#include "exec/jobserver.h"
 #include "graph/project.h"
 #include "graph/select.h"
 #include "os/loop.h"
@@ -264,6 +265,7 @@ int executor_set_jobs(struct executor *ex, unsigned jobs, const char *why, struc
 		return 0;
 	executor_withdraw(ex);
 	sched_set_jobs(ex->run, jobs);
+	jobserver_set(ex->jobserver, ex->project, jobs);
 	orch_event_init(&event, ORCH_EVENT_JOBS);
 	event.jobs = jobs;
 	event.message = why;

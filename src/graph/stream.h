@@ -46,6 +46,7 @@ enum changes { CHANGES_OPTIONAL, CHANGES_REQUIRED, CHANGES_FORBIDDEN };
 enum isolate { ISOLATE_DEFAULT, ISOLATE_NONE, ISOLATE_WORKTREE };
 enum keep { KEEP_NEVER, KEEP_FAILED, KEEP_ALWAYS };
 enum sandbox { SANDBOX_OFF, SANDBOX_WORKTREE, SANDBOX_OFFLINE };
+enum jobserver_form { JOBSERVER_PIPE, JOBSERVER_OFF };
 enum tristate { TRI_DEFAULT, TRI_NO, TRI_YES };
 /* what makes a completed stream stale: bits */
 enum rerun { RERUN_RECIPE = 1, RERUN_INPUTS = 2, RERUN_DEPS = 4, RERUN_ALL = 7, RERUN_MISSING = 0 };
@@ -76,6 +77,7 @@ struct settings {
 	enum isolate isolate;
 	enum keep keep;
 	enum sandbox sandbox;
+	enum jobserver_form jobserver;
 	enum tristate detach;
 	unsigned rerun;
 	bool approve;

@@ -65,6 +65,8 @@ static void store_enum(const struct setting *row, const struct value *value, str
 		set->isolate = (enum isolate)(value->choice + 1);
 	else if (IS(row, keep))
 		set->keep = (enum keep)value->choice;
+	else if (IS(row, jobserver))
+		set->jobserver = (enum jobserver_form)value->choice;
 	else if (IS(row, sandbox))
 		set->sandbox = (enum sandbox)value->choice;
 	else if (IS(row, runner))

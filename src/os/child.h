@@ -41,12 +41,17 @@ struct child_exit {
 	char names[160];
 };
 
+/* two descriptors by which a program shares slots (os/tokens.h): above what shells can name with one digit, and what
+ * they use themselves, and below the lowest usual limit */
+enum { CHILD_TOKENS = 98 };
+
 struct child_spec {
 	char *const *argv; /* argv[0] is looked up in PATH of `env` if it has no '/' */
 	const char *file;  /* the program, if it is not argv[0]: a path; NULL: it is */
 	char *const *env;  /* NULL: ours */
 	const char *dir;   /* NULL: ours */
 	int in, out, err;  /* descriptors to become 0, 1, 2; in < 0: /dev/null; out, err < 0: ours */
+	const int *tokens; /* two descriptors above CHILD_TOKENS + 1, to become CHILD_TOKENS and the next; NULL: none */
 	const char *mark;  /* "NAME=value" that is in env and in no other child's: how descendants that left the session
 			    * are  recognised (/proc/PID/environ); NULL: not recognised */
 	bool keep;         /* children_free() lets it be */

@@ -220,6 +220,8 @@ static int start_plain(struct spawner *spawner, const struct child_spec *spec, c
 		if (from[i] != i)
 			number = posix_spawn_file_actions_adddup2(&actions, from[i], i);
 	}
+	for (int i = 0; i < 2 && number == 0 && spec->tokens; i++)
+		number = posix_spawn_file_actions_adddup2(&actions, spec->tokens[i], CHILD_TOKENS + i);
 	if (number == 0 && spec->dir)
 		number = posix_spawn_file_actions_addchdir_np(&actions, spec->dir);
 	if (number == 0)
@@ -294,6 +296,12 @@ static void become(const struct confined *plan)
 	}
 	for (int i = 0; i < 3; i++) {
 		if (plan->from[i] != i && dup2(plan->from[i], i) < 0) {
+			failure.number = errno;
+			goto failed;
+		}
+	}
+	for (int i = 0; i < 2 && plan->spec->tokens; i++) {
+		if (dup2(plan->spec->tokens[i], CHILD_TOKENS + i) < 0) {
 			failure.number = errno;
 			goto failed;
 		}

@@ -40,6 +40,7 @@ struct link {
 	size_t taken; /* of `received` */
 	struct supervised *trees;
 	uint64_t ends_seen; /* in slots */
+	uint64_t tokens;    /* a bit for each slot whose tokens it has */
 	bool own;
 	bool withdrawing; /* until the answer to that comes */
 };
@@ -402,7 +403,8 @@ static void build_start(
 		.own_group = spec->record != NULL,
 		.wraps = spec->wraps,
 		.slot = spec->slot ? spec->slot->number : -1,
-		.seen = link->ends_seen};
+		.seen = link->ends_seen,
+		.has_tokens = spec->has_tokens};
 
 	if (spec->terminal) {
 		head.terminal = spec->terminal->window ? REQUEST_TERMINAL_WINDOW : REQUEST_TERMINAL;
@@ -437,6 +439,22 @@ static void build_start(
 	memcpy(out->data, &head, sizeof head);
 }
 
+/* once for each slot: they stay the same */
+static void send_tokens(struct link *link, const struct supervised_spec *spec)
+{
+	struct request head = {.size = sizeof head, .type = REQUEST_TOKENS};
+	struct strbuf request = {0};
+
+	if (spec->slot && spec->slot->number > 0)
+		head.slot = spec->slot->number;
+	if (!spec->tokens || head.slot >= SUPERVISED_TOKENS_MAX || (link->tokens >> head.slot & 1))
+		return;
+	link->tokens |= UINT64_C(1) << head.slot;
+	strbuf_add(&request, &head, sizeof head);
+	(void)send_request(link, &request, spec->tokens);
+	strbuf_release(&request);
+}
+
 int supervised_start(struct supervised **out, struct supervision *all, const struct supervised_spec *spec,
 	const struct supervised_calls *calls, int *number, struct orch_error *err)
 {
@@ -459,6 +477,7 @@ int supervised_start(struct supervised **out, struct supervision *all, const str
 	*tree = (struct supervised){.id = ++all->last_id, .calls = *calls, .pidfd = -1, .all = all};
 	tree->waits = spec->slot && spec->slot->number < 0;
 	tree_add(link, tree);
+	send_tokens(link, spec);
 	build_start(&request, link, tree, spec);
 	/* if it is gone, on_supervisor_exit() says so to each of its trees */
 	(void)send_request(link, &request, fds);

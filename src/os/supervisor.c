@@ -77,6 +77,7 @@ struct supervisor {
 	struct cgroup_places places;
 	bool places_found;
 
+	int (*tokens)[2]; /* [SUPERVISED_TOKENS_MAX], of each slot; -1: none. NULL: no slot has any */
 	struct waiting_line line; /* see supervised_slot */
 	struct strbuf answers;    /* not sent yet */
 	struct loop_timer *send_late;
@@ -403,6 +404,46 @@ static void refuse(struct supervisor *all, uint64_t id, int number, const char *
 	answer(all, &said);
 }
 
+/* --- tokens --- */
+
+/* out of the way of where they are to be in what starts */
+static int move_up(int fd)
+{
+	int moved = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, CHILD_TOKENS + 2) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	return moved;
+}
+
+/* takes two of the descriptors that came */
+static void take_tokens(struct supervisor *all, int slot)
+{
+	if (all->fds.count < 2 || slot < 0 || slot >= SUPERVISED_TOKENS_MAX)
+		return; /* never: they come before the first byte of their request */
+	if (!all->tokens) {
+		all->tokens = xmalloc(SUPERVISED_TOKENS_MAX * sizeof *all->tokens);
+		memset(all->tokens, -1, SUPERVISED_TOKENS_MAX * sizeof *all->tokens);
+	}
+	for (int i = 0; i < 2; i++) {
+		if (all->tokens[slot][i] >= 0)
+			close(all->tokens[slot][i]);
+		all->tokens[slot][i] = move_up(all->fds.items[i]);
+	}
+	all->fds.count -= 2;
+	memmove(all->fds.items, all->fds.items + 2, all->fds.count * sizeof(int));
+}
+
+/* NULL: they did not come, or there was no room for them; a make says so then, and runs one job */
+static const int *tokens_of(const struct supervisor *all, int slot)
+{
+	int at = slot < 0 ? 0 : slot;
+
+	if (!all->tokens || at >= SUPERVISED_TOKENS_MAX || all->tokens[at][0] < 0 || all->tokens[at][1] < 0)
+		return NULL;
+	return all->tokens[at];
+}
+
 static struct tree *tree_new(struct supervisor *all, uint64_t id, int slot)
 {
 	struct tree *tree = xcalloc(1, sizeof *tree);
@@ -438,6 +479,7 @@ static bool start(struct tree *tree, struct request *request, int in, int log)
 		spec.dir = what.dir;
 		spec.mark = what.mark;
 		spec.wraps = request->wraps != 0;
+		spec.tokens = request->has_tokens ? tokens_of(all, tree->slot) : NULL;
 		spec.writable = what.writable;
 		tree->record = what.record ? xstrdup(what.record) : NULL;
 		tree->steps = what.steps;
@@ -653,6 +695,11 @@ static void handle(struct supervisor *all, struct request *request)
 		handle_start(all, request);
 		return;
 	}
+	if (request->type == REQUEST_TOKENS) {
+		take_tokens(all, request->slot);
+		free(request);
+		return;
+	}
 	if (request->type == REQUEST_WITHDRAW) {
 		refuse_waiting(all);
 		answer(all, &withdrawn);
@@ -810,6 +857,7 @@ int supervisor_main(void)
 	strbuf_release(&all.received);
 	strbuf_release(&all.answers);
 	ARRAY_RELEASE(&all.fds);
+	free(all.tokens);
 	cgroup_places_release(&all.places);
 	waiting_line_release(&all.line);
 	return 0;

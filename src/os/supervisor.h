@@ -19,7 +19,7 @@ enum {
 	SUPERVISOR_KEPT = 1,   /* see supervision_keep_open() */
 };
 
-enum request_type { REQUEST_START = 1, REQUEST_SIGNAL, REQUEST_WITHDRAW };
+enum request_type { REQUEST_START = 1, REQUEST_SIGNAL, REQUEST_WITHDRAW, REQUEST_TOKENS };
 
 /* has it a terminal of its own, see supervised_terminal? */
 enum request_terminal { REQUEST_NO_TERMINAL, REQUEST_TERMINAL, REQUEST_TERMINAL_WINDOW };
@@ -43,6 +43,9 @@ struct request {
 	uint32_t slots, per_slot;
 	uint64_t seen;
 	uint32_t terminal, columns, rows; /* terminal: one of request_terminal */
+	/* it finds the tokens of its slot (-1: of slot 0), which came before, with two descriptors, by a REQUEST_TOKENS
+	 * for that slot */
+	int32_t has_tokens;
 };
 
 enum answer_type { ANSWER_STARTED = 1, ANSWER_FAILED, ANSWER_ENDED, ANSWER_WITHDRAWN };

@@ -48,6 +48,8 @@ struct command {
 	const struct supervised_slot *slot; /* see supervised_spec; not with `record` */
 	/* of runners with a terminal: where its socket is made: with `record` that and RUNNER_TERMINAL */
 	const char *terminal;
+	bool has_tokens;                    /* see supervised_spec, too for the next */
+	const int *tokens;
 };
 
 /* how a job ended: see os/child.h for the fields */

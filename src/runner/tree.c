@@ -235,6 +235,8 @@ int tree_start(struct job **out, struct runner *runner, const struct command *co
 		.wraps = command->wraps,
 		.writable = command->writable,
 		.slot = command->slot,
+		.has_tokens = command->has_tokens,
+		.tokens = command->tokens,
 	};
 	int number = 0, result = 0;
 

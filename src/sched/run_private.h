@@ -37,6 +37,7 @@ struct run {
 	size_t asking; /* of the HELD: those that sched_approve() releases */
 	/* slots and pools: pool.c */
 	unsigned jobs, used;
+	unsigned lent; /* of the slots that are not used: sched_set_lent() */
 	struct run_slot *slots;
 	uint32_t slot_count, first_free; /* no slot number below first_free is free */
 	uint32_t *slot_of;               /* [stream] */

@@ -118,13 +118,19 @@ static bool admit(struct run *run, uint32_t stream)
 	return false;
 }
 
+/* those that are neither used nor lent */
+static unsigned free_slots(const struct run *run)
+{
+	return run->used + run->lent < run->jobs ? run->jobs - run->used - run->lent : 0;
+}
+
 bool sched_next(struct run *run, int64_t now_ms, uint32_t *stream)
 {
 	wake(run, now_ms);
 	/* the next slots are theirs that stand by */
 	if (run->paused || run->standing_by > 0)
 		return false;
-	while (run->ready.count > 0 && run->used < run->jobs) {
+	while (run->ready.count > 0 && free_slots(run) > 0) {
 		struct queue_item top = run->ready.items[0];
 		struct task *task = &run->tasks[top.stream];
 
@@ -144,7 +150,7 @@ bool sched_next(struct run *run, int64_t now_ms, uint32_t *stream)
 			pool_block(run, queue_pop(&run->ready));
 			continue;
 		}
-		if (pool_weight(run, top.stream) > run->jobs - run->used)
+		if (pool_weight(run, top.stream) > free_slots(run))
 			return false;
 		queue_pop(&run->ready);
 		pool_take(run, top.stream);
@@ -371,6 +377,21 @@ bool sched_is_stopped(const struct run *run)
 void sched_set_jobs(struct run *run, unsigned jobs)
 {
 	run->jobs = jobs > 0 ? jobs : 1;
+}
+
+void sched_set_lent(struct run *run, unsigned lent)
+{
+	run->lent = lent;
+}
+
+int sched_spare(const struct run *run)
+{
+	return (int)run->jobs - (int)run->used - (int)run->lent;
+}
+
+bool sched_wants_slots(const struct run *run)
+{
+	return !run->paused && (run->ready.count > 0 || run->standing_by > 0);
 }
 
 unsigned sched_jobs(const struct run *run)

@@ -88,6 +88,13 @@ bool sched_is_stopping(const struct run *run);
 /* true once sched_stop() does */
 bool sched_is_stopped(const struct run *run);
 void sched_set_jobs(struct run *run, unsigned jobs);
+/* so many of the free slots are lent to what runs in streams (lend.h): nothing starts in them. To be
+ * said again when the run goes on by another plan */
+void sched_set_lent(struct run *run, unsigned lent);
+/* slots that are free and not lent; below 0: there are fewer slots than that by now */
+int sched_spare(const struct run *run);
+/* after sched_next() has given none: is there a task, or may there be one, that only a slot is missing for? */
+bool sched_wants_slots(const struct run *run);
 unsigned sched_jobs(const struct run *run);
 /* tasks that could start if there were slots: for showing why */
 size_t sched_ready(const struct run *run);

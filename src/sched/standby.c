@@ -40,7 +40,7 @@ void standby_count_running(struct run *run, uint32_t stream, int change)
 
 bool sched_stand_by(struct run *run, uint32_t *stream)
 {
-	if (run->stopping || run->paused || run->used != run->jobs || run->running_not_plain > 0 ||
+	if (run->stopping || run->paused || run->used != run->jobs || run->lent > 0 || run->running_not_plain > 0 ||
 		run->backoff.count > 0)
 		return false;
 	while (run->ready.count > 0) {

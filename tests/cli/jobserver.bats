@@ -1,0 +1,203 @@
+# GNU make's jobserver: make, cargo and others inside of streams share the run's slots. A job says in $LOG when it begins and
+# when it ends; where four are to be at work at once it waits until they are, so that nothing depends on how long it takes.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	unset CI NO_COLOR CLICOLOR_FORCE MAKEFLAGS MAKELEVEL MFLAGS CARGO_MAKEFLAGS
+	: "${ORCH:?names the program to test}"
+	cd "$BATS_TEST_TMPDIR" || return 1
+	export LOG=$BATS_TEST_TMPDIR/log
+	: >"$LOG"
+	# job NAME [AT-ONCE]: waits until so many have been at work at once, if it is one of the first
+	cat >job <<-'END'
+		#!/bin/sh
+		echo "+ $1" >>"$LOG"
+		left=1500
+		while [ "${2:-0}" -gt "$(awk '$1 == "+" { n++ } $1 == "-" { n-- } n > most { most = n } END { print most + 0 }' "$LOG")" ]; do
+			left=$((left - 1))
+			[ $left -gt 0 ] || { echo "! $1" >>"$LOG"; exit 1; }
+			sleep 0.02
+		done
+		echo "- $1" >>"$LOG"
+	END
+	chmod +x job
+	printf 'all: $(addprefix job-,1 2 3 4 5 6 7 8)\njob-%%:\n\t@./job $(WHO)-$@ $(AT_ONCE)\n' >Makefile
+}
+
+# the Orchfile is standard input; two blanks stand for a tab
+orchfile() {
+	sed 's/^    /\t\t/; s/^  /\t/' >Orchfile
+}
+
+# expect STATUS ARGUMENT...: runs orch, and its status must be STATUS
+expect() {
+	local want=$1
+	shift
+	run timeout 60 "$ORCH" "$@"
+	echo "status $status: $output"
+	[ "$status" -eq "$want" ]
+}
+
+# the most that were at work at once
+most() {
+	awk '$1 == "+" { n++ } $1 == "-" { n-- } n > most { most = n } END { print most + 0 }' "$LOG"
+}
+
+@test "a make inside has the slots that nobody else needs" {
+	orchfile <<-'END'
+		built:
+		  make -s WHO=a AT_ONCE=4
+	END
+	expect 0 -j4
+	[ "$(most)" -eq 4 ]
+	[ "$(grep -c '^-' "$LOG")" -eq 8 ]
+	[[ "$(cat .orch/runs/*/logs/built.1.log)" != *jobserver* ]]
+	# with one slot there is nothing to share
+	: >"$LOG"
+	orchfile <<-'END'
+		built:
+		  make -s WHO=a
+		  echo "flags: ${MAKEFLAGS-none}"
+	END
+	: >"$LOG"
+	expect 0 -j1
+	[ "$(most)" -eq 1 ]
+	grep -qx "flags: none" .orch/runs/*/logs/built.1.log
+}
+
+@test "several makes and streams are never more than there are slots, and never fewer where there is work" {
+	orchfile <<-'END'
+		one:
+		  make -s WHO=one AT_ONCE=4
+		two:
+		  make -s WHO=two AT_ONCE=4
+		for n in 1 2 3 4 5 6:
+		  plain{{n}}:
+		    ./job plain{{n}}
+		three: one
+		  make -s WHO=three
+	END
+	expect 0 -j4
+	[ "$(most)" -eq 4 ]
+	[ "$(grep -c '^-' "$LOG")" -eq 30 ]
+}
+
+@test "streams that idle leave their share to a make that begins later" {
+	orchfile <<-'END'
+		idle:
+		  while [ ! -e done ]; do sleep 0.05; done
+		other:
+		  while [ ! -e done ]; do sleep 0.05; done
+		make:
+		  sleep 0.5
+		  make -s WHO=make AT_ONCE=4
+		  : >done
+	END
+	expect 0 -j6
+	[ "$(most)" -eq 4 ]
+}
+
+@test "who dies with tokens gives them back" {
+	orchfile <<-'END'
+		thief:
+		  dd if=/dev/fd/98 bs=1 count=1 2>/dev/null | grep -q +
+		  dd if=/dev/fd/98 bs=1 count=1 2>/dev/null | grep -q +
+		  dd if=/dev/fd/98 bs=1 count=1 2>/dev/null | grep -q +
+		  kill -9 $$
+		after: | thief
+		  when = always
+		  make -s WHO=after AT_ONCE=4
+	END
+	expect 1 -j4 -k
+	[[ "$output" == *"killed by SIGKILL"* ]]
+	[ "$(most)" -eq 4 ]
+	# a make killed in the middle of its work, too
+	orchfile <<-'END'
+		killed:
+		  make -s WHO=killed AT_ONCE=4 &
+		  until grep -q -- - "$LOG"; do sleep 0.02; done
+		  kill -9 $!
+		  exit 1
+		after: | killed
+		  when = always
+		  : >"$LOG"
+		  make -s WHO=after AT_ONCE=4
+	END
+	: >"$LOG"
+	expect 1 -j4 -k
+	[ "$(most)" -eq 4 ]
+}
+
+@test "nobody gets more by writing tokens that it never had" {
+	orchfile <<-'END'
+		forger:
+		  printf '%01000d' 0 >/dev/fd/99
+		  make -s WHO=forger AT_ONCE=3
+		  : >done
+		idle:
+		  while [ ! -e done ]; do sleep 0.05; done
+		  ./job idle
+	END
+	expect 0 -j4
+	[ "$(most)" -eq 3 ]
+}
+
+@test "a stream's weight is its make's" {
+	orchfile <<-'END'
+		heavy:
+		  weight = 3
+		  make -s WHO=heavy AT_ONCE=3
+		  : >done
+		idle:
+		  while [ ! -e done ]; do sleep 0.05; done
+	END
+	expect 0 -j4
+	[ "$(most)" -eq 3 ]
+}
+
+@test "jobserver = off, and MAKEFLAGS of one's own" {
+	orchfile <<-'END'
+		off:
+		  jobserver = off
+		  echo "flags: ${MAKEFLAGS-none}"
+		  make -s WHO=off
+		own:
+		  env = MAKEFLAGS=k
+		  echo "flags: $MAKEFLAGS"
+		unset:
+		  unset = MAKEFLAGS
+		  echo "flags: ${MAKEFLAGS-none}"
+		on: | off own unset
+		  echo "flags: $MAKEFLAGS"
+	END
+	MAKEFLAGS=' -j9 --jobserver-auth=3,4 -- NAME=value' expect 0 -j3
+	grep -qx "flags:  -- NAME=value" .orch/runs/*/logs/off.1.log
+	grep -qx "flags: k" .orch/runs/*/logs/own.1.log
+	grep -qx "flags: none" .orch/runs/*/logs/unset.1.log
+	grep -qx "flags:  -j3 --jobserver-auth=98,99 -- NAME=value" .orch/runs/*/logs/on.1.log
+	[ "$(most)" -eq 1 ]
+}
+
+@test "cargo inside shares them too" {
+	command -v cargo >/dev/null || skip "there is no cargo here"
+	mkdir -p main/src
+	printf '[package]\nname = "main"\nversion = "0.1.0"\nedition = "2021"\n[dependencies]\n' >main/Cargo.toml
+	echo 'fn main() {}' >main/src/main.rs
+	for n in 1 2 3 4 5 6; do
+		mkdir -p "part$n/src"
+		printf '[package]\nname = "part%s"\nversion = "0.1.0"\nedition = "2021"\nbuild = "build.rs"\n' "$n" >"part$n/Cargo.toml"
+		: >"part$n/src/lib.rs"
+		echo 'fn main() { let job = std::env::var("JOB").unwrap();
+			assert!(std::process::Command::new(job).args([env!("CARGO_PKG_NAME"), "3"]).status().unwrap().success()); }' >"part$n/build.rs"
+		echo "part$n = { path = \"../part$n\" }" >>main/Cargo.toml
+	done
+	orchfile <<-'END'
+		crate:
+		  cd main
+		  JOB=$PWD/../job cargo build -q --offline -j 6
+	END
+	expect 0 -j3
+	[ "$(most)" -eq 3 ]
+	[ "$(grep -c '^-' "$LOG")" -eq 6 ]
+}
