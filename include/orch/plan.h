@@ -55,6 +55,13 @@ const uint32_t *orch_plan_critical_path(struct orch_plan *plan, size_t *count);
 int64_t orch_plan_expected_ms(struct orch_plan *plan, size_t stream);
 void orch_plan_times(
 	struct orch_plan *plan, int64_t *serial_ms, int64_t *at_jobs_ms, int64_t *critical_ms, size_t *known);
+/* two streams that may run at the same time and expect to change the same files, by these of their `touches` */
+struct orch_overlap {
+	size_t first, second;
+	const char *first_glob, *second_glob; /* borrowed */
+};
+/* the first `max` of them among the streams to run; returns how many. *complete: there are no more */
+size_t orch_plan_overlaps(const struct orch_plan *plan, struct orch_overlap *out, size_t max, bool *complete);
 /* when it last completed (ms since 1970), 0: never; how long it took */
 int64_t orch_plan_completed_ms(const struct orch_plan *plan, size_t stream);
 int64_t orch_plan_last_duration_ms(const struct orch_plan *plan, size_t stream);

@@ -6,6 +6,7 @@
 #include "exec/facts.h"
 #include "graph/select.h"
 #include "graph/topo.h"
+#include "sched/overlap.h"
 #include "sched/sched.h"
 #include "state/fingerprint.h"
 #include "state/stamp.h"
@@ -455,6 +456,18 @@ const uint32_t *orch_plan_critical_path(struct orch_plan *plan, size_t *count)
 int64_t orch_plan_expected_ms(struct orch_plan *plan, size_t stream)
 {
 	return plan_expected_ms(&plan->plan, (uint32_t)stream);
+}
+
+size_t orch_plan_overlaps(const struct orch_plan *plan, struct orch_overlap *out, size_t max, bool *complete)
+{
+	struct overlap *found = xcalloc(max + 1, sizeof *found);
+	size_t count = overlap_find(&plan->plan, found, max, complete);
+
+	for (size_t i = 0; i < count; i++)
+		out[i] = (struct orch_overlap){
+			found[i].first, found[i].second, found[i].first_glob, found[i].second_glob};
+	free(found);
+	return count;
 }
 
 void orch_plan_times(

@@ -325,6 +325,9 @@ static void add_declarations(struct strbuf *out, const char *keyword, const stru
 
 			if (setting_table[property->row].type == SETTING_BLOCK)
 				add_block(out, name, &property->value);
+			else if (setting_table[property->row].type == SETTING_PATTERN)
+				strbuf_addf(
+					out, "\t%s = /%.*s/\n", name, (int)property->value.len, property->value.bytes);
 			else
 				strbuf_addf(
 					out, "\t%s = %.*s\n", name, (int)property->value.len, property->value.bytes);

@@ -41,6 +41,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_prune,
 	&cmd_init,
 	&cmd_import,
+	&cmd_draft,
 	&cmd_check,
 	&cmd_fmt,
 	&cmd_dump,

@@ -72,10 +72,10 @@ struct cmd {
 
 enum { CMD_ANY = 0x7fffffff };
 
-extern const struct cmd cmd_watch, cmd_reload, cmd_approve, cmd_attach, cmd_send;
+extern const struct cmd cmd_watch, cmd_reload, cmd_approve, cmd_attach, cmd_send, cmd_import, cmd_draft;
 extern const struct cmd cmd_run, cmd_status, cmd_logs, cmd_plan, cmd_why, cmd_graph, cmd_list, cmd_show, cmd_history,
 	cmd_report, cmd_ps, cmd_stop, cmd_pause, cmd_resume, cmd_retry, cmd_jobs, cmd_merge, cmd_touch, cmd_reset,
-	cmd_prune, cmd_init, cmd_import, cmd_check, cmd_fmt, cmd_dump, cmd_agents, cmd_doctor, cmd_completion, cmd_help,
+	cmd_prune, cmd_init, cmd_check, cmd_fmt, cmd_dump, cmd_agents, cmd_doctor, cmd_completion, cmd_help,
 	cmd_version, cmd_clean,
 	cmd_diff, cmd_conflicts, cmd_serve;
 

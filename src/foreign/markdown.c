@@ -13,6 +13,7 @@
 #include "util/alloc.h"
 #include "util/diag.h"
 #include "util/path.h"
+#include "util/template.h"
 
 struct line {
 	const char *text, *end; /* without the end of the line */
@@ -341,7 +342,8 @@ static void read_prompt(
 	stream->title = first_heading(model, body.next, text + len);
 	if (root && root->kind == NODE_MAP)
 		take_front_matter(model, stream, root);
-	if (has_matter) {
+	/* the file of a prompt would be expanded */
+	if (has_matter || template_has_parts(text, len)) {
 		strbuf_add(&stream->prompt, body.next, (size_t)(text + len - body.next));
 	} else {
 		stream->prompt_file = arena_strdup(&model->arena, path);

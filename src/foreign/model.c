@@ -13,9 +13,11 @@
 #include "util/diag.h"
 #include "util/path.h"
 #include "util/suggest.h"
+#include "util/template.h"
 #include "util/units.h"
+#include "util/utf8.h"
 
-enum { NAME_MAX_LEN = 100 };
+enum { NAME_MAX_LEN = 100, TEXT_MAX = 10 * 1024 * 1024 };
 
 void model_init(struct model *model, struct diag_list *diags)
 {
@@ -317,6 +319,24 @@ void model_role(struct model *model, struct foreign_stream *stream, const struct
 	model_paragraph(stream, "Your role", role->text);
 }
 
+/* The file of a prompt is expanded as an Orchfile is; one of a foreign file means what it says. With braces
+ * in it, its text is taken, which is escaped then */
+static bool take_text(struct foreign_stream *stream, const char *path)
+{
+	struct orch_error err = {0};
+	char *text;
+	size_t len;
+	bool has_braces;
+
+	if (fs_read(path, TEXT_MAX, &text, &len, &err) != 0)
+		return false;
+	has_braces = template_has_parts(text, len) && utf8_invalid_at(text, len) == len && !memchr(text, '\0', len);
+	if (has_braces)
+		strbuf_add(&stream->prompt, text, len);
+	free(text);
+	return has_braces;
+}
+
 void model_prompt_file(struct model *model, struct foreign_stream *stream, const char *path, struct place place)
 {
 	const char *clean = strncmp(path, "./", 2) == 0 ? path + 2 : path;
@@ -337,7 +357,8 @@ void model_prompt_file(struct model *model, struct foreign_stream *stream, const
 				stream->key);
 		free(prompts);
 	}
-	stream->prompt_file = arena_strdup(&model->arena, found ? found : beside);
+	if (!model->look || !take_text(stream, found ? found : beside))
+		stream->prompt_file = arena_strdup(&model->arena, found ? found : beside);
 	stream->prompt_place = place;
 	free(found);
 	free(beside);

@@ -284,6 +284,15 @@ imports() {
 	mkdir prompts
 	printf -- '---\nstream: api\ntitle: "The API"\nafter: [base]\ntimeout: 2h\ninputs: docs/*.md src/*.c\ntags: [a, "b c"]\ncheck: touch pwned\nenv: {PATH: /tmp}\nsandbox: "off"\ncolour: red\n---\n# Heading\n\nDo {{it}} for $5.\n' >prompts/api.md
 	printf '# Base\n\nBegin with it.\n' >prompts/base.md
+	printf '# More\n\nKeep {{this}} as it is.\n' >prompts/more.md
+	printf 'Execute these prompts in parallel: base.md, more.md\n' >list
+	run --separate-stderr "$ORCH" import list
+	[ "$status" -eq 0 ]
+	[[ "$output" == *'prompt = prompts/base.md'*'Keep {{{{this}} as it is.'* ]]
+	run --separate-stderr "$ORCH" import prompts/more.md
+	[ "$status" -eq 0 ]
+	[[ "$output" == *'Keep {{{{this}} as it is.'* ]]
+	rm prompts/more.md
 	run --separate-stderr "$ORCH" import prompts/base.md prompts/api.md
 	echo "$stderr"
 	[ "$status" -eq 0 ]

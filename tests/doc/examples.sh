@@ -33,7 +33,7 @@ for file in "$top"/Orchfile "$top"/examples/*/Orchfile; do
 done >"$work/whole"
 ls "$work/orchfiles" >"$work/examples"
 
-echo "1..$(($(wc -l <"$work/examples") + 2 * $(wc -l <"$work/whole") + 11))"
+echo "1..$(($(wc -l <"$work/examples") + 2 * $(wc -l <"$work/whole") + 13))"
 n=0
 failed=0
 result() { # text, what is wrong
@@ -90,6 +90,15 @@ described=$(sed -n 's/^\.It Ic //p' "$top/doc/Orchfile.5" | sed 's/ No .*//' | t
 result 'every setting of orch help settings is in Orchfile.5' "$(for setting in $settings; do
 	echo "$described" | grep -qx "$setting" || echo "$setting"
 done)"
+planner=$top/src/cli/assets/draft.md
+result 'the example in what a planning agent is told has no errors' "$(cd "$work/project" && messages "$orch" draft --agent claude --check "$planner")"
+result 'every setting in what a planning agent is told is one of orch help settings' "$(
+	named=$(sed -n 's/^- `\([a-z-]*\)[: ].*/\1/p' "$planner")
+	[ "$(echo "$named" | wc -l)" -ge 5 ] || echo "found only: $named"
+	for setting in $named; do
+		echo "$settings" | grep -qx "$setting" || echo "$setting"
+	done
+)"
 result 'every setting in Orchfile.5 is one of orch help settings' "$(for setting in $described; do
 	echo "$settings" | grep -qx "$setting" || echo "$setting"
 done)"
