@@ -13,9 +13,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { AT_ONCE = 3, PATIENCE_MS = 10000, OUTPUT_MAX = 1 << 20, VERSION_MAX = 60 };
+enum {
+	AT_ONCE = 3,
+	PATIENCE_MS = 10000,
+	LOOK_MS = 50, /* at how much it has printed */
+	OUTPUT_MAX = 16 << 20,
+	VERSION_MAX = 60,
+};
 
 /* --- texts --- */
 
@@ -103,9 +110,9 @@ struct inquiry {
 	enum question question;
 	struct strvec argv;
 	struct child *child;
-	struct loop_timer *timer;
+	struct loop_timer *timer, *look;
 	FILE *output;
-	bool late;
+	bool late, floods;
 };
 
 struct inquest {
@@ -183,7 +190,9 @@ static void settle(struct inquiry *inquiry, const char *text, const struct child
 
 	for (size_t i = 0; i < inquiry->argv.count; i++)
 		strbuf_addf(&command, "%s%s", i ? " " : "", inquiry->argv.items[i]);
-	if (inquiry->late)
+	if (inquiry->floods)
+		set_problem(result, xasprintf("'%s' printed more than %d MiB", strbuf_cstr(&command), OUTPUT_MAX >> 20));
+	else if (inquiry->late)
 		set_problem(result,
 			xasprintf("'%s' did not end within %d seconds", strbuf_cstr(&command), PATIENCE_MS / 1000));
 	else if (how->signalled || how->code)
@@ -201,6 +210,13 @@ static void settle(struct inquiry *inquiry, const char *text, const struct child
 
 static void start_more(struct inquest *all);
 
+static bool prints_too_much(FILE *output)
+{
+	struct stat st;
+
+	return fstat(fileno(output), &st) == 0 && st.st_size > OUTPUT_MAX;
+}
+
 static void on_exit_of(void *data, const struct child_exit *how)
 {
 	struct inquiry *inquiry = data;
@@ -209,8 +225,11 @@ static void on_exit_of(void *data, const struct child_exit *how)
 	size_t len;
 
 	loop_timer_free(inquiry->timer);
-	inquiry->timer = NULL;
-	if (lseek(fileno(inquiry->output), 0, SEEK_SET) < 0 ||
+	loop_timer_free(inquiry->look);
+	inquiry->timer = inquiry->look = NULL;
+	inquiry->floods |= prints_too_much(inquiry->output);
+	inquiry->request->result->hangs |= inquiry->late || inquiry->floods;
+	if (inquiry->floods || lseek(fileno(inquiry->output), 0, SEEK_SET) < 0 ||
 		fs_read_fd(fileno(inquiry->output), "the output", OUTPUT_MAX, &text, &len, NULL) < 0)
 		text = NULL;
 	settle(inquiry, text ? text : "", how);
@@ -227,6 +246,17 @@ static void on_late(void *data)
 
 	inquiry->late = true;
 	child_signal(inquiry->child, SIGKILL);
+}
+
+static void on_look(void *data)
+{
+	struct inquiry *inquiry = data;
+
+	inquiry->floods = prints_too_much(inquiry->output);
+	if (inquiry->floods)
+		child_signal(inquiry->child, SIGKILL);
+	else
+		loop_timer_arm(inquiry->look, LOOK_MS);
 }
 
 static void start_one(struct inquest *all, struct inquiry *inquiry)
@@ -249,13 +279,19 @@ static void start_one(struct inquest *all, struct inquiry *inquiry)
 	}
 	inquiry->timer = loop_timer_new(all->loop, on_late, inquiry);
 	loop_timer_arm(inquiry->timer, PATIENCE_MS);
+	inquiry->look = loop_timer_new(all->loop, on_look, inquiry);
+	loop_timer_arm(inquiry->look, LOOK_MS);
 	all->running++;
 }
 
 static void start_more(struct inquest *all)
 {
-	while (all->status == 0 && all->running < AT_ONCE && all->next < all->count)
-		start_one(all, &all->list[all->next++]);
+	while (all->status == 0 && all->running < AT_ONCE && all->next < all->count) {
+		struct inquiry *next = &all->list[all->next++];
+
+		if (!next->request->result->hangs)
+			start_one(all, next);
+	}
 	if (!all->running)
 		loop_stop(all->loop);
 }
@@ -277,27 +313,45 @@ static void ask(struct inquest *all, const struct probe_request *request, enum q
 	strvec_push(&inquiry->argv, question == ASK_VERSION ? "--version" : "--help");
 }
 
-static void prepare(struct inquest *all, const struct probe_request *request)
+/* a shell has neither a version nor flags that anyone would ask it for */
+static void ask_version(struct inquest *all, const struct probe_request *request)
 {
-	struct strvec words = {0}, resume = {0};
+	struct strvec words = {0};
 
 	probe_words(request->run, &words);
 	if (words.count && !strpbrk(words.items[0], "$`\"'{*?")) {
 		request->result->program = xstrdup(words.items[0]);
 		request->result->path = fs_find_program(words.items[0]);
 	}
-	/* a shell has neither a version nor flags that anyone would ask it for */
-	if (request->result->path && strcmp(words.items[0], "sh") != 0) {
+	if (request->result->path && strcmp(words.items[0], "sh") != 0)
 		ask(all, request, ASK_VERSION, &words);
-		if (request->flags)
-			ask(all, request, ASK_RUN, &words);
-		if (request->resume)
-			probe_words(request->resume, &resume);
-		if (request->flags && resume.count && strcmp(resume.items[0], words.items[0]) == 0)
-			ask(all, request, ASK_RESUME, &resume);
-	}
+	strvec_release(&words);
+}
+
+static void ask_flags(struct inquest *all, const struct probe_request *request)
+{
+	const char *program = request->result->path ? request->result->program : NULL;
+	struct strvec words = {0}, resume = {0};
+
+	if (!request->flags || !program || strcmp(program, "sh") == 0)
+		return;
+	probe_words(request->run, &words);
+	ask(all, request, ASK_RUN, &words);
+	if (request->resume)
+		probe_words(request->resume, &resume);
+	if (resume.count && strcmp(resume.items[0], program) == 0)
+		ask(all, request, ASK_RESUME, &resume);
 	strvec_release(&words);
 	strvec_release(&resume);
+}
+
+/* until what there is to ask has been answered */
+static int inquire(struct inquest *all)
+{
+	start_more(all);
+	if (all->running)
+		loop_run(all->loop);
+	return all->status;
 }
 
 int probe_programs(const struct probe_request *requests, size_t count, struct orch_error *err)
@@ -306,17 +360,18 @@ int probe_programs(const struct probe_request *requests, size_t count, struct or
 	int status;
 
 	all.list = xcalloc(QUESTIONS * count + 1, sizeof *all.list);
-	for (size_t i = 0; i < count; i++)
-		prepare(&all, &requests[i]);
 	status = loop_new(&all.loop, err);
 	if (status == 0)
 		status = children_new(&all.children, all.loop, err);
-	if (status == 0) {
-		start_more(&all);
-		if (all.running)
-			loop_run(all.loop);
-		status = all.status;
-	}
+	for (size_t i = 0; i < count && status == 0; i++)
+		ask_version(&all, &requests[i]);
+	if (status == 0)
+		status = inquire(&all);
+	/* after all versions: those that hang are known now */
+	for (size_t i = 0; i < count && status == 0; i++)
+		ask_flags(&all, &requests[i]);
+	if (status == 0)
+		status = inquire(&all);
 	children_free(all.children);
 	loop_free(all.loop);
 	for (size_t i = 0; i < all.count; i++)

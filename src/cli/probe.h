@@ -1,5 +1,5 @@
-/* What is installed: programs are asked for their version and their flags, several at once, each for ten seconds at
- * most and without standard input. */
+/* What is installed: programs are asked for their version and their flags, several at once, each for ten seconds and
+ * 16 MiB of output at most, and without standard input. */
 #ifndef CLI_PROBE_H
 #define CLI_PROBE_H
 
@@ -13,6 +13,7 @@ struct probe_result {
 	char *program; /* the command's first word; NULL: no word of it is certain */
 	char *path;    /* NULL: it is not in PATH */
 	char *version; /* the line of --version with a number such as 1.2, else the first; NULL: it says nothing */
+	bool hangs;    /* it did not end in time: nothing more is asked of it */
 	char *problem; /* what went wrong when it was asked; NULL: nothing */
 	struct strvec unknown_run, unknown_resume; /* flags of the commands that its --help does not mention */
 };

@@ -114,6 +114,44 @@ print(eval(sys.argv[2]))' "$1" "$2"
 	[[ "$output" != *$'\007'* ]]
 }
 
+# it waits for the ten seconds that a program has
+@test "agents --probe: one that hangs and one that never stops printing are ended, with what they started; nothing more is asked of them" {
+	program claude <<-'END'
+		echo "$$ $*" >>"$(dirname "$0")/asked.claude"
+		sleep 1000 &
+		echo $! >>"$(dirname "$0")/asked.claude"
+		trap '' TERM INT HUP
+		wait
+		sleep 1000
+	END
+	program codex <<-'END'
+		echo "$$ $*" >>"$(dirname "$0")/asked.codex"
+		exec yes "codex 1.0 rubbish"
+	END
+	program gemini <<-'END'
+		case $* in
+		--version) echo 0.61.0 ;;
+		*) exec yes -- --json ;;
+		esac
+	END
+	program qwen <<-'END'
+		echo 0.15.10
+		setsid sh -c 'echo $$ >"$0"; exec sleep 1000' "$(dirname "$0")/left.qwen" &
+	END
+	run --separate-stderr "$ORCH" agents --probe
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"'claude --version' did not end within 10 seconds"* ]]
+	[[ "$output" == *"'codex --version' printed more than 16 MiB"* ]]
+	[[ "$output" == *"'gemini --help' printed more than 16 MiB"* ]]
+	[[ "$output" == *"qwen "*" 0.15.10"* ]]
+	[ "$(wc -l <bin/asked.claude)" -eq 2 ]
+	[ "$(wc -l <bin/asked.codex)" -eq 1 ]
+	for pid in $(cut -d' ' -f1 bin/asked.claude bin/asked.codex) $(cat bin/left.qwen 2>/dev/null); do
+		run ! kill -0 "$pid"
+	done
+}
+
 @test "agents: the user's file and the Orchfile go before what ships" {
 	mkdir config/orch
 	cat >config/orch/agents.orch <<'END'
