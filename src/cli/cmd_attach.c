@@ -9,11 +9,12 @@
 #include "util/alloc.h"
 #include "util/suggest.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { CONTROL_BITS = 0x1f };
+enum { CONTROL_BITS = 0x1f, NOTE_MAX = 4096 };
 
 struct attach_options {
 	struct common common;
@@ -85,7 +86,7 @@ static int no_terminal(const struct orch_stream_status *stream)
 	if (stream->phase && strcmp(stream->phase, "run") != 0 && strcmp(stream->phase, "recover") != 0)
 		return say_usage("'%s' is in its phase '%s', which has no terminal; 'orch logs -f %s' shows what it says",
 			stream->name, stream->phase, stream->name);
-	return say_usage("'%s' has no terminal: 'runner = pty' gives it one; 'orch logs -f %s' shows what it says",
+	return say_usage("'%s' has no terminal: 'runner = pty' or 'tmux' gives it one; 'orch logs -f %s' shows what it says",
 		stream->name, stream->name);
 }
 
@@ -105,10 +106,38 @@ static int attach_pty(const struct orch_stream_status *stream, const char *path,
 	return EXIT_COMPLETE;
 }
 
+/* it is tmux that shows it: in a client of its own, with its own keys */
+static int attach_tmux(const char *name, const char *note)
+{
+	char client[] = "tmux", stay[] = "-N", at[] = "-S", socket[] = "tmux.sock", attach[] = "attach-session",
+	     to[] = "-t";
+	char *argv[] = {client, stay, at, socket, attach, to, NULL, NULL};
+	struct orch_error err;
+	char *session;
+	size_t len;
+	int status;
+
+	if (fs_read(note, NOTE_MAX, &session, &len, &err) != 0)
+		return say_error(&err);
+	session[strcspn(session, "\n")] = '\0';
+	argv[6] = xasprintf("=%s", session);
+	free(session);
+	/* the address of a socket must be short; and a terminal inside a tmux may well show another */
+	unsetenv("TMUX");
+	if (chdir(".orch") < 0)
+		status = say_usage("cannot go to '.orch': %s", strerror(errno));
+	else if (execvp(argv[0], argv) < 0)
+		status = say_usage("'%s' is shown by tmux, which cannot be run here: %s", name, strerror(errno));
+	else
+		status = EXIT_USAGE;
+	free(argv[6]);
+	return status;
+}
+
 static int attach_to(const struct orch_status *status, const char *name, int key)
 {
 	const struct orch_stream_status *stream = orch_status_find(status, name);
-	char *socket;
+	char *socket, *note;
 	int result;
 
 	if (!stream)
@@ -118,7 +147,9 @@ static int attach_to(const struct orch_status *status, const char *name, int key
 	socket = file_of_attempt(stream->log, "tty");
 	if (!socket)
 		return no_terminal(stream);
-	result = attach_pty(stream, socket, key);
+	note = file_of_attempt(stream->log, "window");
+	result = note ? attach_tmux(name, note) : attach_pty(stream, socket, key);
+	free(note);
 	free(socket);
 	return result;
 }
@@ -151,8 +182,8 @@ const struct cmd cmd_attach = {
 	.name = "attach",
 	.operands = "STREAM",
 	.summary = "The terminal of a stream that runs in one, to look into and to type",
-	.about = "For streams with 'runner = pty'. What is typed goes to the program, Ctrl-C too; Ctrl-\\ leaves the terminal, and the\n"
-		 "stream goes on.\n",
+	.about = "For streams with 'runner = pty' or 'tmux'. What is typed goes to the program, Ctrl-C too. Ctrl-\\, or with tmux its own keys\n"
+		 "Ctrl-b d, leave the terminal, and the stream goes on.\n",
 	.group = CMD_STEERING,
 	.options = attach_table,
 	.size = sizeof(struct attach_options),

@@ -577,7 +577,7 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 		.memory_each = set->memory_rlimit,
 		.slot = attempt_outlives_us(attempt) ? NULL : &slot,
 	};
-	char *script_path = NULL, *record, *terminal;
+	char *script_path = NULL, *record, *terminal, *title;
 	uint32_t step_count;
 	const struct kill_step *kill = attempt_kill_steps(attempt, &step_count);
 	struct end_step *steps = xreallocarray(NULL, step_count + 1, sizeof *steps);
@@ -594,6 +594,8 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 	attempt->ops = runner_of_phase(attempt);
 	record = attempt_record(attempt->run, attempt->stream->name, attempt->number, attempt->phase);
 	command.terminal = terminal = xasprintf("%s" RUNNER_TERMINAL, record);
+	command.title = title = xasprintf("%s-%u%s", attempt->stream->name, attempt->number,
+		attempt->phase == PHASE_RECOVER ? "-mending" : "");
 	if (attempt_outlives_us(attempt) && attempt->phase != PHASE_SETUP)
 		command.record = record;
 	status = context_expand(context, attempt, text, true, &script, err);
@@ -616,6 +618,7 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 	free(script_path);
 	free(record);
 	free(terminal);
+	free(title);
 	free(steps);
 	strbuf_release(&script);
 	environment_release(&env);

@@ -570,7 +570,8 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 		return -1;
 	}
 	supervision_keep_open(ex->supervision, ex->dir->lock.fd);
-	ex->runner = (struct runner){.loop = ex->loop, .supervision = ex->supervision};
+	ex->runner = (struct runner){
+		.loop = ex->loop, .supervision = ex->supervision, .children = ex->children, .home = ex->dir->path};
 	ex->bus = bus_new();
 	ex->workspaces = workspaces_new(ex->loop, ex->children, ex->project, ex->store, &workspaces);
 	ex->confiner = confiner_new(ex->workspaces);
@@ -588,7 +589,7 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 	reportings.run = ex->run_id;
 	ex->reportings = reportings_new(&reportings);
 	ex->generation = generation_new(ex, ex->plan, NULL, NULL, err);
-	if (!ex->generation) {
+	if (!ex->generation || runners_check(ex->project, ex->plan, err) < 0) {
 		executor_free(ex);
 		return -1;
 	}
@@ -688,6 +689,7 @@ void executor_free(struct executor *ex)
 	for (size_t i = 0; i < ex->outside.count; i++)
 		attempt_free(ex->outside.items[i]);
 	hooks_free(ex->hooks);
+	runner_release(&ex->runner);
 	supervision_free(ex->supervision);
 	children_free(ex->children);
 	confiner_free(ex->confiner);

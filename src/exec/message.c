@@ -53,7 +53,7 @@ int message_clean(struct strbuf *out, const char *text, size_t len, struct orch_
 
 char *message_inbox(const struct attempt *attempt)
 {
-	if (attempt->ops->send)
+	if (attempt->works_by->send)
 		return NULL;
 	return statedir_attempt_file(attempt->run, attempt->stream->name, attempt->number, "inbox");
 }
@@ -85,7 +85,7 @@ static int check_phase(const struct attempt *attempt, struct orch_error *err)
 		return error_code(err, ORCH_EUSAGE,
 			"the work of %s is done, it is at its %s: nobody is there to read a message", name,
 			attempt_phase_name(attempt->phase));
-	if (attempt->ops->send && (attempt->phase < PHASE_RECOVER || !attempt->job))
+	if (attempt->works_by->send && (attempt->phase < PHASE_RECOVER || !attempt->job))
 		return error_code(err, ORCH_EUSAGE, "%s is at its %s: nobody is at its terminal yet; try again later",
 			name, attempt_phase_name(attempt->phase));
 	return 0;

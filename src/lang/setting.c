@@ -27,7 +27,7 @@ static const char *const channel_choices[] = {"own", "all", NULL};
 static const char *const counts_choices[] = {"last", "session", "sum", NULL};
 static const char *const account_choices[] = {"stream", "account", NULL};
 
-static const char *const runners_here[] = {"process", "pty", NULL};
+static const char *const runners_here[] = {"process", "pty", "tmux", NULL};
 
 #define BOTH (SCOPE_STREAM | SCOPE_DEFAULTS)
 #define AT(field) offsetof(struct settings, field)

@@ -641,6 +641,15 @@ void supervision_keep_open(struct supervision *all, int fd)
 	all->keep_open = fd;
 }
 
+char *supervision_helper(struct supervision *all)
+{
+	if (all->image == SUPERVISOR_IMAGE_UNKNOWN)
+		all->image = supervisor_image_open();
+	if (all->image >= 0)
+		return xasprintf("/proc/%ld/fd/%d", (long)getpid(), all->image);
+	return self_is_allowed ? fs_self() : NULL;
+}
+
 void supervision_free(struct supervision *all)
 {
 	if (!all)

@@ -104,6 +104,9 @@ int supervision_new(struct supervision **out, struct loop *loop, struct children
 void supervision_keep_open(struct supervision *supervision, int fd);
 /* Can the memory of a whole tree be limited here? NULL: yes; else what stands in the way, until supervision_free() */
 const char *supervision_memory(struct supervision *supervision);
+/* the path of a program that takes RELAY_WORD (os/relay.h), to be run while this process runs; malloc'd, NULL: there is
+ * none */
+char *supervision_helper(struct supervision *supervision);
 /* Trees that share a supervisor are ended if there still are some; the others go on. children_free() comes next,
  * without the loop running in between. NULL is fine */
 void supervision_free(struct supervision *supervision);

@@ -8,11 +8,13 @@
 
 #include "os/child.h"
 #include "os/terminal.h"
+#include "runner/tmux_server.h"
 #include "util/alloc.h"
 
 static const struct runner_ops *const runners[] = {
 	&runner_process,
 	&runner_pty,
+	&runner_tmux,
 };
 
 const struct runner_ops *runner_find(const char *name)
@@ -47,4 +49,10 @@ char *job_exit_loss(const struct job_exit *how)
 	if (how->lost == TERMINAL_LOST_WINDOW)
 		return xstrdup("its tmux window is gone: it was closed, or the tmux server was ended");
 	return xasprintf("what came out of its terminal cannot be written to its log: %s", strerror(how->lost));
+}
+
+void runner_release(struct runner *runner)
+{
+	tmux_free(runner->tmux);
+	runner->tmux = NULL;
 }

@@ -1,6 +1,7 @@
 /*
- * How a command runs; knows no stream. A runner is a row of functions; `process` runs the command as
- * a child that writes its own log, `pty` in a terminal of its own, of which its supervisor writes the log.
+ * How a command runs; knows no stream. A runner is a row of functions; `process` runs the command as a child that
+ * writes its own log; `pty` in a terminal of its own, of which its supervisor writes the log; `tmux` likewise, with a
+ * window of tmux that shows it.
  */
 #ifndef RUNNER_RUNNER_H
 #define RUNNER_RUNNER_H
@@ -15,13 +16,18 @@ enum { RUNNER_MESSAGE_MAX = 64 * 1024 };
 
 /* what the path of a terminal's socket adds to that of the record */
 #define RUNNER_TERMINAL ".tty"
+/* the same for a file with the name of the tmux session that shows it; the socket of tmux is, in the runners' home, */
+#define RUNNER_WINDOW ".window"
+#define RUNNER_TMUX "tmux.sock"
 
 struct child_exit;
+struct children;
 struct end_step;
 struct supervised_slot;
 struct job;
 struct loop;
 struct supervision;
+struct tmux;
 
 /* a command as a runner takes it; everything in it is borrowed for the call of start() only */
 struct command {
@@ -50,6 +56,7 @@ struct command {
 	const char *terminal;
 	bool has_tokens;                    /* see supervised_spec, too for the next */
 	const int *tokens;
+	const char *title; /* of its window; no other that runs has the same */
 };
 
 /* how a job ended: see os/child.h for the fields */
@@ -87,12 +94,19 @@ struct job_callbacks {
 struct runner {
 	struct loop *loop;
 	struct supervision *supervision;
+	struct children *children; /* of those with programs of their own, like `tmux` */
+	const char *home;          /* a directory for these */
+	struct tmux *tmux;         /* made when it is needed; NULL at first */
 };
+/* what was made when it was needed; called while the loop and the supervision are there */
+void runner_release(struct runner *runner);
 
 struct runner_ops {
 	const char *name;
 	/* it is for the work itself: what is done before and after, setup and checks, is run by `process` */
 	bool only_work;
+	/* before the first job: has this machine what it needs? NULL: it needs nothing */
+	int (*check)(struct orch_error *err);
 	/* -1: it could not be started, as with job_callbacks.failed, and nothing is called; *error_number: errno */
 	int (*start)(struct job **out, struct runner *runner, const struct command *command,
 		const struct job_callbacks *on, int *error_number, struct orch_error *err);
@@ -116,6 +130,6 @@ struct runner_ops {
 /* the runner of that name, or NULL */
 const struct runner_ops *runner_find(const char *name);
 
-extern const struct runner_ops runner_process, runner_pty;
+extern const struct runner_ops runner_process, runner_pty, runner_tmux;
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #include "os/socket.h"
 #include "os/supervised.h"
 #include "runner/typist.h"
+#include "runner/window.h"
 #include "util/alloc.h"
 #include "util/error.h"
 #include "util/path.h"
@@ -21,12 +23,11 @@
 /* one argument may have 128 KiB (Linux: MAX_ARG_STRLEN), its end included; some room is left */
 enum { SCRIPT_ARGUMENT_MAX = 100000 };
 
-/* until somebody looks on, whose it becomes */
-enum { TERMINAL_COLUMNS = 120, TERMINAL_ROWS = 40 };
-
 static void job_free(struct job *job)
 {
+	window_free(job->window);
 	typist_free(job->typist);
+	free(job->problem);
 	free(job->socket);
 	free(job);
 }
@@ -35,6 +36,9 @@ static void on_started(void *data, pid_t pid, int slot)
 {
 	struct job *job = data;
 
+	/* it is there: the command has its place in it */
+	window_free(job->window);
+	job->window = NULL;
 	job->on.started(job->on.data, (int)pid, slot);
 }
 
@@ -43,8 +47,21 @@ static void on_failed(void *data, int error_number, const char *message)
 	struct job *job = data;
 
 	job->tree = NULL;
-	job->on.failed(job->on.data, error_number, message);
+	if (job->problem)
+		job->on.failed(job->on.data, ECHILD, job->problem);
+	else
+		job->on.failed(job->on.data, error_number, message);
 	job_free(job);
+}
+
+/* what waits for its window is taken back, which `failed` tells */
+static void on_no_window(void *data, const char *why)
+{
+	struct job *job = data;
+
+	free(job->problem);
+	job->problem = xstrdup(why);
+	supervised_signal(job->tree, SIGTERM);
 }
 
 static void on_ended(void *data, const struct child_exit *how)
@@ -149,7 +166,7 @@ static bool is_variable(const char *entry, const char *name)
 
 /* the environment, with the kind of terminal that it has, unless somebody gave it another than ours, and without what
  * is of the terminal that we have */
-static void add_terminal(struct strvec *out, char *const *env)
+static void add_terminal(struct strvec *out, char *const *env, enum tree_terminal terminal)
 {
 	static const char *const ours[] = {"TMUX", "TMUX_PANE", "STY", "WINDOW", "COLUMNS", "LINES"};
 	const char *term = getenv("TERM");
@@ -168,7 +185,7 @@ static void add_terminal(struct strvec *out, char *const *env)
 			strvec_push(out, *env);
 	}
 	if (!has_term)
-		strvec_push(out, "TERM=xterm-256color");
+		strvec_pushf(out, "TERM=%s", terminal == TREE_IN_WINDOW ? "screen-256color" : "xterm-256color");
 }
 
 /* its socket, absolute: who connects may be elsewhere */
@@ -195,12 +212,17 @@ static int start(struct job *job, struct supervised_spec *spec, const struct com
 	int result = 0;
 
 	if (terminal != TREE_WITHOUT) {
-		add_terminal(&env, spec->env);
+		add_terminal(&env, spec->env, terminal);
+		own.window = terminal == TREE_IN_WINDOW;
 		own.listener = listen_for(job, command->terminal, number, err);
 		own.path = job->socket;
 		spec->env = env.items;
 		spec->terminal = &own;
 		result = own.listener < 0 ? -1 : 0;
+	}
+	if (result == 0 && own.window) {
+		result = window_open(&job->window, job->runner, command, job->socket, on_no_window, job, err);
+		*number = result == 0 ? 0 : ECHILD;
 	}
 	if (result == 0)
 		result = supervised_start(&job->tree, job->runner->supervision, spec, &calls, number, err);

@@ -98,6 +98,9 @@ void words_outcome(struct strbuf *out, const struct orch_stream_status *stream, 
 	case ORCH_OUTCOME_SIGNAL:
 		strbuf_addstr(out, "killed by ");
 		words_signal(out, stream->signal);
+		/* most messages only say the same */
+		if (stream->message != NULL && strstr(stream->message, "killed by") == NULL)
+			add_message(out, ": ", stream->message, unicode);
 		break;
 	case ORCH_OUTCOME_TIMEOUT:
 	case ORCH_OUTCOME_STALLED:

@@ -290,13 +290,13 @@ END
 }
 
 @test "what this version cannot carry out: an error to run, a warning to look" {
-	printf 'a:\n\trunner = slurm\n\ttrue\nb: a\n\trunner = tmux\n\ttrue\n' >Orchfile
+	printf 'a:\n\trunner = slurm\n\ttrue\nb: a\n\trunner = slurm\n\ttrue\n' >Orchfile
 	for command in check -n "" -t; do
 		# shellcheck disable=SC2086
 		run --separate-stderr "$ORCH" $command
 		[ "$status" -eq 2 ]
 		[[ "$stderr" == *"Orchfile:2:2: error: 'runner = slurm' is not available in this version"* ]]
-		[[ "$stderr" == *"Orchfile:5:2: error: 'runner = tmux' is not available"* ]]
+		[[ "$stderr" == *"Orchfile:5:2: error: 'runner = slurm' is not available"* ]]
 	done
 	for command in list plan "show a" graph "why a" dump; do
 		# shellcheck disable=SC2086

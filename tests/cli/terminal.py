@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -54,6 +55,7 @@ class Person:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+            os.environ["TERM"] = "xterm"
             os.execv(argv[0], argv)
 
     def resize(self, columns, rows):
@@ -144,8 +146,25 @@ class Project:
         with open("out") as out:
             return out.read()
 
+    def strays(self):
+        """Processes of this project: the work, its supervisor, tmux."""
+        found = []
+        for pid in os.listdir("/proc"):
+            try:
+                if pid.isdigit() and int(pid) != os.getpid() and is_there(int(pid)) and \
+                        os.readlink("/proc/%s/cwd" % pid).startswith(os.path.realpath(self.directory)):
+                    with open("/proc/%s/cmdline" % pid) as words:
+                        found.append((int(pid), words.read().replace("\0", " ")))
+            except OSError:
+                continue
+        return found
+
     def left(self):
         """What an attempt must not leave: processes, and files of its terminal."""
+        try:
+            until("nothing left", lambda: not self.strays())
+        except Wrong:
+            return ["left: %d %s" % stray for stray in self.strays()]
         problems = ["process %d is still there" % pid for pid in self.pids if is_there(pid)]
         for where, _, files in os.walk(".orch"):
             problems += ["left: %s/%s" % (where, name) for name in files if name.endswith(".tty")]
@@ -159,6 +178,7 @@ class Project:
                 pass
         if self.orch:
             self.orch.wait()
+        until("the end of %s" % self.strays(), lambda: not self.strays())
 
 
 def same(found, expected, what):
@@ -192,7 +212,7 @@ def test(what, *arguments):
     return add
 
 
-KIND = {"pty": "xterm-256color"}
+KIND = {"pty": "xterm-256color", "tmux": "screen-256color"}
 
 
 def has_a_terminal(directory, runner):
@@ -314,7 +334,7 @@ b:
         project.start()
         project.logs("ready")
         project.logs("checking", "b.1")
-        attach("a", "'a' has no terminal: 'runner = pty'")
+        attach("a", "'a' has no terminal: 'runner = pty' or 'tmux'")
         attach("b", "'b' is in its phase 'check', which has no terminal")
         attach("bb", "did you mean 'b'?")
         attach("a", "expected '^' and a letter", "--detach-key=x")
@@ -381,18 +401,163 @@ def ends_with_orch(directory, runner):
         project.orch.kill()
         project.orch.wait()
         until("its end", lambda: not is_there(pid))
-        until("nothing left", lambda: not project.left())
-        return []
+        return project.left()
     finally:
         project.close()
 
 
+def fails_without_its_server(directory, kill):
+    deep = os.path.join(directory, "deep" * 20, "deeper" * 10)  # longer than the address of a socket may be
+    os.makedirs(deep)
+    project = Project(deep, work("tmux", detach="yes").replace("a:\n", "a:\n\tretries = 1\n\tbackoff = 0s 0s\n"))
+    try:
+        project.start()
+        pid = project.pid_of_work()
+        server = [stray for stray in project.strays() if "tmux -D" in stray[1]]
+        same(len(server), 1, "tmux servers")
+        if kill:
+            os.kill(server[0][0], signal.SIGKILL)
+        else:
+            same(subprocess.run(["tmux", "-N", "-S", "tmux.sock", "kill-session", "-t", "=a-1"], cwd=".orch",
+                                env=dict(os.environ, TMUX="")).returncode, 0, "status of tmux")
+        until("the end of the work", lambda: not is_there(pid))
+        until("what it is said to be", lambda: "its tmux window is gone" in project.output())
+        project.logs("ready", "a.2")
+        person = Person(ORCH, "attach", "a")
+        person.sees("ready")
+        person.types(b"end 0\r")
+        same(project.ends(), 0, "status")
+        has(project.output(), "done   a")
+        person.ends()
+        events = subprocess.run(["cat"] + ["%s/journal.jsonl" % run.path for run in os.scandir(".orch/runs")],
+                                stdout=subprocess.PIPE).stdout.decode()
+        has(events, '"outcome":"signal"')
+        return project.left() + [name for name in os.listdir(".orch") if name.startswith("tmux")]
+    finally:
+        project.close()
+
+
+def dies_while_nobody_looks(directory):
+    project = Project(directory, work("tmux", detach="yes"))
+    try:
+        project.start()
+        pid = project.pid_of_work()
+        project.orch.kill()
+        project.orch.wait()
+        server = [stray for stray in project.strays() if "tmux -D" in stray[1]][0][0]
+        os.kill(server, signal.SIGKILL)
+        until("the end of the work", lambda: not is_there(pid))
+        until("nothing left", lambda: not project.strays())
+        project.start()
+        same(project.ends(), 1, "status")
+        has(project.output(), "FAILED a (1/1): killed by SIGHUP: its tmux window is gone")
+        return project.left()
+    finally:
+        project.close()
+
+
+def takes_messages(directory, runner, how):
+    project = Project(directory, work(runner, how, detach="yes"))
+    try:
+        project.start()
+        project.pid_of_work()
+
+        def send(text):
+            same(project.run("send", "a", text)[0], 0, "status of send")
+
+        send("Say \"hello\" to $USER; \303\274ber `all`")
+        project.logs("got <Say \"hello\" to $USER; \303\274ber `all`>")
+        if how == "paste":
+            project.logs("enter by itself")
+            send("one\ntwo\n\nfour")
+            project.logs("got <one|two||four>")
+            long = "%s" % ("x" * 59 + "\n") * 1000
+            send(long)
+            project.logs("got <%s>" % long.rstrip().replace("\n", "|"))
+        else:
+            send("y" * 4095)
+            until("a warning", lambda: "its program reads whole lines" in project.output())
+        project.orch.kill()
+        project.orch.wait()
+        project.start()
+        until("adopted", lambda: "goes on" in project.output())
+        until("it listens", lambda: project.run("send", "a", "after the crash")[0] == 0)
+        project.logs("got <after the crash>")
+        send("end 0")
+        same(project.ends(), 0, "status")
+        if "enter was" in project.log():
+            raise Wrong("Enter did not come by itself: " + project.log())
+        return project.left()
+    finally:
+        project.close()
+
+
+def needs_tmux(directory):
+    project = Project(directory, work("tmux"))
+    bare = os.path.join(directory, "bin")
+    os.mkdir(bare)
+    for name in ("sh", "git", "env"):
+        if shutil.which(name):
+            os.symlink(shutil.which(name), os.path.join(bare, name))
+    before = os.environ["PATH"]
+    os.environ["PATH"] = bare
+    try:
+        status, said = project.run()
+        same(status, 2, "status")
+        has(said, "'a': 'runner = tmux' needs tmux, which is not here: install the package tmux")
+        return project.left()
+    finally:
+        os.environ["PATH"] = before
+        project.close()
+
+
+def cannot_have_a_window(directory):
+    project = Project(directory, work("tmux"))
+    bare = os.path.join(directory, "bin")
+    os.mkdir(bare)
+    with open(os.path.join(bare, "tmux"), "w") as program:
+        program.write("#!/bin/sh\necho 'no terminal for you' >&2\nexit 1\n")
+    os.chmod(program.name, 0o755)
+    before = os.environ["PATH"]
+    os.environ["PATH"] = bare + ":" + before
+    try:
+        status, said = project.run()
+        same(status, 1, "status")
+        has(said, "FAILED a (1/1): cannot run: the tmux server could not be started: no terminal for you")
+        return project.left()
+    finally:
+        os.environ["PATH"] = before
+        project.close()
+
+
+def has_many_windows(directory):
+    project = Project(directory, "project:\n\tjobs = 12\n\trunner = tmux\n\n" + "".join(
+        "s.%d:\n\trun: tty; echo number %d\n\n" % (n, n) for n in range(40)))
+    try:
+        project.start()
+        same(project.ends(), 0, "status")
+        for n in range(40):
+            has(project.log("s.%d.1" % n), "number %d\r\n" % n)
+        return project.left()
+    finally:
+        project.close()
+
+
+test("tmux: its server is killed: a failure, and the next attempt has another", True)(fails_without_its_server)
+test("tmux: its window is closed: a failure", False)(fails_without_its_server)
+test("tmux: its server is killed when orch was: the next orch says so")(dies_while_nobody_looks)
+test("tmux: is missing")(needs_tmux)
+test("tmux: does not start")(cannot_have_a_window)
+test("tmux: forty streams, some at once")(has_many_windows)
 for each in sorted(KIND):
     test("%s: a terminal of its own, its exit status, its log byte for byte" % each, each)(has_a_terminal)
     test("%s: stopped as a whole" % each, each, (), "cancel a")(is_ended)
     test("%s: ended by its timeout" % each, each, ("--timeout=1s",), "timed out")(is_ended)
     test("%s: goes on when orch is killed, and is adopted" % each, each)(is_adopted)
     test("%s: ends with orch where it is not to outlive it" % each, each)(ends_with_orch)
+for each in sorted(KIND):
+    test("%s: messages to a program that takes pastes" % each, each, "paste")(takes_messages)
+    test("%s: messages to a program that reads lines" % each, each, "lines")(takes_messages)
 test("attach: looks in, types, passes the size on, leaves, comes back")(can_be_looked_into)
 test("attach: leaves when its own terminal goes; Ctrl-C is for the program")(is_left_by_a_signal)
 test("attach: says what has no terminal")(says_what_cannot_be_attached)
@@ -403,15 +568,16 @@ def main():
     tests = [each for each in TESTS if not wanted or any(word in each[0] for word in wanted)]
     tap = Tap(len(tests))
     for what, function, arguments in tests:
-        with tempfile.TemporaryDirectory(prefix="orch-terminal-") as directory:
-            try:
-                tap.result(what, function(directory, *arguments) or ())
-            except (Wrong, OSError, subprocess.TimeoutExpired) as wrong:
-                problems = [wrong]
-                if os.path.exists("out"):
-                    problems += open("out").read().splitlines()
-                tap.result(what, problems)
-            os.chdir("/")
+        directory = tempfile.mkdtemp(prefix="orch-terminal-")
+        try:
+            tap.result(what, function(directory, *arguments) or ())
+        except (Wrong, OSError, subprocess.TimeoutExpired) as wrong:
+            problems = [wrong]
+            if os.path.exists("out"):
+                problems += open("out").read().splitlines()
+            tap.result(what, problems)
+        os.chdir("/")
+        shutil.rmtree(directory, ignore_errors=True)
     tap.end()
 
 

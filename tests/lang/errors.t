@@ -297,7 +297,7 @@ a:
 	agent = claude
 	prompt: do it
 	every 5m: send: hello
-	runner = tmux
+	runner = slurm
 	isolate = none
 	sandbox = off
 	approve = no
@@ -308,14 +308,14 @@ a:
 b:
 	prompt = x.md
 --------
-Orchfile:5:2: error: 'runner = tmux' is not available in this version of orch
-    5 | 	runner = tmux
+Orchfile:5:2: error: 'runner = slurm' is not available in this version of orch
+    5 | 	runner = slurm
       | 	^~~~~~
 Orchfile:12:2: error: setting 'runner' is given twice
    12 | 	runner = process
       | 	^~~~~~
 Orchfile:5:2: note: the first time is here
-    5 | 	runner = tmux
+    5 | 	runner = slurm
       | 	^~~~~~
 Orchfile:13:1: error: stream 'b' has a prompt, but no agent that works on it: 'agent = NAME', here or in 'defaults:'
    13 | b:
@@ -325,14 +325,14 @@ Orchfile:13:1: error: stream 'b' has a prompt, but no agent that works on it: 'a
 a:
 	agent = claude
 	prompt: do it
-	runner = tmux
+	runner = slurm
 --------
-Orchfile:4:2: warning: 'runner = tmux' is not available in this version of orch
-    4 | 	runner = tmux
+Orchfile:4:2: warning: 'runner = slurm' is not available in this version of orch
+    4 | 	runner = slurm
       | 	^~~~~~
 a:
 	agent = claude
-	runner = tmux
+	runner = slurm
 	prompt: do it
 ========
 a:

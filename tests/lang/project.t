@@ -77,7 +77,7 @@ project:
 	default = x
 	default = y
 	budget = 5
-	runner = tmux
+	runner = slurm
 	merg = auto
 	timeout = 3s
 	jobs=4
@@ -116,8 +116,8 @@ Orchfile:5:2: error: setting 'default' is given twice
 Orchfile:4:2: note: the first time is here
     4 | 	default = x
       | 	^~~~~~~
-Orchfile:7:2: error: 'runner = tmux' is not available in this version of orch
-    7 | 	runner = tmux
+Orchfile:7:2: error: 'runner = slurm' is not available in this version of orch
+    7 | 	runner = slurm
       | 	^~~~~~
 Orchfile:8:2: error: unknown setting 'merg'; did you mean 'merge'?
     8 | 	merg = auto
