@@ -39,7 +39,7 @@ static const struct opt serve_table[] = {
 		.help = "listen at port N of 127.0.0.1 (6724); 0: any that is free", .max = 65535},
 	{0, "here", OPT_FLAG, offsetof(struct serve_options, here), .help = "only the project here, not all of yours"},
 	{0, "read-only", OPT_FLAG, offsetof(struct serve_options, read_only),
-		.help = "show everything, and let nobody stop, retry or pause"},
+		.help = "show everything, and let nobody stop, retry, approve or pause"},
 	CMD_COMMON_OPTIONS,
 	{0},
 };
@@ -86,7 +86,7 @@ static void close_run(int fd)
 	close(fd);
 }
 
-static const char *const requests[] = {"stop", "retry", "pause", "resume", "jobs", NULL};
+static const char *const requests[] = {"stop", "retry", "approve", "send", "pause", "resume", "jobs", NULL};
 
 static const struct act_ops ops = {
 	.connect = connect_run,

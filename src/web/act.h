@@ -29,7 +29,7 @@ struct acts *acts_new(struct loop *loop, const struct act_ops *ops);
 void acts_stop(struct acts *acts);
 void acts_free(struct acts *acts);
 
-/* The request's body is {"run", "request", "streams"?, "now"?, "jobs"?}; it is held and answered. -1 with ORCH_EUSAGE:
+/* The request's body is {"run", "request", "streams"?, "now"?, "text"?, "jobs"?}; it is held and answered. -1 with ORCH_EUSAGE:
  * it is none of these; ORCH_ENOTFOUND: nothing runs in `dir`; ORCH_EBUSY: too many at once. It has not been answered
  * then
  */

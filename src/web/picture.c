@@ -595,6 +595,7 @@ void picture_add_stream(const struct picture *picture, struct json_writer *w, si
 	add_text(w, "s", orch_task_state_name(stream->state));
 	add_text(w, "t", stream->title);
 	add_text(w, "r", stream->reason);
+	add_text(w, "as", stream->asks);
 	add_text(w, "p", stream->phase);
 	if (stream->outcome >= 0)
 		add_text(w, "o", orch_outcome_name((enum orch_outcome)stream->outcome));
@@ -619,6 +620,6 @@ void picture_add_stream(const struct picture *picture, struct json_writer *w, si
 	if (stream->cost_micros > 0)
 		add_number(w, "c", stream->cost_micros);
 	if (stream->tokens > 0)
-		add_number(w, "k", stream->tokens);
+		add_number(w, "tk", stream->tokens);
 	json_end_object(w);
 }

@@ -42,6 +42,19 @@ after: broken
 waits:
 	until test -e never; do sleep 0.05; done
 """
+# one that listens, two that wait for a person
+TALKATIVE = """\
+listens:
+	until grep -qs '^stop' "$ORCH_INBOX"; do sleep 0.05; done
+
+ship "Ship <b>it</b>":
+	approve = yes
+	touch shipped
+
+later: ship
+	approve = yes
+	touch later
+"""
 
 
 def environment(directory):
@@ -159,6 +172,46 @@ def actions_work(page, session):
     page.until("['stopped', 'failed'].includes(document.querySelector('h1 + .pill').textContent)")
 
 
+def people_are_asked(page, session):
+    page.open(session.address)
+    page.until("%s === 'held'" % state_of("ship"))
+    page.until("document.querySelector('.notice.asks').textContent.includes('Waits for approval: ship')")
+    click(page, ".notice.asks button", "Approve")
+    page.until("document.querySelector('dialog').open")
+    page.until("document.querySelector('dialog').textContent.includes('Ship <b>it</b>')")
+    click(page, "dialog button", "Not now")
+    click(page, ".notice.asks button", "Approve")
+    click(page, "dialog button.main", "Approve")
+    page.until("%s === 'completed'" % state_of("ship"))
+    # and by the keyboard
+    page.until("%s === 'held'" % state_of("later"))
+    page.value("[...document.querySelectorAll('.row')].find(x => x.querySelector('b').textContent === 'later').click()")
+    page.until("document.querySelector('button[data-act=one-approve]')")
+    page.value("document.activeElement.blur()")
+    page.key("a")
+    click(page, "dialog button.main", "Approve")
+    page.until("%s === 'completed'" % state_of("later"))
+    page.until("!document.querySelector('.notice.asks')")
+    with open(os.path.join(session.directory, ".orch", "runs", os.listdir(os.path.join(session.directory, ".orch", "runs"))[0], "journal.jsonl")) as file:
+        if file.read().count('"type":"approved"') != 2:
+            raise AssertionError("the journal does not say who approved")
+
+
+def agents_are_told(page, session):
+    page.value("[...document.querySelectorAll('.row')].find(x => x.querySelector('b').textContent === 'listens').click()")
+    click(page, "button[data-act=one-send]")
+    page.until("document.activeElement.tagName === 'TEXTAREA'")
+    page.ask("Input.insertText", text="<script>window.hacked=1</script>\nq \u00e9\nstop")
+    click(page, "dialog button.main", "Send")
+    page.until("%s === 'completed'" % state_of("listens"))
+    runs = os.path.join(session.directory, ".orch", "runs")
+    with open(os.path.join(runs, os.listdir(runs)[0], "attempts", "listens.1.inbox"), encoding="utf-8") as file:
+        if "<script>window.hacked=1</script>\nq \u00e9\nstop\n" not in file.read():
+            raise AssertionError("the message is another one")
+    if page.value("window.hacked"):
+        raise AssertionError("a script from a message was run")
+
+
 def keys_work(page, session):
     page.value("document.activeElement.blur()")
     page.key("/")
@@ -246,6 +299,10 @@ TESTS = [
     ("has a name for every control, and fits on a telephone", nothing_unnamed),
     ("asks for nothing from elsewhere, and has no errors", nothing_from_outside),
 ]
+ASKED = [
+    ("asks for approvals, and gives them after a question", people_are_asked),
+    ("says something to who works there", agents_are_told),
+]
 FRESH = [
     ("shows nothing with a wrong token", wrong_token),
     ("tells another origin nothing", other_site),
@@ -254,11 +311,11 @@ FRESH = [
 
 
 def test():
-    tap = Tap(len(TESTS) + len(FRESH))
+    tap = Tap(len(TESTS) + len(ASKED) + len(FRESH))
     directory = tempfile.mkdtemp(prefix="orch-dashboard-")
-    browser = session = None
+    browser = session = asked = None
 
-    def check(text, call, page):
+    def check(text, call, page, session):
         try:
             call(page, session)
             tap.result(text)
@@ -271,16 +328,22 @@ def test():
         browser = Chromium(directory)
         page = browser.page()
         for text, call in TESTS:
-            check(text, call, page)
+            check(text, call, page, session)
+        asked = Session(os.path.join(directory, "asked"), TALKATIVE)
+        asked.run()
+        page = browser.page()
+        for text, call in ASKED:
+            check(text, call, page, asked)
         session.other = session.serve("--read-only")
         session.only = session.other
         for text, call in FRESH:
-            check(text, call, browser.page())
+            check(text, call, browser.page(), session)
     finally:
         if browser:
             browser.close()
-        if session:
-            session.close()
+        for one in (session, asked):
+            if one:
+                one.close()
         shutil.rmtree(directory, ignore_errors=True)
     tap.end()
 

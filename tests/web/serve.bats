@@ -387,7 +387,7 @@ state_is() { # WORD
 	until_true state_is '"held":1'
 	project=$(project)
 	follow "/api/run?project=$project&run=$(run_id)" picture
-	until_true grep -q '"n":"a","s":"completed".*"ag":"paid","c":1250000,"k":30' picture
+	until_true grep -q '"n":"a","s":"completed".*"ag":"paid","c":1250000,"tk":30' picture
 	until_true grep -qE '"cost":2500000,"budget":10000000,"tokens":60,"left":1[0-9]*,"holds":"account .paid. is held until ' picture
 	kill "$follower" || true
 	kill -TERM "$run"

@@ -234,7 +234,7 @@ function dialog(title, body, buttons) {
 function showKeys() {
 	const keys = [["/", "search the streams"], ["↑ ↓ or k j", "the stream before, the next"], ["Enter", "open it"], ["Esc", "close it, clear the search"],
 		["1 2 3 4", "streams, timeline, graph, runs"], ["f", "follow the log"], ["Ctrl F or l", "search the log"],
-		["r", "retry the stream"], ["s", "stop the stream"], ["p", "pause or resume the run"], ["g", "all projects"], ["?", "these keys"]];
+		["r", "retry the stream"], ["s", "stop the stream"], ["a", "approve of the stream"], ["m", "say something to its agent"], ["p", "pause or resume the run"], ["g", "all projects"], ["?", "these keys"]];
 	dialog("Keys", [h("dl", { class: "keys" }, keys.map(([key, does]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, does)]))], [["Close", "", null]]);
 }
 
@@ -282,6 +282,18 @@ function stopStream(stream) {
 	dialog("Stop " + clean(stream.n) + "?", [h("p", {}, "It is asked to end, and what needs it is skipped. Everything else goes on.")],
 		[["Leave it", "", null], ["Kill it now", "danger", () => act("stop", { streams: [stream.n], now: true }, "It is being killed.")],
 			["Stop it", "danger", () => act("stop", { streams: [stream.n] }, "It is stopping.")]]);
+}
+
+function approve(stream) {
+	dialog("Approve of " + clean(stream.n) + "?", [h("p", {}, (stream.t ? clean(stream.t) + ": i" : "I") + "t starts as soon as there is a slot for it.")],
+		[["Not now", "", null], ["Approve", "main", () => act("approve", { streams: [stream.n] }, clean(stream.n) + " is approved.")]]);
+}
+
+function message(stream) {
+	const text = h("textarea", { "aria-label": "Message", rows: "5", maxlength: "16000" });
+	dialog("Say something to " + clean(stream.n), [h("p", {}, "It is typed into the terminal of whoever works there, or put into its inbox."), text],
+		[["Say nothing", "", null], ["Send", "main", () => text.value.trim() && act("send", { streams: [stream.n], text: text.value }, clean(stream.n) + " was told.")]]);
+	text.focus();
 }
 
 const retry = names => act("retry", { streams: names }, names.length === 1 ? clean(names[0]) + " runs again." : "{n} streams run again.");
@@ -505,7 +517,8 @@ class Run {
 		const head = this.head;
 		if (!head)
 			return;
-		const key = JSON.stringify([{ ...head, now: 0, last: 0, sum: 0, left: 0 }, this.tab, this.newer]);
+		const asking = isLive(head.state) && head.states.held ? this.streams.filter(stream => stream?.as) : [];
+		const key = JSON.stringify([{ ...head, now: 0, last: 0, sum: 0, left: 0 }, this.tab, this.newer, asking.map(stream => stream.i)]);
 		if (key === this.headKey) {
 			this.drawTime();
 			return;
@@ -540,14 +553,14 @@ class Run {
 				h("div", { class: "tile" }, h("div", { class: "k" }, "Work done"), h("div", { class: "v" }, this.worked, this.speed)),
 				head.cost === undefined && !head.tokens ? null : h("div", { class: "tile" }, h("div", { class: "k" }, head.budget ? "Cost, of " + money(head.budget) : "Cost"),
 					h("div", { class: "v" }, head.cost === undefined ? "–" : money(head.cost), head.tokens ? h("small", {}, " " + head.tokens.toLocaleString("en") + " tokens") : null))),
-			this.notices(head),
+			this.notices(head, asking),
 			h("div", { class: "tabs", role: "tablist", "aria-label": "Views" }, tabs.map(([id, text], at) =>
 				h("button", { type: "button", role: "tab", "data-act": "tab-" + id, "aria-selected": String(id === this.tab), title: String(at + 1), onclick: () => location.replace(this.address(id, this.wanted)) }, text))));
 		this.drawTime();
 		if (focus)
 			this.headBox.querySelector("[data-act=\"" + focus + "\"]")?.focus();
 	}
-	notices(head) {
+	notices(head, asking) {
 		const lines = [];
 		if (head.problem)
 			lines.push(h("div", { class: "notice bad" }, clean(head.problem)));
@@ -559,6 +572,10 @@ class Run {
 			lines.push(h("div", { class: "notice" }, "Paused: what runs goes on, nothing new starts."));
 		if (head.holds && isLive(head.state))
 			lines.push(h("div", { class: "notice" }, clean(head.holds[0].toUpperCase() + head.holds.slice(1)) + "."));
+		if (asking.length)
+			lines.push(h("div", { class: "notice asks" }, asking.length === 1 ? "Waits for approval: " : plural(asking.length, "stream") + " wait for approval: ",
+				asking.slice(0, 20).map((stream, at) => [at ? ", " : "", h("a", { href: this.address(this.tab, stream.n) }, clean(stream.n)),
+					can("approve") ? [" ", h("button", { type: "button", "data-act": "approve-" + stream.i, onclick: () => approve(stream) }, "Approve…")] : ""])));
 		if (this.newer)
 			lines.push(h("div", { class: "notice" }, "There is a newer run. ", h("a", { href: "#/" + this.project + "/last" }, "Show it")));
 		if (head.warnings) {
@@ -623,6 +640,10 @@ class Run {
 			retry([this.chosen.n]);
 		else if (event.key === "s" && this.chosen && can("stop") && !hasEnded(this.chosen.s))
 			stopStream(this.chosen);
+		else if (event.key === "a" && this.chosen?.as && can("approve"))
+			approve(this.chosen);
+		else if (event.key === "m" && this.chosen?.s === "running" && can("send"))
+			message(this.chosen);
 		else if (event.key === "f" && this.detail)
 			this.detail.log?.follow(true);
 		else if (event.key === "l" && this.detail)
@@ -1124,6 +1145,8 @@ class Detail {
 		put(this.about,
 			h("div", { class: "line" }, h("button", { type: "button", class: "back", "data-act": "back", onclick: () => location.replace(run.address(run.tab)) }, "← Back"),
 				h("h2", { class: "name" }, clean(stream.n)), pill(stream.s), h("span", { class: "gap" }),
+				live && can("approve") && stream.as ? h("button", { type: "button", class: "main", "data-act": "one-approve", onclick: () => approve(stream) }, "Approve…") : null,
+				live && can("send") && stream.s === "running" ? h("button", { type: "button", "data-act": "one-send", title: "m", onclick: () => message(stream) }, "Message…") : null,
 				live && can("retry") && ["failed", "cancelled", "backoff"].includes(stream.s) ? h("button", { type: "button", "data-act": "one-retry", onclick: () => retry([stream.n]) }, "Retry") : null,
 				live && can("stop") && !hasEnded(stream.s) ? h("button", { type: "button", class: "danger", "data-act": "one-stop", onclick: () => stopStream(stream) }, "Stop…") : null,
 				h("button", { type: "button", class: "icon odd", "data-act": "close", "aria-label": "Close", title: "Esc", onclick: () => location.replace(run.address(run.tab)) }, "✕")),
@@ -1140,7 +1163,7 @@ class Detail {
 				stream.b ? h("span", {}, "output ", h("b", {}, bytes(stream.b))) : null,
 				stream.ag ? h("span", {}, "agent ", h("b", {}, clean(stream.ag))) : null,
 				stream.c ? h("span", {}, "cost ", h("b", {}, money(stream.c))) : null,
-				stream.k ? h("span", {}, h("b", {}, stream.k.toLocaleString("en")), " tokens") : null,
+				stream.tk ? h("span", {}, h("b", {}, stream.tk.toLocaleString("en")), " tokens") : null,
 				stream.r && (stream.s === "running" || stream.s === "completed") && stream.r !== stream.m ? h("span", {}, clean(stream.r)) : null),
 			links("Waits for", run.needs?.get(stream.i)), links("Needed by", run.feeds?.get(stream.i)));
 		this.tick();
