@@ -46,7 +46,7 @@ struct draft_options {
 
 static const struct opt draft_table[] = {
 	{0, "spec", OPT_TEXT, FIELD(spec), .what = "FILE", .help = "the request is in FILE"},
-	{0, "agent", OPT_TEXT, FIELD(agent), .what = "NAME",
+	{0, "agent", OPT_TEXT, FIELD(agent), .what = "AGENT",
 		.help = "who plans; default: the agent of the Orchfile here, else the first\nthat is installed"},
 	{0, "run", OPT_FLAG, FIELD(run), .help = "run the Orchfile that was written"},
 	{0, "check", OPT_TEXT, FIELD(check), .what = "FILE",

@@ -2,10 +2,14 @@
 
 #include "cli/cmd.h"
 #include "cli/say.h"
+#include "orch/project.h"
 #include "os/fs.h"
+#include "os/glob.h"
+#include "util/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -53,26 +57,80 @@ static const char first_orchfile[] =
 	"# A stream without commands is a group.\n"
 	"all: date system\n";
 
-static int init_run(void *data, const struct operands *operands)
+/* a directory stands for the prompts in it */
+static int add_files(struct strvec *files, const char *name)
 {
-	const struct init_options *options = data;
-	const char *name = options->common.file ? options->common.file : "Orchfile";
+	struct orch_error err;
+	size_t before = files->count;
+	char *pattern;
+	int status = EXIT_COMPLETE;
+
+	if (!fs_is_directory(name)) {
+		strvec_push(files, name);
+		return EXIT_COMPLETE;
+	}
+	pattern = path_join(name, "*.md");
+	if (glob_files(".", pattern, files, &err) < 0)
+		status = say_error(&err);
+	else if (files->count == before)
+		status = say_usage("there is no prompt in '%s': no file matches '%s'", name, pattern);
+	free(pattern);
+	return status;
+}
+
+/* the Orchfile that task files make; malloc'd in *out, NULL without any; an exit status */
+static int import_files(char **out, const struct operands *operands)
+{
+	struct strvec files = {0};
+	struct orch_error err;
+	char *told = NULL;
+	int status = EXIT_COMPLETE;
+
+	*out = NULL;
+	for (size_t i = 0; i < operands->words.count && status == EXIT_COMPLETE; i++)
+		status = add_files(&files, operands->words.items[i]);
+	if (status == EXIT_COMPLETE && files.count) {
+		int imported = orch_import((const char *const *)files.items, say_err()->color, out, &told, &err);
+
+		say_rendered(told);
+		status = imported < 0 ? say_error(&err) : EXIT_COMPLETE;
+	}
+	strvec_release(&files);
+	return status;
+}
+
+static int write_new(const char *name, const char *text)
+{
 	/* never over something that is there, not even an empty file or a dangling link */
 	int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	int error;
 
-	(void)operands;
 	if (fd < 0 && errno == EEXIST)
 		return say_usage("'%s' is there already and stays as it is; 'orch check' looks at it", name);
 	if (fd < 0)
 		return say_usage("cannot make '%s': %s", name, strerror(errno));
-	error = fs_write_all(fd, first_orchfile, sizeof first_orchfile - 1) < 0 ? errno : 0;
+	error = fs_write_all(fd, text, strlen(text)) < 0 ? errno : 0;
 	if (close(fd) < 0 && !error)
 		error = errno;
 	if (error) {
 		unlink(name);
 		return say_usage("cannot write '%s': %s", name, strerror(error));
 	}
+	return EXIT_COMPLETE;
+}
+
+static int init_run(void *data, const struct operands *operands)
+{
+	const struct init_options *options = data;
+	const char *name = options->common.file ? options->common.file : "Orchfile";
+	char *imported;
+	int status = import_files(&imported, operands);
+
+	if (status == EXIT_COMPLETE)
+		status = write_new(name, imported ? imported : first_orchfile);
+	free(imported);
+	if (status != EXIT_COMPLETE)
+		return status;
 	if (options->common.file)
 		say("wrote '%s'. Look at it, then: 'orch -f %s -n' shows what would run, 'orch -f %s' runs it", name,
 			name, name);
@@ -83,11 +141,12 @@ static int init_run(void *data, const struct operands *operands)
 
 const struct cmd cmd_init = {
 	.name = "init",
-	.operands = "",
-	.summary = "Write a first Orchfile, with comments",
-	.about = "Never overwrites anything.\n",
+	.operands = "[FILE]...",
+	.summary = "Write a first Orchfile, with comments or from task files",
+	.about = "FILE: what 'orch import' takes, or a directory of prompts (*.md). Never overwrites anything.\n",
 	.group = CMD_WRITING,
 	.options = init_table,
 	.size = sizeof(struct init_options),
+	.max = CMD_ANY,
 	.run = init_run,
 };

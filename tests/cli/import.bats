@@ -331,6 +331,29 @@ imports() {
 	[[ "$output" == *"b: a"*"c: b"*"d: b"*'phase-2 "Phase 2: parallel": c d'*"e: phase-2"* ]]
 }
 
+@test "init writes what import prints, of files and of directories of prompts, and never over anything" {
+	mkdir prompts
+	printf '# One\n\nDo the first thing.\n' >prompts/one.md
+	printf -- '---\nafter: one\n---\nDo the second thing.\n' >prompts/two.md
+	run "$ORCH" init prompts "$data/droidz-todo-app.json"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"wrote 'Orchfile'"* ]]
+	"$ORCH" fmt --check
+	run "$ORCH" check
+	[ "$output" = 'Orchfile: 6 streams, no errors' ]
+	"$ORCH" import prompts/one.md prompts/two.md "$data/droidz-todo-app.json" 2>/dev/null | cmp - Orchfile
+	run "$ORCH" init prompts
+	[ "$status" -eq 2 ]
+	mkdir empty
+	run "$ORCH" init -f Other empty
+	[ "$status" -eq 2 ]
+	[ ! -e Other ]
+	run "$ORCH" init -f Other Orchfile
+	[ "$status" -eq 2 ]
+	[ ! -e Other ]
+}
+
 @test "the agent is said once: by default, on the command line, in the environment" {
 	printf '[{"key":"a","title":"A"}]' >tasks.json
 	run "$ORCH" -f tasks.json check
