@@ -24,7 +24,7 @@ struct attach_options {
 static const struct attach_options attach_defaults = {.key = "^\\"};
 
 static const struct opt attach_table[] = {
-	{0, "detach-key", OPT_TEXT, offsetof(struct attach_options, key), .what = "^X",
+	{0, "detach-key", OPT_TEXT, offsetof(struct attach_options, key), .what = "KEY",
 		.help = "the key, with Ctrl, that leaves it again; default: ^\\"},
 	CMD_COMMON_OPTIONS,
 	{0},
