@@ -183,7 +183,7 @@ static int use_bubblewrap(struct confinement *out, struct command *command, cons
 {
 	const struct confiner *confiner = attempt->confiner;
 	const struct project *project = attempt->context->project;
-	char *status = status_path(attempt, part), *dir = NULL;
+	char *status = status_path(attempt, part), *self = fs_self(), *dir = NULL;
 	struct sandbox_spec spec = {.bwrap = confiner->means.bwrap,
 		.status = status,
 		.offline = attempt->stream->set->sandbox == SANDBOX_OFFLINE};
@@ -196,6 +196,8 @@ static int use_bubblewrap(struct confinement *out, struct command *command, cons
 	add_visible(&spec.visible, project->dir);
 	add_visible(&spec.visible, workspaces_top(confiner->workspaces));
 	add_visible(&spec.visible, workspaces_git_dir(confiner->workspaces));
+	/* for `orch report` */
+	add_visible(&spec.visible, self);
 	add_real(&here, attempt->workspace ? attempt->workspace->dir : project->dir);
 	if (result == 0)
 		result = add_writable(&spec.writable, command, attempt, agent, err);
@@ -220,6 +222,7 @@ static int use_bubblewrap(struct confinement *out, struct command *command, cons
 	strvec_release(&spec.read_only);
 	strvec_release(&here);
 	free(status);
+	free(self);
 	free(dir);
 	return result;
 }

@@ -3,6 +3,7 @@
 #include "exec/reporting.h"
 
 #include "exec/attempt.h"
+#include "os/fs.h"
 #include "os/loop.h"
 #include "state/journal.h"
 #include "state/reportfile.h"
@@ -41,7 +42,8 @@ struct held {
 	int64_t done, total, end;
 	char *text;
 	/* what was told last, and when */
-	char *last;
+	struct reportfile_line last;
+	char *last_text;
 	int64_t told_ms;
 };
 
@@ -67,7 +69,7 @@ struct watched_run {
 /* of an attempt, what the journals of runs before have */
 struct recalled {
 	int64_t attempt, offset, done, total;
-	char *note;
+	char *progress, *note; /* the first where it was no number */
 };
 
 struct reportings {
@@ -94,6 +96,23 @@ static void warn(struct reporting *reporting, const char *message)
 	reporting->all->options.warn(reporting->all->options.data, reporting->attempt, message);
 }
 
+static void remember(struct held *held, int64_t done, int64_t total, const char *text)
+{
+	char *copy = text ? xstrdup(text) : NULL;
+
+	free(held->last_text);
+	held->last_text = copy;
+	held->last = (struct reportfile_line){.done = done, .total = total, .text = copy};
+}
+
+/* numbers mean the same in other words */
+static bool was_last(const struct held *held, const struct reportfile_line *line)
+{
+	if (line->done >= 0)
+		return held->last.total == line->total && held->last.done == line->done;
+	return held->last.total <= 0 && held->last_text && strcmp(held->last_text, line->text) == 0;
+}
+
 static void tell_held(struct reporting *reporting, unsigned which)
 {
 	struct held *held = &reporting->held[which];
@@ -107,8 +126,8 @@ static void tell_held(struct reporting *reporting, unsigned which)
 	held->waits = false;
 	held->told_ms = loop_now(reporting->all->options.loop);
 	tell(reporting, &line, held->end);
-	free(held->last);
-	held->last = held->text;
+	remember(held, line.done, line.total, held->text);
+	free(held->text);
 	held->text = NULL;
 }
 
@@ -177,6 +196,9 @@ static void on_line(void *data, const struct reportfile_line *line, const char *
 		(line->kind == ORCH_REPORT_DONE || line->kind == ORCH_REPORT_OUTPUT || reporting->told < TOLD_MAX)) {
 		reporting->told += line->kind != ORCH_REPORT_DONE;
 		tell(reporting, line, (int64_t)end);
+		if (line->kind == ORCH_REPORT_NOTE || line->kind == ORCH_REPORT_PROGRESS)
+			remember(&reporting->held[line->kind == ORCH_REPORT_NOTE ? HELD_NOTE : HELD_PROGRESS],
+				line->done, line->total, line->text);
 	} else if (line) {
 		hold(reporting, line, (int64_t)end);
 		loop_timer_arm_if_idle(reporting->all->later, SAID_INTERVAL_MS);
@@ -291,6 +313,7 @@ static void forget_recalled(struct reportings *all)
 	while (map_next(&all->recalled, &position, &key, &value)) {
 		struct recalled *recalled = value;
 
+		free(recalled->progress);
 		free(recalled->note);
 		free(recalled);
 	}
@@ -315,6 +338,7 @@ static int on_event(void *data, const struct orch_event *event)
 		map_set(&all->recalled, event->stream, recalled);
 	}
 	if (recalled->attempt != event->attempt) {
+		free(recalled->progress);
 		free(recalled->note);
 		*recalled = (struct recalled){.attempt = event->attempt, .done = -1, .total = -1};
 	}
@@ -323,6 +347,8 @@ static int on_event(void *data, const struct orch_event *event)
 	if (event->type == ORCH_EVENT_PROGRESS) {
 		recalled->done = event->done;
 		recalled->total = event->total;
+		free(recalled->progress);
+		recalled->progress = event->done < 0 && event->message ? xstrdup(event->message) : NULL;
 	} else if (event->type == ORCH_EVENT_NOTE && event->message) {
 		free(recalled->note);
 		recalled->note = xstrdup(event->message);
@@ -379,7 +405,8 @@ static int recall(struct reporting *reporting, struct orch_error *err)
 	reporting->done = recalled->done;
 	reporting->total = recalled->total;
 	reporting->note = recalled->note ? xstrdup(recalled->note) : NULL;
-	reporting->held[HELD_NOTE].last = reporting->note ? xstrdup(reporting->note) : NULL;
+	remember(&reporting->held[HELD_NOTE], -1, -1, recalled->note);
+	remember(&reporting->held[HELD_PROGRESS], recalled->done, recalled->total, recalled->progress);
 	return 0;
 }
 
@@ -426,7 +453,8 @@ static void watch_run(struct reporting *reporting)
 	watched = ARRAY_PUSH(&all->runs);
 	watched->run = xstrdup(reporting->attempt->run);
 	watched->watch = loop_watch_new(all->options.loop, dir, on_change, all);
-	if (!watched->watch)
+	/* a change by another machine tells nobody here */
+	if (!watched->watch || fs_may_be_remote(dir))
 		all->blind = true;
 	free(dir);
 }
@@ -478,7 +506,7 @@ void reporting_add(struct reporting *reporting, enum orch_report_kind kind, cons
 	line.text = strbuf_cstr(&clean);
 	if (kind == ORCH_REPORT_PROGRESS && !reportfile_progress(line.text, clean.len, &line.done, &line.total))
 		line.done = line.total = -1;
-	if (clean.len > 0 && (held->waits || !held->last || strcmp(held->last, line.text) != 0)) {
+	if (clean.len > 0 && (held->waits || !was_last(held, &line))) {
 		hold(reporting, &line, -1);
 		due = tell_due(reporting, loop_now(reporting->all->options.loop));
 		if (due >= 0)
@@ -509,7 +537,7 @@ void reporting_free(struct reporting *reporting)
 	}
 	for (unsigned i = 0; i < HELD_KINDS; i++) {
 		free(reporting->held[i].text);
-		free(reporting->held[i].last);
+		free(reporting->held[i].last_text);
 	}
 	reportfile_release(&reporting->reader);
 	free(reporting->note);

@@ -152,6 +152,7 @@ int stint_adopt(struct stint **out, struct attempt *attempt, struct agents *agen
 	struct memory *memory = attempt->memory;
 	const struct agent *agent;
 	struct stint *stint;
+	struct stat st;
 	int64_t from, cost, tokens;
 	char end[8];
 	int resumed, found;
@@ -181,6 +182,7 @@ int stint_adopt(struct stint **out, struct attempt *attempt, struct agents *agen
 	stint = make(attempt, agent, strcmp(mends, "-") == 0 ? NULL : find_rule(project, mends));
 	stint->from = stint->read = from;
 	stint->resumed = resumed;
+	stint->told = fstat(attempt->log_fd, &st) == 0 ? st.st_size : 0;
 	if (strcmp(session, "-") != 0)
 		stint->session = xstrdup(session);
 	if (listen(stint, agents, err) < 0) {
@@ -219,6 +221,8 @@ static void take_news(struct stint *stint, unsigned news)
 		stint->output.cost_grown = 0;
 		attempt_has_news(stint->attempt, ATTEMPT_NEWS_COST);
 	}
+	if (stint->read < stint->told)
+		news &= ~(unsigned)(OUTPUT_PROGRESS | OUTPUT_NOTE);
 	if (news & OUTPUT_PROGRESS)
 		reporting_add(stint->attempt->reporting, ORCH_REPORT_PROGRESS, strbuf_cstr(&stint->output.progress));
 	if (news & OUTPUT_NOTE)

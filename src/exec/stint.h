@@ -24,6 +24,7 @@ struct stint {
 	char *prompt; /* path of the file, relative to the project's directory */
 	int64_t from; /* where in the log its output begins */
 	int64_t read; /* up to where it was looked at */
+	int64_t told; /* up to where somebody before us has looked: what it said there is no news, but for the last */
 	int64_t to;   /* where it ends; -1: at the log's end */
 	struct output output;
 	bool session_seen;

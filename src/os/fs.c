@@ -10,6 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/vfs.h>
+#endif
 
 #include "util/alloc.h"
 #include "util/array.h"
@@ -434,6 +437,39 @@ int fs_sync_filesystem(int fd)
 	(void)fd;
 	sync();
 	return 0;
+#endif
+}
+
+bool fs_may_be_remote(const char *path)
+{
+#ifdef __linux__
+	/* as <linux/magic.h> has them, and those of systems that are not in it */
+	static const uint32_t kinds[] = {
+		0x6969,     /* NFS */
+		0x517b,     /* SMB */
+		0xff534d42, /* CIFS */
+		0xfe534d42, /* SMB2 */
+		0x65735546, /* FUSE: sshfs and many others */
+		0x01021997, /* 9P */
+		0x00c36400, /* Ceph */
+		0x5346414f, /* AFS */
+		0x0bd00bd0, /* Lustre */
+		0x47504653, /* GPFS */
+		0x19830326, /* BeeGFS */
+		0xaad7aaea, /* PanFS */
+	};
+	struct statfs st;
+
+	if (statfs(path, &st) != 0)
+		return false;
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		if ((uint32_t)st.f_type == kinds[i])
+			return true;
+	}
+	return false;
+#else
+	(void)path;
+	return true;
 #endif
 }
 

@@ -28,6 +28,8 @@ int fs_tree_size(const char *path, int64_t *bytes, struct orch_error *err);
 int fs_sync_dir(int dir_fd);
 /* everything of the file system that `fd` is on (Linux syncfs; elsewhere sync) */
 int fs_sync_filesystem(int fd);
+/* is it on a file system on which others may write without our being told of it? True where that cannot be known */
+bool fs_may_be_remote(const char *path);
 bool fs_exists(const char *path);
 bool fs_is_directory(const char *path);
 /* the current directory, malloc'd */

@@ -68,6 +68,17 @@ static void add(struct strvec *out, const char *option, const char *first, const
 		strvec_push(out, second);
 }
 
+static bool is_inside_any(const struct strvec *dirs, const char *path)
+{
+	for (size_t i = 0; i < dirs->count; i++) {
+		size_t len = strlen(dirs->items[i]);
+
+		if (strncmp(path, dirs->items[i], len) == 0 && path[len] == '/')
+			return true;
+	}
+	return false;
+}
+
 void sandbox_words(struct strvec *out, const struct sandbox_spec *spec)
 {
 	struct stat st;
@@ -103,6 +114,11 @@ void sandbox_words(struct strvec *out, const struct sandbox_spec *spec)
 		add(out, "--bind", spec->writable.items[i], spec->writable.items[i]);
 	for (size_t i = 0; i < spec->read_only.count; i++)
 		add(out, "--ro-bind", spec->read_only.items[i], spec->read_only.items[i]);
+	/* what was hidden by that */
+	for (size_t i = 0; i < spec->writable.count; i++) {
+		if (is_inside_any(&spec->read_only, spec->writable.items[i]))
+			add(out, "--bind", spec->writable.items[i], spec->writable.items[i]);
+	}
 	add(out, "--setenv", "TMPDIR", "/tmp");
 	/* what agents go by that refuse to work for root without asking for permission */
 	add(out, "--setenv", "IS_SANDBOX", "1");

@@ -30,7 +30,7 @@ struct sandbox_spec {
 	bool offline;            /* it has no network */
 	struct strvec visible;   /* what it sees although it lies where private directories are put, such as /tmp */
 	struct strvec writable;  /* what it may write */
-	struct strvec read_only; /* of that: what it may not */
+	struct strvec read_only; /* of that: what it may not; but for what of `writable` is inside */
 };
 
 /* What nobody else uses: private, empty, writable. NULL at the end */

@@ -17,6 +17,7 @@ setup_file() {
 }
 
 setup() {
+	export OWN=$ORCH
 	unset CI NO_COLOR CLICOLOR_FORCE GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE TMPDIR
 	: "${ORCH:?names the program to test}"
 	export HOME=$BATS_TEST_TMPDIR/home GIT_CONFIG_NOSYSTEM=1
@@ -111,6 +112,27 @@ runs_not() { ! runs "$1"; }
 	# its input, its log twice, and what ls opened; nothing that was open around orch
 	[ "$(git show orch/a:fds | grep -cvx '[0-3]')" -eq 0 ] || { git show orch/a:fds; false; }
 	git fsck --strict --no-dangling
+}
+
+@test "what it says of itself is heard, and what it hands on, with a worktree and without" {
+	orchfile <<-'E'
+	defaults:
+	  sandbox = worktree
+	own:
+	  isolate = worktree
+	  "$OWN" report note confined; "$OWN" report output one=1; echo two=2 >>"$ORCH_OUTPUT"
+	none:
+	  isolate = none
+	  "$OWN" report note confined; "$OWN" report output one=1; echo two=2 >>"$ORCH_OUTPUT"
+	  ./no touch .orch/escaped; ./no sh -c 'echo >>"$0"' .orch/lock
+	after: own none
+	  sandbox = off
+	  test {{own.one}}{{own.two}}{{none.one}}{{none.two}} = 1212
+	E
+	confined 0
+	if refused; then return; fi
+	[ "$(cat .orch/runs/*/journal.jsonl | grep -c '"type":"note".*"message":"confined"')" -eq 2 ]
+	[ ! -e .orch/escaped ]
 }
 
 @test "it sees and ends no process but its own" {
@@ -329,7 +351,7 @@ import time; time.sleep(600)
 	  touch ran
 	a:
 	  sandbox = worktree
-	  mkdir sub; echo new >sub/new; mv sub/new new; echo two >>shared; echo key=value >>"$ORCH_OUTPUT"
+	  mkdir sub; echo new >sub/new; mv sub/new new; echo two >>shared; "$OWN" report output key=value
 	  : >/dev/null; echo t >"$TMPDIR/t"
 	  ./no touch /usr/escaped; ./no touch "$HOME/escaped"; ./no touch ../escaped; ./no touch ../../../escaped
 	  ./no sh -c 'echo more >>../../../shared'; ./no truncate -s 0 ../../../shared; ./no mv ../../../shared stolen

@@ -215,3 +215,28 @@ of_type() { events | grep "\"type\":\"$1\"" | sed -E 's/.*"attempt":[0-9]+,//; s
 		[[ "$output" == *"its prompt, 'made/prompt.md'"* ]]
 	done
 }
+
+@test "an agent that goes on after a crash of orch is not heard twice" {
+	orchfile <<-'E'
+	a:
+	  prompt: work
+	E
+	cat >"$DOES" <<-'E'
+	echo 'AT 1/3'
+	echo 'NOTE first'
+	until grep -q '"message":"first"' .orch/runs/*/journal.jsonl; do sleep 0.02; done
+	touch said
+	until test -e go; do sleep 0.02; done
+	echo 'AT 2/3'
+	echo 'NOTE second'
+	E
+	background
+	until_true test -e said
+	kill -KILL "$pid"
+	wait "$pid" 2>/dev/null || true
+	touch go
+	expect 0
+	[ "$(of_type progress | sort)" = $'"done":1,"total":3\n"done":2,"total":3' ]
+	[ "$(of_type note | sort)" = $'"message":"first"\n"message":"second"' ]
+	"$ORCH" status --json | grep -q '"note": "second"'
+}
