@@ -51,6 +51,7 @@ example() { # NAME [DIRECTORY]
 	[[ "$output" == *"4 streams: 4 completed"* ]]
 	grep -q '^api, attempt 2 (resume)$' agents/out/report.txt
 	grep -q '^web, attempt 2 (resume)$' agents/out/report.txt
+	[[ "$output" == *'(1/2): The endpoint'*'(2/2): Its tests'* ]]
 	grep -q '^there are no tests in out/api.txt$' agents/.orch/runs/*/attempts/api.2.prompt
 	run "$ORCH" -C agents
 	[[ "$output" == *"nothing to do"* ]]

@@ -136,6 +136,71 @@ static void test_fold(void **state)
 	orch_status_release(&status);
 }
 
+/* what its work says of itself: the last counts, and a new attempt has said nothing; but what is ticked stays */
+static void test_reports(void **state)
+{
+	struct orch_status status;
+	const struct orch_stream_status *stream;
+	struct orch_event event;
+
+	(void)state;
+	orch_status_init(&status);
+	event = make(ORCH_EVENT_TASK, 1, "a");
+	event.state = ORCH_TASK_WAITING;
+	event.tasks = 3;
+	event.ticked = 0;
+	orch_status_apply(&status, &event);
+	stream = orch_status_find(&status, "a");
+	assert_int_equal(stream->tasks, 3);
+	assert_int_equal(stream->done, -1);
+	start_attempt(&status, 2, "a", 1);
+	event = make(ORCH_EVENT_PROGRESS, 3, "a");
+	event.message = "nearly";
+	orch_status_apply(&status, &event);
+	assert_string_equal(stream->progress, "nearly");
+	event = make(ORCH_EVENT_PROGRESS, 4, "a");
+	event.done = 3;
+	event.total = 7;
+	orch_status_apply(&status, &event);
+	assert_null(stream->progress);
+	assert_int_equal(stream->done, 3);
+	event = make(ORCH_EVENT_TASK_DONE, 5, "a");
+	event.item = 2;
+	event.ticked = 1;
+	event.tasks = 3;
+	event.message = "two";
+	orch_status_apply(&status, &event);
+	event = make(ORCH_EVENT_NOTE, 6, "a");
+	event.message = "at work";
+	orch_status_apply(&status, &event);
+	event = make(ORCH_EVENT_VALUE, 7, "a");
+	event.message = "k=v";
+	orch_status_apply(&status, &event);
+	assert_int_equal(stream->ticked, 1);
+	assert_string_equal(stream->note, "at work");
+	finish_attempt(&status, 8, "a", 1, ORCH_OUTCOME_EXIT);
+	assert_int_equal(stream->done, 3);
+	start_attempt(&status, 9, "a", 2);
+	assert_int_equal(stream->done, -1);
+	assert_int_equal(stream->total, -1);
+	assert_null(stream->note);
+	assert_int_equal(stream->ticked, 1);
+	assert_int_equal(stream->tasks, 3);
+	/* of one that goes on it is known what it had said */
+	event = make(ORCH_EVENT_ATTEMPT_STARTED, 10, "a");
+	event.attempt = 2;
+	event.done = 5;
+	event.total = 9;
+	event.message = "further";
+	event.ticked = 0;
+	event.tasks = 3;
+	orch_status_apply(&status, &event);
+	assert_int_equal(stream->done, 5);
+	assert_string_equal(stream->note, "further");
+	assert_int_equal(stream->ticked, 0);
+	orch_status_release(&status);
+}
+
 static void test_events_without_their_fields(void **state)
 {
 	struct orch_status status;
@@ -227,6 +292,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fold),
+		cmocka_unit_test(test_reports),
 		cmocka_unit_test(test_events_without_their_fields),
 		cmocka_unit_test(test_warnings_are_bounded),
 		cmocka_unit_test(test_json),
