@@ -5,6 +5,7 @@
 #include "exec/agents.h"
 #include "exec/attempt.h"
 #include "exec/facts.h"
+#include "exec/stint_prompt.h"
 #include "exec/syncer.h"
 #include "exec/values.h"
 #include "exec/workspace.h"
@@ -57,6 +58,8 @@ static void complete(struct executor *ex, struct attempt *attempt)
 		attempt->outcome = ORCH_OUTCOME_INTERNAL;
 		attempt->message = xasprintf("its work succeeded, but that could not be recorded: %s", err.message);
 	} else {
+		if (stream_has_prompt(attempt->stream) && stint_keep_summary(attempt, &err) < 0)
+			tell_warning(ex, attempt->stream->name, err.message);
 		if (attempt->task != NO_STREAM)
 			ex->plan->facts[attempt->task].stamp = detail.stamp;
 		if (attempt->stream->set->when != WHEN_FAILURE) {

@@ -27,7 +27,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PROMPT_FILE_MAX = 1 << 30, TAIL_READ = 64 * 1024, SUMMARY_FILE_MAX = 1 << 20 };
+enum { PROMPT_FILE_MAX = 1 << 30, TAIL_READ = 64 * 1024, SUMMARY_FILE_MAX = 2 << 20 };
 
 /* the end of the log, of its part from `from` to `to` (-1: all that there is) */
 static void read_part(const char *path, int64_t from, int64_t to, struct strbuf *out)
@@ -99,6 +99,30 @@ bool stint_rule_value(const struct attempt *attempt, const char *name, size_t le
 		memmem(memory->rule->match, strlen(memory->rule->match), name, len);
 }
 
+/* the attempt's own file goes with its run */
+static const char kept_directory[] = ".orch/summaries", kept_head[] = "orch-summary 1\nrun %s\nattempt %u\n\n";
+
+/* nothing where it is of another attempt */
+static int read_kept(
+	struct strbuf *out, const char *run, const char *stream, unsigned attempt, struct orch_error *err)
+{
+	char *path = xasprintf("%s/%s", kept_directory, stream), *head = xasprintf(kept_head, run, attempt), *text;
+	size_t len;
+	int result = 0;
+
+	if (fs_exists(path)) {
+		result = fs_read(path, SUMMARY_FILE_MAX, &text, &len, err);
+		if (result == 0) {
+			if (strncmp(text, head, strlen(head)) == 0)
+				strbuf_addstr(out, text + strlen(head));
+			free(text);
+		}
+	}
+	free(path);
+	free(head);
+	return result;
+}
+
 int stint_read_summary(
 	struct strbuf *out, const char *run, const char *stream, unsigned attempt, struct orch_error *err)
 {
@@ -113,6 +137,36 @@ int stint_read_summary(
 			strbuf_add(out, text, strlen(text));
 			free(text);
 		}
+	} else {
+		result = read_kept(out, run, stream, attempt, err);
+	}
+	free(path);
+	return result;
+}
+
+int stint_keep_summary(const struct attempt *attempt, struct orch_error *err)
+{
+	const char *stream = attempt->stream->name;
+	char *path = statedir_attempt_file(attempt->run, stream, attempt->number, "summary"), *text, *kept;
+	struct strbuf out = {0};
+	size_t len;
+	int result;
+
+	if (!fs_exists(path)) {
+		free(path);
+		return 0;
+	}
+	result = fs_read(path, SUMMARY_FILE_MAX, &text, &len, err);
+	if (result == 0) {
+		kept = xasprintf("%s/%s", kept_directory, stream);
+		strbuf_addf(&out, kept_head, attempt->run, attempt->number);
+		strbuf_addstr(&out, text);
+		result = fs_mkdirs(kept_directory, 0700, err);
+		if (result == 0)
+			result = fs_replace(AT_FDCWD, kept, out.data, out.len, false, err);
+		strbuf_release(&out);
+		free(text);
+		free(kept);
 	}
 	free(path);
 	return result;

@@ -138,6 +138,26 @@ of_type() { events | grep "\"type\":\"$1\"" | sed -E 's/.*"attempt":[0-9]+,//; s
 	done
 }
 
+@test "what an agent said in the end outlives the run in which it did" {
+	orchfile <<-'E'
+	a:
+	  prompt: begin
+	b: a
+	  printf '%s\n' {{a.summary}} > b
+	E
+	expect 0
+	for i in 1 2; do expect 0 -B --only b; done
+	expect 0 prune --age 1ms
+	[ "$(ls .orch/runs | wc -l)" -eq 1 ]
+	rm b
+	expect 0 -B --only b
+	[ "$(cat b)" = 'did a' ]
+	# of another attempt it is not
+	sed -i 's/^attempt 1$/attempt 7/' .orch/summaries/a
+	expect 0 -B --only b
+	[ "$(cat b)" = '' ]
+}
+
 @test "the file of a prompt is expanded like a prompt" {
 	mkdir prompts
 	printf 'Do {{what}} of {{stream}} ({{title}}), attempt {{attempt}}, in {{part}}, with {{{{this}}, {{env.NO_SUCH or none}}.\n{{first.key}} {{first.summary}}\n' >prompts/work.md
