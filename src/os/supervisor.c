@@ -841,6 +841,7 @@ int supervisor_main(void)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a log that may not grow is said to be one */
 	if (loop_new(&all.loop, &err) < 0 || children_new(&all.children, all.loop, &err) < 0)
 		return 1;
 	waiting_line_init(&all.line);

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "os/fs.h"
+#include "runner/tmux_server.h"
 #include "runner/tree.h"
 #include "util/error.h"
 
@@ -23,13 +24,21 @@ static int tmux_start(struct job **out, struct runner *runner, const struct comm
 	return tree_start(out, runner, command, TREE_IN_WINDOW, on, error_number, err);
 }
 
+/* its window is there; what the server leaves when that goes is cleared when we end */
+static int tmux_adopt(struct job **out, struct runner *runner, const char *record, const struct job_callbacks *on,
+	struct orch_error *err)
+{
+	(void)tmux_of(runner);
+	return tree_adopt_terminal(out, runner, record, on, err);
+}
+
 const struct runner_ops runner_tmux = {
 	.name = "tmux",
 	.only_work = true,
 	.check = tmux_check,
 	.start = tmux_start,
 	.stop = tree_stop,
-	.adopt = tree_adopt_terminal,
+	.adopt = tmux_adopt,
 	.leave = tree_leave,
 	.send = tree_send,
 };
