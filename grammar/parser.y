@@ -68,7 +68,7 @@ static struct ast *node(struct parse *parse, enum ast_kind kind, struct place fi
 %token <span> NEWLINE "the end of the line"
 %token INDENT "deeper lines"
 %token DEDENT "less deep lines"
-%token INCLUDE "'include'" INCLUDE_OPTIONAL "'include?'" FOR "'for'" IN "'in'" AGENT "'agent'" RECOVER "'recover'" POOL "'pool'" ON "'on'"
+%token INCLUDE "'include'" INCLUDE_OPTIONAL "'include?'" FOR "'for'" IN "'in'" AGENT "'agent'" RECOVER "'recover'" RUNNER "'runner'" POOL "'pool'" ON "'on'"
 %token <span> PROJECT "'project:'" DEFAULTS "'defaults:'"
 %token <span> WORD "a word" STRING "a title in quotes" VALUE_TEXT "a value"
 %token <span> COLON "':'"
@@ -137,6 +137,11 @@ statement:
 	}
 |	RECOVER WORD COLON body {
 		$$ = node(parse, AST_RECOVER, @1, $3);
+		$$->name = $2;
+		ast_set_children($$, $4.list);
+	}
+|	RUNNER WORD COLON body {
+		$$ = node(parse, AST_RUNNER, @1, $3);
 		$$->name = $2;
 		ast_set_children($$, $4.list);
 	}

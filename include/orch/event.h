@@ -44,6 +44,9 @@ enum orch_outcome {
 	ORCH_OUTCOME_MERGE,    /* what it depends on does not go together */
 	ORCH_OUTCOME_CHANGES,  /* it did not do to the tree what it should have */
 	ORCH_OUTCOME_OUTPUTS,  /* a declared output is missing */
+	ORCH_OUTCOME_NODE,      /* the machine that it ran on is gone, or it on it */
+	ORCH_OUTCOME_PREEMPTED, /* it had to make room for another job */
+	ORCH_OUTCOME_CANCELLED, /* its job was ended by somebody else than orch */
 	ORCH_OUTCOME_STOPPED,  /* by a person or a signal to orch */
 	ORCH_OUTCOME_INTERNAL, /* orch could not do its part: disk full, ... */
 };
@@ -56,11 +59,12 @@ enum orch_event_type {
 				   at the start of a run (waiting), then every change of state */
 	ORCH_EVENT_ATTEMPT_STARTED,  /* stream attempt slot pid log agent? ticked? tasks?; one that was adopted: run(who
 					started it) duration_ms(so far) done? total? message?(its last note) */
-	ORCH_EVENT_ATTEMPT_PHASE,    /* stream attempt phase(setup, recover, run, check, commit) pid */
+	ORCH_EVENT_ATTEMPT_PHASE,    /* stream attempt phase(queued, setup, recover, run, check, commit)
+					pid */
 	ORCH_EVENT_OUTPUT,           /* stream attempt message(last line) bytes(log so far): not durable */
-	ORCH_EVENT_ATTEMPT_FINISHED, /* stream attempt outcome exit_code signal duration_ms user_ms system_ms max_rss_kb
-					memory_peak_kb left_behind message log agent? account? session? cost_micros?
-					tokens? */
+	ORCH_EVENT_ATTEMPT_FINISHED, /* stream attempt outcome exit_code signal duration_ms queued_ms? user_ms system_ms
+					max_rss_kb memory_peak_kb left_behind message log agent? account?
+					session? cost_micros? tokens? */
 	ORCH_EVENT_STAMPED,          /* stream attempt stamp: the stamp's whole text, for recovery */
 	ORCH_EVENT_WARNING,          /* stream? message */
 	ORCH_EVENT_MERGED,           /* stream message: its work has come home (`merge = auto`) */
@@ -102,7 +106,7 @@ struct orch_event {
 	int64_t added, removed, changed;
 	int64_t done, total;         /* of its work, as it says */
 	int64_t item, ticked, tasks; /* of its tasks: which, how many are done, how many there are */
-	int64_t duration_ms, expected_ms, sum_ms, user_ms, system_ms, max_rss_kb, memory_peak_kb;
+	int64_t duration_ms, queued_ms, expected_ms, sum_ms, user_ms, system_ms, max_rss_kb, memory_peak_kb;
 	int64_t cost_micros, budget_micros, tokens; /* money in millionths of the agent's currency */
 	int64_t until;                              /* wall clock, milliseconds since 1970 */
 };

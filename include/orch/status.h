@@ -40,6 +40,8 @@ struct orch_stream_status {
 	int64_t started_ms;  /* wall clock, of the last attempt; 0 before */
 	int64_t duration_ms; /* of the last attempt, when it ended; all attempts: total_ms */
 	int64_t total_ms;
+	int64_t queued_ms;   /* of the last attempt, in somebody's queue before it began: not in duration_ms */
+	int64_t queued_since_ms; /* wall clock, while it is in one; else 0 */
 	int64_t log_bytes;
 	int64_t expected_ms; /* how long an attempt takes, from runs before; -1: not known */
 	enum orch_left left; /* set by orch_history_left() */

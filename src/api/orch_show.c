@@ -359,6 +359,7 @@ static char *dump_text(const struct orch *orch)
 		strbuf_addch(&out, '\n');
 	add_declarations(&out, "agent", project->agents, project->agent_count);
 	add_declarations(&out, "recover", project->rules, project->rule_count);
+	add_declarations(&out, "runner", project->queues, project->queue_count);
 	for (uint32_t i = 0; i < project->hook_count; i++) {
 		static const char *const events[HOOK_EVENTS] = {
 			"start", "stream-success", "stream-failure", "pause", "finish"};
@@ -412,11 +413,16 @@ static char *dump_json(const struct orch *orch)
 		json_add_int(&w, project->pools[i].limit);
 	}
 	json_end_object(&w);
-	for (int rules = 0; rules <= 1; rules++) {
-		const struct declaration *items = rules ? project->rules : project->agents;
-		uint32_t count = rules ? project->rule_count : project->agent_count;
+	for (int kind = 0; kind < 3; kind++) {
+		static const char *const keys[] = {"agents", "recover", "runners"};
+		const struct declaration *items = kind == 0 ? project->agents
+			: kind == 1                         ? project->rules
+							    : project->queues;
+		uint32_t count = kind == 0 ? project->agent_count
+			: kind == 1        ? project->rule_count
+					   : project->queue_count;
 
-		json_add_key(&w, rules ? "recover" : "agents");
+		json_add_key(&w, keys[kind]);
 		json_begin_object(&w);
 		for (uint32_t i = 0; i < count; i++) {
 			json_add_key(&w, items[i].name);
@@ -458,6 +464,7 @@ char *orch_settings_help(void)
 		{SCOPE_PROJECT, "Settings of project:"},
 		{SCOPE_AGENT, "Settings of agent NAME:"},
 		{SCOPE_RECOVER, "Settings of recover NAME:"},
+		{SCOPE_RUNNER, "Settings of runner NAME:"},
 	};
 	struct strbuf out = {0};
 

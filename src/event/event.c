@@ -20,7 +20,7 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_TIME, FIELD_STATE, FIELD_OUTCO
 	F(exit_code, NUMBER) F(signal, NUMBER) F(bytes, NUMBER) F(left_behind, NUMBER) F(completed, NUMBER) \
 	F(failed, NUMBER) F(skipped, NUMBER) F(cancelled, NUMBER) F(added, NUMBER) F(removed, NUMBER) \
 	F(changed, NUMBER) F(done, NUMBER) F(total, NUMBER) F(item, NUMBER) F(ticked, NUMBER) F(tasks, NUMBER) \
-	F(duration_ms, NUMBER) F(expected_ms, NUMBER) F(sum_ms, NUMBER) F(user_ms, NUMBER) \
+	F(duration_ms, NUMBER) F(queued_ms, NUMBER) F(expected_ms, NUMBER) F(sum_ms, NUMBER) F(user_ms, NUMBER) \
 	F(system_ms, NUMBER) F(max_rss_kb, NUMBER) F(memory_peak_kb, NUMBER) F(cost_micros, NUMBER) F(tokens, NUMBER) \
 	F(budget_micros, NUMBER) F(account, TEXT) F(until, TIME)
 
@@ -36,9 +36,9 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_TIME, FIELD_STATE, FIELD_OUTCO
 	T(ATTEMPT_PHASE, "attempt_phase", true, N(stream) N(attempt) N(phase) N(pid)) \
 	T(OUTPUT, "output", false, N(stream) N(attempt) N(message) N(bytes)) \
 	T(ATTEMPT_FINISHED, "attempt_finished", true, \
-		N(stream) N(attempt) N(outcome) N(exit_code) N(signal) N(duration_ms) N(user_ms) N(system_ms) \
-			N(max_rss_kb) N(memory_peak_kb) N(left_behind) N(message) N(log) N(agent) N(account) \
-				N(session) N(cost_micros) N(tokens)) \
+		N(stream) N(attempt) N(outcome) N(exit_code) N(signal) N(duration_ms) N(queued_ms) N(user_ms) \
+			N(system_ms) N(max_rss_kb) N(memory_peak_kb) N(left_behind) N(message) N(log) N(agent) \
+				N(account) N(session) N(cost_micros) N(tokens)) \
 	T(STAMPED, "stamped", true, N(stream) N(attempt) N(stamp)) \
 	T(WARNING, "warning", true, N(stream) N(message)) \
 	T(MERGED, "merged", true, N(stream) N(message)) \
@@ -117,6 +117,9 @@ static const char *const outcome_names[ORCH_OUTCOMES] = {
 	[ORCH_OUTCOME_MERGE] = "merge",
 	[ORCH_OUTCOME_CHANGES] = "changes",
 	[ORCH_OUTCOME_OUTPUTS] = "outputs",
+	[ORCH_OUTCOME_NODE] = "node",
+	[ORCH_OUTCOME_PREEMPTED] = "preempted",
+	[ORCH_OUTCOME_CANCELLED] = "cancelled",
 	[ORCH_OUTCOME_STOPPED] = "stopped",
 	[ORCH_OUTCOME_INTERNAL] = "internal",
 };

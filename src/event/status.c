@@ -119,7 +119,7 @@ static void start_attempt(struct orch_stream_status *stream, const struct orch_e
 	stream->exit_code = stream->signal = -1;
 	/* an adopted one began before */
 	stream->started_ms = event->duration_ms > 0 ? event->time_ms - event->duration_ms : event->time_ms;
-	stream->duration_ms = 0;
+	stream->duration_ms = stream->queued_ms = stream->queued_since_ms = 0;
 	stream->log_bytes = 0;
 	set_text(&stream->log, event->log);
 	set_text(&stream->agent, event->agent);
@@ -128,6 +128,19 @@ static void start_attempt(struct orch_stream_status *stream, const struct orch_e
 	set_text(&stream->note, event->message);
 	set_number(&stream->ticked, event->ticked);
 	set_number(&stream->tasks, event->tasks);
+}
+
+/* its time in a queue is told apart from that in which it runs */
+static void take_phase(struct orch_stream_status *stream, const struct orch_event *event)
+{
+	bool queued = event->phase && strcmp(event->phase, "queued") == 0;
+
+	if (stream->queued_since_ms && !queued) {
+		stream->queued_ms += event->time_ms - stream->queued_since_ms;
+		/* what is shown as its time is the time in which it ran */
+		stream->started_ms += event->time_ms - stream->queued_since_ms;
+	}
+	stream->queued_since_ms = queued ? event->time_ms : 0;
 }
 
 static void finish_attempt(
@@ -139,6 +152,8 @@ static void finish_attempt(
 	stream->signal = event->signal;
 	stream->pid = stream->slot = -1;
 	stream->duration_ms = event->duration_ms > 0 ? event->duration_ms : 0;
+	stream->queued_ms = event->queued_ms > 0 ? event->queued_ms : 0;
+	stream->queued_since_ms = 0;
 	stream->total_ms += stream->duration_ms;
 	status->sum_ms += stream->duration_ms;
 	if (event->agent)
@@ -193,6 +208,7 @@ static void apply_to_stream(struct orch_status *status, const struct orch_event 
 		break;
 	case ORCH_EVENT_ATTEMPT_PHASE:
 		set_text(&stream->phase, event->phase);
+		take_phase(stream, event);
 		break;
 	case ORCH_EVENT_OUTPUT:
 		if (event->message)
@@ -390,6 +406,8 @@ static void write_stream(struct json_writer *w, const struct orch_stream_status 
 	write_time(w, "started", stream->started_ms);
 	if (stream->outcome >= 0)
 		write_number(w, "duration_ms", stream->duration_ms, -1);
+	write_number(w, "queued_ms", stream->queued_ms, 0);
+	write_time(w, "queued_since", stream->queued_since_ms);
 	write_number(w, "sum_ms", stream->total_ms, 0);
 	write_number(w, "expected_ms", stream->expected_ms, -1);
 	write_text(w, "log", stream->log);

@@ -67,12 +67,13 @@ static void finish(struct attempt *attempt, enum orch_outcome outcome, char *mes
 	if (attempt->output && attempt->log_fd >= 0 && attempt->watch)
 		attempt_tell_output(attempt);
 	reporting_end(attempt->reporting);
+	attempt_left_queue(attempt);
 	attempt_disarm(attempt);
 	confine_end(attempt);
 	attempt->done = true;
 	attempt->outcome = outcome;
 	attempt->message = message;
-	attempt->duration_ms = clock_mono_ms() - attempt->started_ms;
+	attempt->duration_ms = clock_mono_ms() - attempt->started_ms - attempt->queued_ms;
 	if (!attempt->checkins || checkins_end(attempt->checkins))
 		attempt->ended(attempt->data, attempt);
 }
@@ -198,7 +199,7 @@ static void not_started(struct attempt *attempt, int error_number, const char *m
 
 	if (attempt->ending)
 		fail(attempt, attempt->ended_by, NULL);
-	else if (attempt->adopted &&
+	else if (attempt->adopted && !attempt->remote &&
 		attempt->phase != PHASE_SETUP) /* how it ended is still to be had by the next run */
 		fail(attempt, ORCH_OUTCOME_INTERNAL, xstrdup(message));
 	else if (attempt->phase != PHASE_CHECK && is_shortage(error_number))
@@ -368,6 +369,8 @@ static void after_job(struct attempt *attempt)
 		fail(attempt, ORCH_OUTCOME_CHANGES, tampering);
 	} else if (attempt->ending) {
 		fail(attempt, attempt->ended_by, NULL);
+	} else if (how->fate != JOB_ENDED) {
+		fail(attempt, attempt_outcome_of(how->fate), xstrdup(attempt->fate));
 	} else if ((problem = confine_problem(
 			    attempt, attempt_phase_name(attempt->phase), !how->signalled && how->code != 0))) {
 		fail(attempt, ORCH_OUTCOME_SPAWN, problem);
@@ -465,6 +468,11 @@ void attempt_job_ended(void *data, const struct job_exit *how)
 	attempt->signal = how->signalled ? how->code : -1;
 
 	attempt->last = *how;
+	attempt_left_queue(attempt);
+	if (how->fate != JOB_ENDED) {
+		free(attempt->fate);
+		attempt->fate = xstrdup(how->why ? how->why : "");
+	}
 	if (attempt->stint && (attempt->phase == PHASE_RUN || attempt->phase == PHASE_RECOVER))
 		stint_end(attempt->stint);
 	/* one that was adopted finds its worktree only now that something is to be done in it */
@@ -479,6 +487,7 @@ static void on_job_started(void *data, int pid, int slot)
 	struct attempt *attempt = data;
 
 	attempt->pid = pid;
+	attempt_left_queue(attempt);
 	if (attempt->slot == NO_SLOT_YET) {
 		attempt->slot = (unsigned)slot;
 		attempt->started_ms = clock_mono_ms();
@@ -496,6 +505,7 @@ static void on_job_failed(void *data, int error_number, const char *message)
 	struct attempt *attempt = data;
 
 	attempt->job = NULL;
+	attempt_left_queue(attempt);
 	if (attempt->slot == NO_SLOT_YET)
 		attempt->put_off(attempt->data, attempt, message);
 	else
@@ -517,6 +527,8 @@ struct job_callbacks attempt_callbacks(struct attempt *attempt)
 		.failed = on_job_failed,
 		.ended = attempt_job_ended,
 		.unsent = on_unsent,
+		.queued = attempt_job_queued,
+		.output = attempt_job_output,
 		.data = attempt};
 }
 
@@ -526,6 +538,8 @@ bool attempt_outlives_us(const struct attempt *attempt)
 {
 	enum tristate detach = attempt->stream->set->detach;
 
+	if (attempt_is_queued_stream(attempt))
+		return true;
 	return detach == TRI_YES || (detach == TRI_DEFAULT && stream_has_prompt(attempt->stream));
 }
 
@@ -559,7 +573,7 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 	const struct job_callbacks on = attempt_callbacks(attempt);
 	const struct settings *set = attempt->stream->set;
 	const struct context *context = attempt->context;
-	struct strbuf script = {0};
+	struct strbuf script = {0}, label = {0};
 	struct environment env = {0};
 	struct confinement confinement = {0};
 	const struct supervised_slot slot = {
@@ -598,6 +612,8 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 		attempt->phase == PHASE_RECOVER ? "-mending" : "");
 	if (attempt_outlives_us(attempt) && attempt->phase != PHASE_SETUP)
 		command.record = record;
+	if (attempt->ops == &runner_queue)
+		attempt_ask_queue(attempt, &command, &label);
 	status = context_expand(context, attempt, text, true, &script, err);
 	jobserver_prepare(attempt->jobserver, attempt, &command);
 	if (status == 0)
@@ -621,6 +637,7 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 	free(title);
 	free(steps);
 	strbuf_release(&script);
+	strbuf_release(&label);
 	environment_release(&env);
 	return status;
 }
@@ -673,5 +690,6 @@ void attempt_free(struct attempt *attempt)
 	workspace_free(attempt->workspace);
 	free(attempt->message);
 	free(attempt->names);
+	free(attempt->fate);
 	free(attempt);
 }

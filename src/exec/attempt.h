@@ -88,6 +88,11 @@ struct attempt {
 	struct job_exit last; /* how its last command ended */
 	int pid;
 	int64_t started_ms; /* monotonic */
+	/* of one that waits in a scheduler's queue, see attempt_queue.c: since when, monotonic, 0: it does not; and how
+	 * long it has before, which is no part of duration_ms */
+	int64_t queued_since_ms, queued_ms;
+	bool remote; /* it was adopted from a queue */
+	char *fate;  /* what its job's scheduler made of it; NULL: nothing */
 	int64_t timeout_ms; /* 0: none */
 	struct loop_timer *timeout, *idle, *kill;
 	struct quiet quiet;        /* of `idle` */

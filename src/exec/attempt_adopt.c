@@ -90,7 +90,15 @@ int attempt_adopt(struct attempt *attempt, struct orch_error *err)
 	/* what it said before its check */
 	if (attempt->stint && attempt->phase == PHASE_CHECK)
 		stint_end(attempt->stint);
-	if (state == SUPERVISED_RUNNING) {
+	if (found.remote) {
+		attempt->remote = true;
+		attempt->ops = &runner_queue;
+	} else if (attempt->ops == &runner_queue) {
+		/* it had another runner when it began */
+		attempt->ops = &runner_process;
+	}
+	/* of one elsewhere its scheduler may know more than its files */
+	if (state == SUPERVISED_RUNNING || found.remote) {
 		result = attempt->ops->adopt(&attempt->job, attempt->runner, record, &on, err);
 		/* it may have ended just now, and then has written how before its supervisor went */
 		if (result != 0)
@@ -103,7 +111,9 @@ int attempt_adopt(struct attempt *attempt, struct orch_error *err)
 		attempt->started_ms = found.mono_ms;
 		attempt_announce(attempt);
 		attempt_watch(attempt);
-		if (attempt->stint && attempt->phase != PHASE_CHECK)
+		if (found.unclaimed)
+			attempt_job_queued(attempt);
+		else if (attempt->stint && attempt->phase != PHASE_CHECK)
 			stint_follow(attempt->stint);
 		return 0;
 	}

@@ -8,6 +8,7 @@
 #include "exec/attempt.h"
 
 struct kill_step;
+struct strbuf;
 
 /* --- attempt.c --- */
 
@@ -22,7 +23,28 @@ void attempt_read_check_note(struct attempt *attempt);
 /* the last of its check-ins that still ran; data: the attempt */
 void attempt_checkins_gone(void *data);
 
+/* --- attempt_queue.c --- */
+
+/* what its runner is to be asked for, if that is runner_queue. `label` is filled, and outlives the command */
+void attempt_ask_queue(const struct attempt *attempt, struct command *command, struct strbuf *label);
+/* is it run by somebody who has it in a queue? */
+bool attempt_is_queued_stream(const struct attempt *attempt);
+/* job_callbacks `queued` and `output`; data: the attempt */
+void attempt_job_queued(void *data);
+void attempt_job_output(void *data);
+/* it is in the queue no more */
+void attempt_left_queue(struct attempt *attempt);
+/* what a fate other than JOB_ENDED is as an outcome */
+enum orch_outcome attempt_outcome_of(enum job_fate fate);
+
 /* --- attempt_watch.c --- */
+
+/* its time limits stand still, and go on: what it waited in a queue does not count */
+void attempt_pause_watch(struct attempt *attempt);
+void attempt_resume_watch(struct attempt *attempt);
+/* its log may have grown */
+void attempt_look_at_log(struct attempt *attempt);
+
 
 /* its time and its output, once a command of it runs; does nothing the second time */
 void attempt_watch(struct attempt *attempt);

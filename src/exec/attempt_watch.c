@@ -66,6 +66,13 @@ static void on_log_change(void *data)
 	loop_timer_arm_if_idle(attempt->output_timer, OUTPUT_INTERVAL_MS);
 }
 
+void attempt_look_at_log(struct attempt *attempt)
+{
+	on_log_change(attempt);
+	if (attempt->stint)
+		stint_look(attempt->stint);
+}
+
 /* --- its time --- */
 
 static void on_timeout(void *data)
@@ -111,6 +118,29 @@ void attempt_watch_silence(struct attempt *attempt)
 	loop_timer_arm(attempt->idle, limit);
 }
 
+static void arm_timeout(struct attempt *attempt)
+{
+	int64_t left = attempt->started_ms + attempt->queued_ms + attempt->timeout_ms - clock_mono_ms();
+
+	loop_timer_arm(attempt->timeout, left > 0 ? left : 0);
+}
+
+void attempt_pause_watch(struct attempt *attempt)
+{
+	if (attempt->timeout)
+		loop_timer_disarm(attempt->timeout);
+	if (attempt->idle)
+		loop_timer_disarm(attempt->idle);
+}
+
+void attempt_resume_watch(struct attempt *attempt)
+{
+	if (attempt->timeout)
+		arm_timeout(attempt);
+	if (attempt->watched)
+		attempt_watch_silence(attempt);
+}
+
 /* the limits on its time, counted from its start, and its output */
 void attempt_watch(struct attempt *attempt)
 {
@@ -120,10 +150,8 @@ void attempt_watch(struct attempt *attempt)
 		return;
 	attempt->watched = true;
 	if (attempt->timeout_ms > 0) {
-		int64_t left = attempt->started_ms + attempt->timeout_ms - clock_mono_ms();
-
 		attempt->timeout = loop_timer_new(loop, on_timeout, attempt);
-		loop_timer_arm(attempt->timeout, left > 0 ? left : 0);
+		arm_timeout(attempt);
 	}
 	attempt_watch_silence(attempt);
 	attempt->checkins = checkins_new(attempt, attempt_checkins_gone, attempt);

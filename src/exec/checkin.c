@@ -193,6 +193,11 @@ static void on_turn(void *data)
 	struct turn *turn = data;
 	struct orch_error err = {0};
 
+	/* before its turn has come there is nothing to look after */
+	if (turn->all->attempt->queued_since_ms) {
+		set_timer(turn);
+		return;
+	}
 	if (turn->what->send.bytes) {
 		speak(turn);
 		return;

@@ -26,6 +26,7 @@
 #include "state/fingerprint.h"
 #include "state/journal.h"
 #include "state/stamp.h"
+#include "runner/queue.h"
 #include "state/statedir.h"
 #include "util/alloc.h"
 #include "util/error.h"
@@ -593,6 +594,7 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 		executor_free(ex);
 		return -1;
 	}
+	run_queues_declare(ex, ex->project);
 	ex->agents = ex->generation->agents;
 	*out = ex;
 	return 0;
@@ -689,6 +691,7 @@ void executor_free(struct executor *ex)
 	for (size_t i = 0; i < ex->outside.count; i++)
 		attempt_free(ex->outside.items[i]);
 	hooks_free(ex->hooks);
+	queues_free(ex->runner.queues);
 	runner_release(&ex->runner);
 	supervision_free(ex->supervision);
 	children_free(ex->children);

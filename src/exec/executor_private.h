@@ -167,6 +167,11 @@ bool generate_keep(struct executor *ex, struct attempt *attempt);
 /* that is recorded: its streams join the run, before anybody is told that it is complete */
 void generate_grow(struct executor *ex, const struct attempt *attempt);
 
+/* --- run_queues.c --- */
+
+/* the runners that it declares are there from now on */
+void run_queues_declare(struct executor *ex, const struct project *project);
+
 /* --- agents of the run: hold.c --- */
 
 /* run_options.admit */

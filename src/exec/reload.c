@@ -401,6 +401,7 @@ int executor_reload(struct executor *ex, struct plan *plan, void (*release)(void
 
 	if (!generation)
 		return -1;
+	run_queues_declare(ex, plan->project);
 	before = reload_map(plan->project, ex->project);
 	after = reload_map(ex->project, plan->project);
 	regained = find_regained(ex, plan->project);

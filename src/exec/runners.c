@@ -16,6 +16,8 @@ const struct runner_ops *runner_of_stream(const struct project *project, const s
 	const char *name = stream->set->runner ? stream->set->runner : project->set.runner;
 	const struct runner_ops *ops = name ? runner_find(name) : NULL;
 
+	if (name && !ops && project_runner(project, name))
+		return &runner_queue;
 	/* what no runner is called is refused when the Orchfile is read */
 	return ops ? ops : &runner_process;
 }
@@ -24,6 +26,9 @@ const struct runner_ops *runner_of_phase(const struct attempt *attempt)
 {
 	bool is_work = attempt->phase == PHASE_RUN || attempt->phase == PHASE_RECOVER;
 
+	/* what prepares its directory runs where that was made */
+	if (attempt->works_by == &runner_queue && attempt->phase == PHASE_SETUP)
+		return &runner_process;
 	return is_work || !attempt->works_by->only_work ? attempt->works_by : &runner_process;
 }
 

@@ -269,6 +269,12 @@ static void on_change(void *data)
 	loop_timer_arm_if_idle(stint->look, LOOK_INTERVAL_MS);
 }
 
+void stint_look(struct stint *stint)
+{
+	if (stint->look)
+		on_change(stint);
+}
+
 static void on_linger(void *data)
 {
 	struct stint *stint = data;

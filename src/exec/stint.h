@@ -46,6 +46,8 @@ int stint_adopt(struct stint **out, struct attempt *attempt, struct agents *agen
 const struct text *stint_command(const struct stint *stint);
 /* its process runs: the log is followed from here on */
 void stint_follow(struct stint *stint);
+/* the log may have grown, which the system did not say */
+void stint_look(struct stint *stint);
 /* its process has ended: the rest of the log is read, what it said in the end is kept for its dependents */
 void stint_end(struct stint *stint);
 /* NULL: what it said does not speak against success; else what does, the caller frees. After stint_end() */

@@ -225,7 +225,7 @@ void tell_phase(void *data, struct attempt *attempt)
 		}
 	} else {
 		orch_event_init(&event, ORCH_EVENT_ATTEMPT_PHASE);
-		event.phase = attempt_phase_name(attempt->phase);
+		event.phase = attempt->queued_since_ms ? "queued" : attempt_phase_name(attempt->phase);
 		event.pid = attempt->pid > 0 ? attempt->pid : -1;
 	}
 	event.stream = attempt->stream->name;
@@ -341,6 +341,8 @@ void tell_finished(struct executor *ex, const struct attempt *attempt)
 	event.exit_code = attempt->exit_code;
 	event.signal = attempt->signal;
 	event.duration_ms = attempt->duration_ms;
+	if (attempt->queued_ms > 0)
+		event.queued_ms = attempt->queued_ms;
 	event.user_ms = attempt->user_us / 1000;
 	event.system_ms = attempt->system_us / 1000;
 	event.max_rss_kb = attempt->max_rss_kb;

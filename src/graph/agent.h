@@ -56,6 +56,9 @@ enum failure_kind {
 	FAILURE_OUTPUTS,
 	FAILURE_CHANGES,
 	FAILURE_MEMORY,
+	FAILURE_NODE,      /* the machine that it ran on is gone, or it on it */
+	FAILURE_PREEMPTED, /* it had to make room for another job */
+	FAILURE_CANCELLED, /* its job was ended by somebody else than orch */
 	FAILURE_KINDS
 };
 

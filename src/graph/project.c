@@ -130,6 +130,22 @@ const struct agent *project_agent(const struct project *project, const char *nam
 	return NULL;
 }
 
+const struct queue_runner *project_runner(const struct project *project, const char *name)
+{
+	for (uint32_t i = 0; i < project->runner_count; i++) {
+		if (strcmp(project->runners[i].name, name) == 0)
+			return &project->runners[i];
+	}
+	return NULL;
+}
+
+const char *project_runner_name(const struct project *project, const struct settings *set)
+{
+	if (set->runner)
+		return set->runner;
+	return project->set.runner ? project->set.runner : "process";
+}
+
 const struct pool *project_pool(const struct project *project, const char *name)
 {
 	for (uint32_t i = 0; i < project->pool_count; i++) {

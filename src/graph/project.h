@@ -66,6 +66,15 @@ struct value_ref {
 	struct place place;
 };
 
+/* runner NAME: of the Orchfile, of the user, or one that ships; scripts for sh -eu */
+struct queue_runner {
+	const char *name;
+	struct text submit, poll, cancel;
+	int64_t interval_ms, lost_ms;
+	enum agent_origin origin;
+	struct place place;
+};
+
 enum merge_mode { MERGE_MANUAL, MERGE_AUTO, MERGE_SQUASH };
 
 /* project: */
@@ -105,14 +114,16 @@ struct project {
 	uint32_t pool_count;
 	struct hook *hooks;
 	uint32_t hook_count;
-	struct declaration *agents, *rules; /* of the Orchfile, as declared */
-	uint32_t agent_count, rule_count;
+	struct declaration *agents, *rules, *queues; /* of the Orchfile, as declared */
+	uint32_t agent_count, rule_count, queue_count;
 	/* what counts: of the Orchfile, of the user and those that ship, where the Orchfile uses any agent. Rules in
 	 * the order in which they are tried */
 	struct agent *profiles;
 	uint32_t profile_count;
 	struct rule *recoveries;
 	uint32_t recovery_count;
+	struct queue_runner *runners; /* those that count */
+	uint32_t runner_count;
 	struct variable *variables;
 	uint32_t variable_count;
 	struct value_ref *refs;
@@ -131,6 +142,10 @@ uint32_t project_find(const struct project *project, const char *name);
 uint32_t project_findn(const struct project *project, const char *name, size_t len);
 /* the agent of that name, or NULL */
 const struct agent *project_agent(const struct project *project, const char *name);
+/* the runner of that name that is declared, or NULL */
+const struct queue_runner *project_runner(const struct project *project, const char *name);
+/* what runs the attempts of a stream with these settings: "process", ... or the name of one that is declared */
+const char *project_runner_name(const struct project *project, const struct settings *set);
 /* the pool of that name, or NULL */
 const struct pool *project_pool(const struct project *project, const char *name);
 /* adds a stream with the next id; its deps are added with project_add_dep() before the next stream is. NULL if one of

@@ -62,7 +62,7 @@ struct settings {
 	uint32_t every_count;
 	struct words tasks;
 	struct text check, setup;
-	const char *prompt_file, *branch, *base, *commit, *runner, *slurm, *pool, *orchfile, *generates;
+	const char *prompt_file, *branch, *base, *commit, *runner, *slurm, *job_options, *pool, *orchfile, *generates;
 	/* what names in the file of the prompt mean, of those that were known when the Orchfile was read */
 	const struct env_entry *prompt_values;
 	uint32_t prompt_value_count;

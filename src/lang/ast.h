@@ -22,6 +22,7 @@ enum ast_kind {
 	AST_DEFAULTS, /* children */
 	AST_AGENT,    /* name, value: its base; children */
 	AST_RECOVER,  /* name; children */
+	AST_RUNNER,   /* name; children */
 	AST_POOL,     /* name, value */
 	AST_ON,       /* name, value: verbatim */
 	AST_FOR,      /* name, names: the words; children: statements */

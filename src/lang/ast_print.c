@@ -320,7 +320,11 @@ static void head(struct printer *p, const struct ast *node)
 		break;
 	case AST_AGENT:
 	case AST_RECOVER:
-		strbuf_addstr(p->out, node->kind == AST_AGENT ? "agent " : "recover ");
+	case AST_RUNNER:
+		strbuf_addstr(p->out,
+			node->kind == AST_AGENT           ? "agent "
+				: node->kind == AST_RUNNER ? "runner "
+							   : "recover ");
 		span(p, node->name);
 		strbuf_addch(p->out, ':');
 		if (node->value.len) {

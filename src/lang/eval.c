@@ -109,6 +109,7 @@ static const char *home_of(const char *name, size_t len, unsigned scope)
 		{SCOPE_PROJECT, "project:"},
 		{SCOPE_AGENT, "an agent"},
 		{SCOPE_RECOVER, "a recover rule"},
+		{SCOPE_RUNNER, "a runner"},
 	};
 
 	for (size_t i = 0; i < sizeof homes / sizeof homes[0]; i++) {
@@ -129,6 +130,8 @@ const struct setting *eval_find_setting(struct eval *eval, struct span span, uns
 
 	if (row && strcmp(row->name, "agent") == 0)
 		eval->wants_agents = true;
+	if (row && strcmp(row->name, "runner") == 0)
+		eval->wants_runners = true;
 	if (row) {
 		bool is_block = row->type == SETTING_BLOCK || row->type == SETTING_ENV || row->type == SETTING_TASKS ||
 			row->type == SETTING_EVERY;
@@ -337,11 +340,13 @@ static void eval_for(struct eval *eval, const struct ast *node)
 void eval_statement(struct eval *eval, const struct ast *node)
 {
 	if (eval->origin != FROM_ORCHFILE && node->kind != AST_ASSIGN && node->kind != AST_AGENT &&
-		node->kind != AST_RECOVER && node->kind != AST_FOR) {
+		node->kind != AST_RECOVER && node->kind != AST_RUNNER && node->kind != AST_FOR) {
 		eval_error(eval, (struct place){node->start, eval->file->number, 1},
-			"a file of agents holds agents, recovery rules and variables only");
+			"a file of agents holds agents, recovery rules, runners and variables only");
 		return;
 	}
+	if (eval->only_runners && (node->kind == AST_AGENT || node->kind == AST_RECOVER))
+		return;
 	if (eval->generator != NO_STREAM && !fragment_may_hold(eval, node))
 		return;
 	switch (node->kind) {
@@ -362,6 +367,9 @@ void eval_statement(struct eval *eval, const struct ast *node)
 		break;
 	case AST_RECOVER:
 		eval_rule(eval, node);
+		break;
+	case AST_RUNNER:
+		eval_runner(eval, node);
 		break;
 	case AST_POOL:
 		eval_pool(eval, node);
@@ -421,6 +429,7 @@ void eval_release(struct eval *eval)
 	ARRAY_RELEASE(&eval->hooks);
 	ARRAY_RELEASE(&eval->agents);
 	ARRAY_RELEASE(&eval->rules);
+	ARRAY_RELEASE(&eval->queues);
 	ARRAY_RELEASE(&eval->properties);
 	ARRAY_RELEASE(&eval->origins);
 	ARRAY_RELEASE(&eval->project_origins);
@@ -571,6 +580,7 @@ void eval_finish(struct eval *eval)
 	eval_settle_declarations(eval);
 	eval_settle_defaults(eval);
 	eval_check_agents(eval);
+	eval_check_runners(eval);
 	prompt_files_check(eval);
 	look_for_repository(eval);
 	check_isolation(eval);

@@ -65,6 +65,7 @@ struct eval {
 	ARRAY(struct hook) hooks;
 	ARRAY(struct declaration) agents;
 	ARRAY(struct declaration) rules;
+	ARRAY(struct declaration) queues;
 	ARRAY(struct property) properties;    /* of the declaration being read */
 	ARRAY(struct setting_origin) origins; /* of the stream being read */
 	ARRAY(struct setting_origin) project_origins;
@@ -84,6 +85,8 @@ struct eval {
 	enum agent_origin origin;    /* of the file being read */
 	uint32_t generator;          /* stream whose fragment is being read, or NO_STREAM */
 	bool wants_agents;           /* an agent was named: those of the user and those that ship are read */
+	bool wants_runners;          /* the same of runners; they may stand in the same file */
+	bool only_runners;           /* of the file being read nothing else counts */
 	const char *groups;          /* pattern of the recovery rule being read */
 	uint32_t groups_len;
 };
@@ -122,12 +125,23 @@ void eval_settle_defaults(struct eval *eval);
 void eval_project(struct eval *eval, const struct ast *node);
 void eval_agent(struct eval *eval, const struct ast *node);
 void eval_rule(struct eval *eval, const struct ast *node);
+void eval_runner(struct eval *eval, const struct ast *node);
 void eval_pool(struct eval *eval, const struct ast *node);
 void eval_hook(struct eval *eval, const struct ast *node);
 void eval_settle_declarations(struct eval *eval);
 
 /* eval_agent.c: declarations, bases applied -> struct agent, struct rule */
 void eval_settle_agents(struct eval *eval);
+/* the first of each name, in the order Orchfile, user, shipped; *count is how many */
+const struct declaration **eval_effective(
+	struct eval *eval, const struct declaration *list, size_t all, uint32_t *count);
+/* the value of a setting that must be known when the file is read; -1 after an error */
+struct value;
+int eval_known(struct eval *eval, const struct property *property, struct value *value);
+/* eval_runner.c */
+void eval_settle_runners(struct eval *eval);
+/* what is named as a runner must be one; after the defaults */
+void eval_check_runners(struct eval *eval);
 /* who is named as an agent must be one; after the defaults */
 void eval_check_agents(struct eval *eval);
 

@@ -34,8 +34,7 @@ static bool is_row(const struct property *property, const char *name)
 	return strcmp(setting_table[property->row].name, name) == 0;
 }
 
-/* the value of a setting that must be known when the file is read; -1 after an error */
-static int known(struct eval *eval, const struct property *property, struct value *value)
+int eval_known(struct eval *eval, const struct property *property, struct value *value)
 {
 	const struct setting *row = &setting_table[property->row];
 
@@ -115,7 +114,7 @@ static void set_property(struct eval *eval, const struct property *property, str
 		agent->resume = property->value;
 		return;
 	}
-	if (known(eval, property, &value) != 0)
+	if (eval_known(eval, property, &value) != 0)
 		return;
 	if (is_row(property, "args")) {
 		agent->args = value.string;
@@ -224,7 +223,7 @@ static void set_rule_property(struct eval *eval, const struct property *property
 		rule->run = property->value;
 		return;
 	}
-	if (known(eval, property, &value) != 0)
+	if (eval_known(eval, property, &value) != 0)
 		return;
 	if (is_row(property, "kind")) {
 		rule->kinds = kinds_of(&value);
@@ -280,8 +279,7 @@ static void build_rule(struct eval *eval, const struct declaration *from, struct
 			rule->name);
 }
 
-/* the first of each name, in the order Orchfile, user, shipped; *count is how many */
-static const struct declaration **effective(
+const struct declaration **eval_effective(
 	struct eval *eval, const struct declaration *list, size_t all, uint32_t *count)
 {
 	const struct declaration **kept = arena_alloc(&eval->project->arena, (all + 1) * sizeof *kept);
@@ -305,14 +303,14 @@ void eval_settle_agents(struct eval *eval)
 	struct project *project = eval->project;
 	enum agent_origin before = eval->origin;
 	const struct declaration **kept =
-		effective(eval, eval->agents.items, eval->agents.count, &project->profile_count);
+		eval_effective(eval, eval->agents.items, eval->agents.count, &project->profile_count);
 
 	project->profiles = arena_alloc(&project->arena, (project->profile_count + 1) * sizeof *project->profiles);
 	for (uint32_t i = 0; i < project->profile_count; i++) {
 		eval->origin = kept[i]->origin;
 		build_agent(eval, kept[i], &project->profiles[i]);
 	}
-	kept = effective(eval, eval->rules.items, eval->rules.count, &project->recovery_count);
+	kept = eval_effective(eval, eval->rules.items, eval->rules.count, &project->recovery_count);
 	project->recoveries = arena_alloc(&project->arena, (project->recovery_count + 1) * sizeof *project->recoveries);
 	for (uint32_t i = 0; i < project->recovery_count; i++) {
 		eval->origin = kept[i]->origin;

@@ -1,4 +1,4 @@
-/* project:, agent, recover, pool and on. */
+/* project:, agent, recover, runner, pool and on. */
 #include "config.h"
 
 #include <string.h>
@@ -82,7 +82,10 @@ void eval_project(struct eval *eval, const struct ast *node)
 static void read_properties(
 	struct eval *eval, const struct ast *node, unsigned scope, const char *where, struct declaration *out)
 {
-	struct names names = {(scope == SCOPE_AGENT ? NAMES_AGENT : NAMES_RECOVER) | NAMES_LATE, NULL, NULL, NO_STREAM};
+	struct names names = {scope == SCOPE_AGENT ? NAMES_AGENT | NAMES_LATE
+			: scope == SCOPE_RUNNER ? 0
+						: NAMES_RECOVER | NAMES_LATE,
+		NULL, NULL, NO_STREAM};
 	struct property *properties;
 
 	eval->properties.count = 0;
@@ -221,6 +224,23 @@ void eval_rule(struct eval *eval, const struct ast *node)
 	}
 	read_properties(eval, node, SCOPE_RECOVER, "a recovery rule", &rule);
 	*ARRAY_PUSH(&eval->rules) = rule;
+}
+
+void eval_runner(struct eval *eval, const struct ast *node)
+{
+	struct declaration queue = {.place = eval_place(eval, node->name), .origin = eval->origin};
+
+	queue.name = declared_name(eval, node->name);
+	if (!queue.name)
+		return;
+	for (size_t i = 0; i < eval->queues.count; i++) {
+		if (eval->queues.items[i].origin == eval->origin &&
+			strcmp(eval->queues.items[i].name, queue.name) == 0 &&
+			declared_twice(eval, "runner", queue.name, queue.place, eval->queues.items[i].place))
+			return;
+	}
+	read_properties(eval, node, SCOPE_RUNNER, "a runner", &queue);
+	*ARRAY_PUSH(&eval->queues) = queue;
 }
 
 void eval_pool(struct eval *eval, const struct ast *node)
@@ -385,12 +405,16 @@ void eval_settle_declarations(struct eval *eval)
 	TO_ARENA(eval, hooks, project->hooks, project->hook_count);
 	TO_ARENA(eval, agents, project->agents, project->agent_count);
 	TO_ARENA(eval, rules, project->rules, project->rule_count);
+	TO_ARENA(eval, queues, project->queues, project->queue_count);
+	eval_settle_runners(eval);
 	eval_settle_agents(eval);
 	/* those of the Orchfile stand before the others */
 	while (project->agent_count && project->agents[project->agent_count - 1].origin != FROM_ORCHFILE)
 		project->agent_count--;
 	while (project->rule_count && project->rules[project->rule_count - 1].origin != FROM_ORCHFILE)
 		project->rule_count--;
+	while (project->queue_count && project->queues[project->queue_count - 1].origin != FROM_ORCHFILE)
+		project->queue_count--;
 	TO_ARENA(eval, project_origins, origins, project->set.origin_count);
 	project->set.origins = origins;
 }

@@ -110,6 +110,7 @@ bool fragment_may_hold(struct eval *eval, const struct ast *node)
 		[AST_DEFAULTS] = "defaults:",
 		[AST_AGENT] = "an agent",
 		[AST_RECOVER] = "a recovery rule",
+		[AST_RUNNER] = "a runner",
 		[AST_ON] = "on EVENT:",
 	};
 	const char *what = node->kind < sizeof names / sizeof *names ? names[node->kind] : NULL;

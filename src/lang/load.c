@@ -8,6 +8,7 @@
 
 #include "foreign/foreign.h"
 #include "lang/agents_text.h"
+#include "lang/runners_text.h"
 #include "lang/eval.h"
 #include "lang/expand.h"
 #include "lang/parse.h"
@@ -282,21 +283,32 @@ static void read_user_agents(struct eval *eval)
 	free(path);
 }
 
-/* The agents of the user and those that ship, with variables of their own. They stand before the Orchfile, which may
- * say otherwise; but most Orchfiles name no agent, and then the time to read them is saved. */
-static void read_agents(struct eval *eval)
+static void read_shipped(struct eval *eval, const char *name, const unsigned char *bytes, size_t len)
+{
+	char *text = xmalloc(len + 2);
+
+	memcpy(text, bytes, len + 2);
+	read_source(eval, name, text, len, NULL, (struct place){0});
+}
+
+/* The agents and runners of the user and those that ship, with variables of their own. They stand before the
+ * Orchfile, which may say otherwise; but most Orchfiles name no agent, and then the time to read them is saved. */
+static void read_agents(struct eval *eval, bool agents)
 {
 	struct scope scope = eval->scope;
-	char *text = xmalloc(agents_text_len + 2);
 
 	memset(&eval->scope, 0, sizeof eval->scope);
+	eval->only_runners = !agents;
 	if (!eval->options->isolated) {
 		eval->origin = FROM_USER;
 		read_user_agents(eval);
 	}
 	eval->origin = SHIPPED;
-	memcpy(text, agents_text, agents_text_len + 2);
-	read_source(eval, "agents.orch", text, agents_text_len, NULL, (struct place){0});
+	if (agents)
+		read_shipped(eval, "agents.orch", agents_text, agents_text_len);
+	if (eval->wants_runners)
+		read_shipped(eval, "runners.orch", runners_text, runners_text_len);
+	eval->only_runners = false;
 	eval->origin = FROM_ORCHFILE;
 	scope_release(&eval->scope);
 	eval->scope = scope;
@@ -326,8 +338,8 @@ static int load(struct project *project, const struct load_options *options, cha
 	else
 		read_source(&eval, options->path, text, len, real, (struct place){0});
 	load_fragments(&eval);
-	if (eval.wants_agents || options->agents)
-		read_agents(&eval);
+	if (eval.wants_agents || eval.wants_runners || options->agents)
+		read_agents(&eval, eval.wants_agents || options->agents);
 	eval_finish(&eval);
 	if (!project->set.name)
 		project->set.name = arena_strdup(&project->arena, path_file(project->dir));

@@ -13,7 +13,7 @@
 #include "util/utf8.h"
 
 static const char *const statement_words[] = {
-	"include", "project", "defaults", "agent", "recover", "pool", "on", "for"};
+	"include", "project", "defaults", "agent", "recover", "runner", "pool", "on", "for"};
 
 struct place parse_place(const struct parse *parse, uint32_t offset, uint32_t len)
 {
@@ -129,6 +129,8 @@ static const char *usage(enum line_kind kind)
 		return "agent NAME: or agent NAME: BASE:";
 	case LINE_RECOVER:
 		return "recover NAME:";
+	case LINE_RUNNER:
+		return "runner NAME:";
 	case LINE_POOL:
 		return "pool NAME = N";
 	case LINE_ON:

@@ -13,7 +13,6 @@ static const char *const when_choices[] = {"success", "failure", "always", NULL}
 static const char *const changes_choices[] = {"optional", "required", "forbidden", NULL};
 static const char *const isolate_choices[] = {"none", "worktree", NULL};
 static const char *const keep_choices[] = {"never", "failed", "always", NULL};
-static const char *const runner_choices[] = {"process", "pty", "tmux", "slurm", NULL};
 static const char *const jobserver_choices[] = {"pipe", "off", NULL};
 static const char *const sandbox_choices[] = {"off", "worktree", "offline", NULL};
 static const char *const rerun_choices[] = {"recipe", "inputs", "deps", "missing", NULL};
@@ -22,12 +21,12 @@ static const char *const overlap_choices[] = {"warn", "serialize", NULL};
 static const char *const schedule_choices[] = {"planned", "critical-path", "fifo", NULL};
 static const char *const escape_choices[] = {"warn", "fail", NULL};
 static const char *const kind_choices[] = {
-	"exit", "signal", "timeout", "stalled", "check", "spawn", "merge", "outputs", "changes", "memory", NULL};
+	"exit", "signal", "timeout", "stalled", "check", "spawn", "merge", "outputs", "changes", "memory", "node",
+	"preempted", "cancelled", NULL};
 static const char *const channel_choices[] = {"own", "all", NULL};
 static const char *const counts_choices[] = {"last", "session", "sum", NULL};
 static const char *const account_choices[] = {"stream", "account", NULL};
 
-static const char *const runners_here[] = {"process", "pty", "tmux", NULL};
 
 #define BOTH (SCOPE_STREAM | SCOPE_DEFAULTS)
 #define AT(field) offsetof(struct settings, field)
@@ -92,9 +91,11 @@ const struct setting setting_table[] = {
 	{"commit", SETTING_COMMIT, BOTH, NULL, 0, 0, AT(commit), "auto",
 		"what happens to changes left uncommitted at success: auto, off or a message", false, NULL},
 	{"keep", SETTING_ENUM, BOTH, keep_choices, 0, 0, AT(keep), "failed", "whether the worktree stays", false, NULL},
-	{"runner", SETTING_ENUM, BOTH, runner_choices, 0, 0, AT(runner), "process", "what runs the attempt", false,
-		runners_here},
-	{"slurm", SETTING_TEXT, BOTH, NULL, 0, 0, AT(slurm), "", "options for sbatch, as written", true, NULL},
+	{"runner", SETTING_WORD, BOTH, NULL, 0, 0, AT(runner), "process",
+		"what runs the attempt: process, pty, tmux, slurm, or a runner that is declared", false, NULL},
+	{"slurm", SETTING_TEXT, BOTH, NULL, 0, 0, AT(slurm), "", "options for sbatch, as written", false, NULL},
+	{"job-options", SETTING_TEXT, BOTH, NULL, 0, 0, AT(job_options), "",
+		"options for whatever hands the stream to its runner, as written", false, NULL},
 	{"pool", SETTING_WORD, BOTH, NULL, 0, 0, AT(pool), "", "the pool whose slots the stream takes too", false,
 		NULL},
 	{"weight", SETTING_INT, BOTH, NULL, 1, 1000, AT(weight), "1", "slots the stream takes", false, NULL},
@@ -147,8 +148,8 @@ const struct setting setting_table[] = {
 		"file with what agents are told before their prompts; an empty one: nothing", false, NULL},
 	{"shell", SETTING_TEXT, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(shell), "sh -eu",
 		"the shell of run, check and hooks, with its options", false, NULL},
-	{"runner", SETTING_ENUM, SCOPE_PROJECT, runner_choices, 0, 0, IN_PROJECT(runner), "process",
-		"what runs attempts", false, runners_here},
+	{"runner", SETTING_WORD, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(runner), "process",
+		"what runs attempts of streams that do not say", false, NULL},
 	{"redact", SETTING_PATTERN, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(redact), "",
 		"patterns whose matches reach no log, event or view", true, NULL},
 	/* agent NAME: */
@@ -218,6 +219,17 @@ const struct setting setting_table[] = {
 	{"channel", SETTING_ENUM, SCOPE_RECOVER, channel_choices, 0, 0, ELSEWHERE, "",
 		"what the pattern is matched against", false, NULL},
 	{"scope", SETTING_ENUM, SCOPE_RECOVER, account_choices, 0, 0, ELSEWHERE, "stream", "who is held", false, NULL},
+	/* runner NAME: */
+	{"submit", SETTING_BLOCK, SCOPE_RUNNER, NULL, 0, 0, ELSEWHERE, "",
+		"the script that hands a job over and prints its id", false, NULL},
+	{"poll", SETTING_BLOCK, SCOPE_RUNNER, NULL, 0, 0, ELSEWHERE, "",
+		"the script that says of each job how it stands: ID STATE [REASON]", false, NULL},
+	{"cancel", SETTING_BLOCK, SCOPE_RUNNER, NULL, 0, 0, ELSEWHERE, "",
+		"the script that takes the jobs back whose ids it reads", false, NULL},
+	{"interval", SETTING_DURATION, SCOPE_RUNNER, NULL, 0, 0, ELSEWHERE, "5s",
+		"time between two polls; grows while nothing changes", false, NULL},
+	{"lost", SETTING_DURATION, SCOPE_RUNNER, NULL, 0, 0, ELSEWHERE, "2m",
+		"how long a job that runs may give no sign of life", false, NULL},
 };
 
 const unsigned setting_count = sizeof setting_table / sizeof setting_table[0];
@@ -319,10 +331,6 @@ static void print_enum(const struct setting *setting, const struct settings *val
 	const void *field = (const char *)values + setting->offset;
 	unsigned value;
 
-	if (setting->offset == AT(runner)) {
-		strbuf_addstr(out, values->runner ? values->runner : setting->default_text);
-		return;
-	}
 	memcpy(&value, field, sizeof value);
 	if (setting->offset == AT(isolate)) {
 		if (value == ISOLATE_DEFAULT)

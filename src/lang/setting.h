@@ -1,6 +1,6 @@
 /*
- * One row per setting or block of a stream, of project:, of agent and recover. Parsing, checking, printing, listing
- * (`orch show`), help and the manual read the same rows.
+ * One row per setting or block of a stream, of project:, of agent, recover and runner. Parsing, checking, printing,
+ * listing (`orch show`), help and the manual read the same rows.
  */
 #ifndef LANG_SETTING_H
 #define LANG_SETTING_H
@@ -32,7 +32,14 @@ enum setting_type {
 };
 
 /* where a setting may stand: bits */
-enum setting_scope { SCOPE_STREAM = 1, SCOPE_DEFAULTS = 2, SCOPE_PROJECT = 4, SCOPE_AGENT = 8, SCOPE_RECOVER = 16 };
+enum setting_scope {
+	SCOPE_STREAM = 1,
+	SCOPE_DEFAULTS = 2,
+	SCOPE_PROJECT = 4,
+	SCOPE_AGENT = 8,
+	SCOPE_RECOVER = 16,
+	SCOPE_RUNNER = 32,
+};
 
 struct setting {
 	const char *name;

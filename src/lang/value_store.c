@@ -12,7 +12,8 @@ bool value_is_list(const struct setting *row)
 {
 	return row->type == SETTING_WORDS || row->type == SETTING_ENV || row->type == SETTING_TASKS ||
 		(row->type == SETTING_PATTERN && row->scope == SCOPE_PROJECT) ||
-		(row->type == SETTING_TEXT && (row->scope & SCOPE_STREAM) && IS(row, slurm));
+		(row->type == SETTING_TEXT && (row->scope & SCOPE_STREAM) &&
+			(IS(row, slurm) || IS(row, job_options)));
 }
 
 static struct words join_words(struct arena *arena, struct words first, struct words second)
@@ -69,8 +70,6 @@ static void store_enum(const struct setting *row, const struct value *value, str
 		set->jobserver = (enum jobserver_form)value->choice;
 	else if (IS(row, sandbox))
 		set->sandbox = (enum sandbox)value->choice;
-	else if (IS(row, runner))
-		set->runner = value->string;
 }
 
 void value_store(
@@ -214,7 +213,7 @@ void value_copy(const struct setting *row, struct settings *to, const struct set
 		COPY(memory_rlimit);
 		break;
 	case SETTING_ENUM:
-		size = IS(row, runner) ? sizeof(const char *) : sizeof(enum when);
+		size = sizeof(enum when);
 		break;
 	case SETTING_BACKOFF:
 		COPY(backoff_ms);

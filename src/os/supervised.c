@@ -614,6 +614,19 @@ void supervision_allow_self(void)
 	self_is_allowed = true;
 }
 
+char *supervision_remote_program(const char *path, struct orch_error *err)
+{
+	int result = supervisor_image_write(path, err);
+	char *self;
+
+	if (result <= 0)
+		return result == 0 ? xstrdup(path) : NULL;
+	self = self_is_allowed ? fs_self() : NULL;
+	if (!self)
+		error_set(err, "this build carries no supervisor that could be run on another machine");
+	return self;
+}
+
 int supervision_new(struct supervision **out, struct loop *loop, struct children *children, struct orch_error *err)
 {
 	struct supervision *all = xcalloc(1, sizeof *all);

@@ -140,9 +140,17 @@ struct supervised_record {
 	char boot[64];      /* see clock_boot_id() */
 	int64_t started_ms; /* wall clock */
 	int64_t mono_ms;    /* clock_mono_ms() of that boot */
+	bool remote;        /* it is on another machine (os/remote.h): the processes above are not known */
 	int64_t ended_ms;   /* wall clock; of .exit, like all that follows */
 	int64_t duration_ms;
 	struct child_exit how;
+	/* of one on another machine */
+	bool unclaimed;    /* it has not begun */
+	bool told;         /* somebody other than us asked it to end */
+	int not_started;   /* errno, if its command could not be started; 0: it was */
+	char message[512]; /* why, of this and of `fate` */
+	int64_t log_size;  /* bytes, when it ended */
+	int fate;          /* of one that did not tell how it ended: what was made of that; 0: it did */
 };
 
 /* what the files at `record` (as in supervised_spec) say; -1: they cannot be read, or are none of ours */
@@ -163,6 +171,9 @@ bool supervised_wait(const struct supervised_record *record, int64_t timeout_ms)
 /* kills what a lost tree (SUPERVISED_LOST) left: its leader's session, and processes that have `mark` among their
  * variables (NULL: none). How many there were, or -1: processes cannot be listed, so some may be left */
 int supervised_clear(const struct supervised_record *lost, const char *mark, struct orch_error *err);
+/* a program that can be a supervisor on another machine (SUPERVISOR_REMOTE_WORD), which is written to the absolute
+ * `path` if need be; the caller frees. NULL with *err: there is none */
+char *supervision_remote_program(const char *path, struct orch_error *err);
 /* part of it, for those who have no record: ends and removes the control groups of supervisors that are gone */
 void supervised_clear_groups(void);
 

@@ -16,8 +16,10 @@
 
 #include "os/cgroup.h"
 #include "os/clock.h"
+#include "os/exit_text.h"
 #include "os/fs.h"
 #include "os/proc.h"
+#include "os/remote.h"
 #include "util/alloc.h"
 #include "util/array.h"
 #include "util/error.h"
@@ -44,84 +46,6 @@ static int read_file(const char *record, const char *ending, char **text, struct
 	}
 	free(path);
 	return result;
-}
-
-/* the rest of the line that begins with `word` and a space; NULL: there is none */
-static const char *value_of(const char *text, const char *word)
-{
-	size_t len = strlen(word);
-
-	while (text) {
-		if (strncmp(text, word, len) == 0 && text[len] == ' ')
-			return text + len + 1;
-		text = strchr(text, '\n');
-		if (text)
-			text++;
-	}
-	return NULL;
-}
-
-static bool is_whole(const char *text, const char *first_line)
-{
-	size_t len = strlen(text);
-
-	return strncmp(text, first_line, strlen(first_line)) == 0 && len > 5 && strcmp(text + len - 5, "\nend\n") == 0;
-}
-
-static long long number(const char *text, const char *word)
-{
-	const char *value = value_of(text, word);
-
-	return value ? strtoll(value, NULL, 10) : 0;
-}
-
-static bool parse_job(const char *text, struct supervised_record *out)
-{
-	const char *supervisor = value_of(text, "supervisor"), *leader = value_of(text, "leader"),
-		   *boot = value_of(text, "boot"), *started = value_of(text, "started");
-	unsigned long long start = 0, leader_start = 0;
-	long long wall = 0, mono = 0;
-	long pid = 0, leader_pid = 0;
-
-	if (!is_whole(text, "orch-job 1\n") || !supervisor || !leader || !boot || !started ||
-		sscanf(supervisor, "%ld %llu", &pid, &start) != 2 ||
-		sscanf(leader, "%ld %llu", &leader_pid, &leader_start) != 2 || sscanf(boot, "%63s", out->boot) != 1 ||
-		sscanf(started, "%lld %lld", &wall, &mono) != 2 || pid <= 0)
-		return false;
-	out->supervisor = (pid_t)pid;
-	out->supervisor_start = start;
-	out->leader = (pid_t)leader_pid;
-	out->leader_start = leader_start;
-	out->started_ms = wall;
-	out->mono_ms = mono;
-	return true;
-}
-
-static bool parse_exit(const char *text, struct supervised_record *out)
-{
-	const char *status = value_of(text, "status"), *killed = value_of(text, "signal"), *names;
-
-	if (!is_whole(text, "orch-exit 1\n") || (!status && !killed))
-		return false;
-	out->how = (struct child_exit){
-		.signalled = killed != NULL,
-		.code = (int)strtol(killed ? killed : status, NULL, 10),
-		.dumped_core = number(text, "core") != 0,
-		.user_us = number(text, "user"),
-		.system_us = number(text, "system"),
-		.max_rss_kb = number(text, "rss"),
-		.memory_peak = number(text, "peak"),
-		.oom_kills = (unsigned)number(text, "oom-kills"),
-		.left_behind = (unsigned)number(text, "left-behind"),
-		.unkillable = (unsigned)number(text, "unkillable"),
-		.lost = (int)number(text, "lost"),
-	};
-	names = value_of(text, "names");
-	if (names)
-		snprintf(out->how.names, sizeof out->how.names, "%.*s", (int)strcspn(names, "\n"), names);
-	out->ended_ms = number(text, "ended");
-	out->duration_ms = number(text, "duration");
-	return true;
 }
 
 /* 1, 0; -1: it cannot be known, and who takes it for gone would start its work a second time */
@@ -154,9 +78,37 @@ static int look_at_exit(const char *record, struct supervised_record *out, struc
 		return -1;
 	if (!text)
 		return 0;
-	result = parse_exit(text, out) ? 1 : error_set(err, "'%s.exit' is not what a supervisor writes", record);
+	result = exit_text_parse(text, out) ? 1 : error_set(err, "'%s.exit' is not what a supervisor writes", record);
 	free(text);
 	return result;
+}
+
+/* whether one that has not ended goes on is for its scheduler to say, and for whoever adopts it to find out */
+static int look_at_remote(
+	const char *record, enum supervised_state *state, struct supervised_record *out, struct orch_error *err)
+{
+	struct remote_note note;
+	enum remote_claimed claimed;
+	int result = remote_note_read(record, &note, err);
+
+	if (result <= 0)
+		return result;
+	remote_refresh(record);
+	if (remote_claimed(record, note.token, &claimed, out, NULL, err) != 0)
+		return -1;
+	result = remote_ended(record, note.token, out, err);
+	if (result < 0)
+		return -1;
+	out->remote = true;
+	out->unclaimed = claimed != REMOTE_CLAIMED && result == 0;
+	if (claimed != REMOTE_CLAIMED)
+		out->started_ms = note.submitted_ms;
+	/* what they are there says nothing here */
+	out->supervisor = out->leader = 0;
+	*out->boot = '\0';
+	out->mono_ms = clock_mono_ms() - (clock_wall_ms() - out->started_ms);
+	*state = result > 0 ? SUPERVISED_ENDED : SUPERVISED_RUNNING;
+	return 0;
 }
 
 int supervised_look(
@@ -170,8 +122,8 @@ int supervised_look(
 	if (read_file(record, "job", &text, err) != 0)
 		return -1;
 	if (!text)
-		return 0;
-	if (!parse_job(text, out)) {
+		return look_at_remote(record, state, out, err);
+	if (!job_text_parse(text, out)) {
 		free(text);
 		return error_set(err, "'%s.job' is not what a supervisor writes", record);
 	}
@@ -193,6 +145,30 @@ int supervised_forget(const char *record, struct orch_error *err)
 	int result = unlink(path) == 0 || errno == ENOENT ? 0 : error_errno(err, "cannot remove '%s'", path);
 
 	free(path);
+	if (result == 0)
+		result = remote_note_remove(record, err);
+	return result;
+}
+
+/* one on another machine, by lines of its own; before it has begun, it is not to begin. 1: there is none */
+static int tell_remote(const char *record, const char *line, struct orch_error *err)
+{
+	struct child_exit never = {.signalled = true, .code = SIGTERM};
+	struct strbuf text = {0};
+	struct remote_note note;
+	int result = remote_note_read(record, &note, err);
+
+	if (result <= 0)
+		return result < 0 ? -1 : 1;
+	result = remote_claim(record, note.token, REMOTE_NEVER, err);
+	if (result < 0)
+		return -1;
+	if (result == 0)
+		return remote_ask(record, note.token, line, err);
+	exit_text_begin(&text, &never, 0);
+	exit_text_end(&text);
+	result = remote_write_exit(record, note.token, strbuf_cstr(&text), err);
+	strbuf_release(&text);
 	return result;
 }
 
@@ -218,13 +194,19 @@ int supervised_tell(const char *record, int signo, struct orch_error *err)
 {
 	char line[32];
 
+	int result;
+
+	snprintf(line, sizeof line, "signal %d", signo);
+	result = tell_remote(record, signo == SIGKILL ? "revoke" : line, err);
 	snprintf(line, sizeof line, "signal %d\n", signo);
-	return write_control(record, line, err);
+	return result > 0 ? write_control(record, line, err) : result;
 }
 
 int supervised_end(const char *record, struct orch_error *err)
 {
-	return write_control(record, "end\n", err);
+	int result = tell_remote(record, "end", err);
+
+	return result > 0 ? write_control(record, "end\n", err) : result;
 }
 
 bool supervised_wait(const struct supervised_record *record, int64_t timeout_ms)

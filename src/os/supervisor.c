@@ -17,6 +17,7 @@
 
 #include "os/cgroup.h"
 #include "os/clock.h"
+#include "os/exit_text.h"
 #include "os/fs.h"
 #include "os/loop.h"
 #include "os/supervisor_request.h"
@@ -296,14 +297,8 @@ static void on_exit_of_child(void *data, const struct child_exit *how)
 	drain_terminal(tree, &end.how);
 	well = !how->signalled && how->code == 0 && how->left_behind == 0 && !tree->signalled;
 	if (tree->record) {
-		strbuf_addf(&tree->exit_text,
-			"orch-exit 1\n%s %d\ncore %d\nended %lld\nduration %lld\nuser %lld\nsystem %lld\nrss %lld\n"
-			"peak %lld\noom-kills %u\nleft-behind %u\nunkillable %u\nlost %d\nnames %s\nend\n",
-			how->signalled ? "signal" : "status", how->code, how->dumped_core ? 1 : 0,
-			(long long)clock_wall_ms(), (long long)(clock_mono_ms() - tree->mono_ms),
-			(long long)how->user_us, (long long)how->system_us, (long long)how->max_rss_kb,
-			(long long)how->memory_peak, how->oom_kills, how->left_behind, how->unkillable, how->lost,
-			how->names);
+		exit_text_begin(&tree->exit_text, how, clock_mono_ms() - tree->mono_ms);
+		exit_text_end(&tree->exit_text);
 		written = write_record(tree, "exit", &tree->exit_text, true) == 0;
 	}
 	/* whoever is told finds its files as they stay */

@@ -65,4 +65,9 @@ struct answer {
 /* its whole life; the exit status */
 int supervisor_main(void);
 
+/* of a tree that a scheduler has started here for somebody on another machine: PROGRAM SUPERVISOR_REMOTE_WORD RECORD
+ * TOKEN (os/remote.h). The exit status is the scheduler's business alone: 0, or 1 if it did not run */
+#define SUPERVISOR_REMOTE_WORD "__supervise-remote"
+int supervisor_remote_main(const char *record, const char *token);
+
 #endif

@@ -8,4 +8,9 @@ enum { SUPERVISOR_IMAGE_NONE = -1, SUPERVISOR_IMAGE_UNKNOWN = -2 };
  * SUPERVISOR_IMAGE_NONE: this build carries none, or the system has no such files */
 int supervisor_image_open(void);
 
+struct orch_error;
+
+/* writes it to `path` (mode 0700), unless there is a file already. 1: this build carries none; -1 with *err */
+int supervisor_image_write(const char *path, struct orch_error *err);
+
 #endif

@@ -26,6 +26,7 @@ struct end_step;
 struct supervised_slot;
 struct job;
 struct loop;
+struct queues;
 struct supervision;
 struct tmux;
 
@@ -57,6 +58,22 @@ struct command {
 	bool has_tokens;                    /* see supervised_spec, too for the next */
 	const int *tokens;
 	const char *title; /* of its window; no other that runs has the same */
+	/* of runner_queue alone, which needs a `record` */
+	const char *queue;    /* who is to run it, see queue.h */
+	const char *label;    /* what it is called there: letters, digits, `.`, `_` and `-` */
+	const char *options;  /* for whoever hands it over, as written; NULL: none */
+	const char *log_path; /* of `log` */
+};
+
+/* what became of a job of runner_queue, beyond its status */
+enum job_fate {
+	JOB_ENDED, /* its status says all */
+	JOB_TIME_LIMIT,
+	JOB_MEMORY,
+	JOB_NODE, /* the machine that it ran on is gone, or it on it */
+	JOB_PREEMPTED,
+	JOB_CANCELLED,
+	JOB_NEVER_BEGAN,
 };
 
 /* how a job ended: see os/child.h for the fields */
@@ -71,6 +88,8 @@ struct job_exit {
 	unsigned unkillable;
 	int lost;
 	const char *names; /* for the call only */
+	enum job_fate fate;
+	const char *why; /* of a fate other than JOB_ENDED, for the call only */
 };
 /* the same, of a process tree; `names` points into it */
 struct job_exit job_exit_of(const struct child_exit *how);
@@ -88,6 +107,10 @@ struct job_callbacks {
 	void (*ended)(void *data, const struct job_exit *how);
 	/* A message that send() took did not arrive after all; the job goes on. NULL: nobody wants to know */
 	void (*unsent)(void *data, const char *why);
+	/* may be NULL: it is in a queue, and `started` comes when its turn does */
+	void (*queued)(void *data);
+	/* may be NULL: its log may have grown, where the system does not say so by itself */
+	void (*output)(void *data);
 	void *data;
 };
 
@@ -97,6 +120,7 @@ struct runner {
 	struct children *children; /* of those with programs of their own, like `tmux` */
 	const char *home;          /* a directory for these */
 	struct tmux *tmux;         /* made when it is needed; NULL at first */
+	struct queues *queues; /* see queue.h; NULL: there are none */
 };
 /* what was made when it was needed; called while the loop and the supervision are there */
 void runner_release(struct runner *runner);
@@ -131,5 +155,7 @@ struct runner_ops {
 const struct runner_ops *runner_find(const char *name);
 
 extern const struct runner_ops runner_process, runner_pty, runner_tmux;
+/* by scripts that hand a command to a scheduler, or to another machine: queue.h */
+extern const struct runner_ops runner_queue;
 
 #endif

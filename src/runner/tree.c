@@ -3,16 +3,15 @@
 #include "runner/tree.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/fs.h"
 #include "os/socket.h"
 #include "os/supervised.h"
+#include "runner/script.h"
 #include "runner/typist.h"
 #include "runner/window.h"
 #include "util/alloc.h"
@@ -20,8 +19,6 @@
 #include "util/path.h"
 #include "util/strvec.h"
 
-/* one argument may have 128 KiB (Linux: MAX_ARG_STRLEN), its end included; some room is left */
-enum { SCRIPT_ARGUMENT_MAX = 100000 };
 
 static void job_free(struct job *job)
 {
@@ -80,74 +77,6 @@ static void on_unsent(void *data, const char *why)
 
 	if (job->on.unsent)
 		job->on.unsent(job->on.data, why);
-}
-
-/* the file is closed before anything is started: who runs a file that is open for writing gets ETXTBSY. -1 with errno
- */
-static int write_script(const char *path, const char *script, struct orch_error *err)
-{
-	int fd, saved;
-	bool ok;
-
-	/* never into the file of an attempt before, which a process may still be reading */
-	if (unlink(path) != 0 && errno != ENOENT)
-		goto failed;
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
-	if (fd < 0)
-		goto failed;
-	ok = fs_write_all(fd, script, strlen(script)) == 0 && fchmod(fd, 0700) == 0;
-	saved = errno;
-	if (close(fd) != 0 && ok) {
-		saved = errno;
-		ok = false;
-	}
-	if (ok)
-		return 0;
-	unlink(path);
-	errno = saved;
-failed:
-	saved = errno;
-	error_errno(err, "cannot write the script '%s'", path);
-	errno = saved;
-	return -1;
-}
-
-/* adds the words of the command line that runs the script. -1 with errno */
-static int add_script_words(struct strvec *argv, const struct command *command, struct orch_error *err)
-{
-	const char *script = command->script;
-	bool has_interpreter = strncmp(script, "#!", 2) == 0;
-	size_t before = argv->count;
-	char *cwd, *path;
-
-	if (!has_interpreter) {
-		strvec_split(argv, command->shell ? command->shell : "sh");
-		if (argv->count == before) {
-			error_set(err, "the shell's command line is empty");
-			errno = EINVAL;
-			return -1;
-		}
-		if (strlen(script) <= SCRIPT_ARGUMENT_MAX) {
-			strvec_push(argv, "-c");
-			strvec_push(argv, script);
-			return 0;
-		}
-	}
-	if (!command->script_path) {
-		error_set(err, "a script that is %s needs a file, and there is no place for it",
-			has_interpreter ? "its own program" : "this long");
-		errno = EINVAL;
-		return -1;
-	}
-	if (write_script(command->script_path, script, err) != 0)
-		return -1;
-	/* the command runs in a directory of its own */
-	cwd = fs_cwd();
-	path = path_join(cwd, command->script_path);
-	strvec_push(argv, path);
-	free(path);
-	free(cwd);
-	return 0;
 }
 
 static struct supervised_calls calls_of(struct job *job)
@@ -242,7 +171,6 @@ int tree_start(struct job **out, struct runner *runner, const struct command *co
 	struct strvec words = {0};
 	struct job *job = xcalloc(1, sizeof *job);
 	struct supervised_spec spec = {
-		.argv = command->argv,
 		.env = command->env ? command->env : environ,
 		.dir = command->dir,
 		.in = -1,
@@ -264,20 +192,9 @@ int tree_start(struct job **out, struct runner *runner, const struct command *co
 
 	job->on = *on;
 	job->runner = runner;
-	for (char *const *word = command->wrap; word && *word; word++)
-		strvec_push(&words, *word);
-	if (command->script) {
-		result = add_script_words(&words, command, err);
-		number = result == 0 ? 0 : errno;
-		spec.argv = words.items;
-	} else if (!command->argv || !command->argv[0]) {
-		result = error_set(err, "there is no command to run");
-		number = EINVAL;
-	} else if (command->wrap) {
-		for (char *const *word = command->argv; *word; word++)
-			strvec_push(&words, *word);
-		spec.argv = words.items;
-	}
+	result = script_words(&words, command, err);
+	number = result == 0 ? 0 : errno;
+	spec.argv = words.items;
 	if (result == 0)
 		result = start(job, &spec, command, terminal, &number, err);
 	strvec_release(&words);

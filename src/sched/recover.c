@@ -110,7 +110,8 @@ int recover_pick_agent(const struct agent *const *chain, uint32_t count, const s
 /* --- a failure --- */
 
 static const char *const kind_names[FAILURE_KINDS] = {
-	"exit", "signal", "timeout", "stalled", "check", "spawn", "merge", "outputs", "changes", "memory"};
+	"exit", "signal", "timeout", "stalled", "check", "spawn", "merge", "outputs", "changes", "memory", "node",
+	"preempted", "cancelled"};
 
 const char *failure_kind_name(enum failure_kind kind)
 {

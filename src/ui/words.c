@@ -77,6 +77,9 @@ static const char *const texts[ORCH_OUTCOMES] = {
 	[ORCH_OUTCOME_MERGE] = "conflict",
 	[ORCH_OUTCOME_CHANGES] = "wrong changes",
 	[ORCH_OUTCOME_OUTPUTS] = "output missing",
+	[ORCH_OUTCOME_NODE] = "its node failed",
+	[ORCH_OUTCOME_PREEMPTED] = "it had to make room for another job",
+	[ORCH_OUTCOME_CANCELLED] = "its job was cancelled by somebody else",
 	[ORCH_OUTCOME_STOPPED] = "stopped",
 	[ORCH_OUTCOME_INTERNAL] = "orch could not do its part",
 };
@@ -105,6 +108,7 @@ void words_outcome(struct strbuf *out, const struct orch_stream_status *stream, 
 	case ORCH_OUTCOME_TIMEOUT:
 	case ORCH_OUTCOME_STALLED:
 		add_after(out, texts[stream->outcome], stream->duration_ms);
+		add_message(out, ": ", stream->message, unicode);
 		break;
 	case ORCH_OUTCOME_CHECK:
 	case ORCH_OUTCOME_SPAWN:
@@ -112,6 +116,9 @@ void words_outcome(struct strbuf *out, const struct orch_stream_status *stream, 
 	case ORCH_OUTCOME_MERGE:
 	case ORCH_OUTCOME_CHANGES:
 	case ORCH_OUTCOME_OUTPUTS:
+	case ORCH_OUTCOME_NODE:
+	case ORCH_OUTCOME_PREEMPTED:
+	case ORCH_OUTCOME_CANCELLED:
 	case ORCH_OUTCOME_STOPPED:
 	case ORCH_OUTCOME_INTERNAL:
 		/* a message may well begin with the same words */

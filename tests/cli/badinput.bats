@@ -290,23 +290,23 @@ END
 }
 
 @test "what this version cannot carry out: an error to run, a warning to look" {
-	printf 'a:\n\trunner = slurm\n\ttrue\nb: a\n\trunner = slurm\n\ttrue\n' >Orchfile
+	printf 'a:\n\torchfile = x\n\ttrue\nb: a\n\torchfile = x\n\ttrue\n' >Orchfile
 	for command in check -n "" -t; do
 		# shellcheck disable=SC2086
 		run --separate-stderr "$ORCH" $command
 		[ "$status" -eq 2 ]
-		[[ "$stderr" == *"Orchfile:2:2: error: 'runner = slurm' is not available in this version"* ]]
-		[[ "$stderr" == *"Orchfile:5:2: error: 'runner = slurm' is not available"* ]]
+		[[ "$stderr" == *"Orchfile:2:2: error: 'orchfile' is not available in this version"* ]]
+		[[ "$stderr" == *"Orchfile:5:2: error: 'orchfile' is not available"* ]]
 	done
 	for command in list plan "show a" graph "why a" dump; do
 		# shellcheck disable=SC2086
 		run --separate-stderr "$ORCH" $command
 		[ "$status" -eq 0 ]
 		[ -n "$output" ]
-		[[ "$stderr" == *"Orchfile:2:2: warning: 'runner = slurm' is not available in this version"* ]]
+		[[ "$stderr" == *"Orchfile:2:2: warning: 'orchfile' is not available in this version"* ]]
 	done
 	for i in 1 2 3 4; do
-		printf 's%s:\n\trunner = slurm\n\ttrue\n' "$i"
+		printf 's%s:\n\torchfile = x\n\ttrue\n' "$i"
 	done >>Orchfile
 	run --separate-stderr "$ORCH" list
 	[ "$status" -eq 0 ]
@@ -338,7 +338,7 @@ END
 0 -q
 499998 fmt --check
 400010 dump
-1100017 dump --json
+1100018 dump --json
 END
 	"$ORCH" fmt
 	"$ORCH" fmt --check

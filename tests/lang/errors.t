@@ -297,26 +297,26 @@ a:
 	agent = claude
 	prompt: do it
 	every 5m: send: hello
-	runner = slurm
+	orchfile = x
 	isolate = none
 	sandbox = off
 	approve = no
 	commit = auto
 	keep = failed
 	changes = optional
-	runner = process
+	orchfile = y
 b:
 	prompt = x.md
 --------
-Orchfile:5:2: error: 'runner = slurm' is not available in this version of orch
-    5 | 	runner = slurm
-      | 	^~~~~~
-Orchfile:12:2: error: setting 'runner' is given twice
-   12 | 	runner = process
-      | 	^~~~~~
+Orchfile:5:2: error: 'orchfile' is not available in this version of orch
+    5 | 	orchfile = x
+      | 	^~~~~~~~
+Orchfile:12:2: error: setting 'orchfile' is given twice
+   12 | 	orchfile = y
+      | 	^~~~~~~~
 Orchfile:5:2: note: the first time is here
-    5 | 	runner = slurm
-      | 	^~~~~~
+    5 | 	orchfile = x
+      | 	^~~~~~~~
 Orchfile:13:1: error: stream 'b' has a prompt, but no agent that works on it: 'agent = NAME', here or in 'defaults:'
    13 | b:
       | ^
@@ -325,14 +325,14 @@ Orchfile:13:1: error: stream 'b' has a prompt, but no agent that works on it: 'a
 a:
 	agent = claude
 	prompt: do it
-	runner = slurm
+	orchfile = x
 --------
-Orchfile:4:2: warning: 'runner = slurm' is not available in this version of orch
-    4 | 	runner = slurm
-      | 	^~~~~~
+Orchfile:4:2: warning: 'orchfile' is not available in this version of orch
+    4 | 	orchfile = x
+      | 	^~~~~~~~
 a:
 	agent = claude
-	runner = slurm
+	orchfile = x
 	prompt: do it
 ========
 a:

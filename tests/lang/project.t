@@ -77,7 +77,7 @@ project:
 	default = x
 	default = y
 	budget = 5
-	runner = slurm
+	runner = slrm
 	merg = auto
 	timeout = 3s
 	jobs=4
@@ -116,8 +116,8 @@ Orchfile:5:2: error: setting 'default' is given twice
 Orchfile:4:2: note: the first time is here
     4 | 	default = x
       | 	^~~~~~~
-Orchfile:7:2: error: 'runner = slurm' is not available in this version of orch
-    7 | 	runner = slurm
+Orchfile:7:2: error: unknown runner 'slrm'; did you mean 'slurm'?
+    7 | 	runner = slrm
       | 	^~~~~~
 Orchfile:8:2: error: unknown setting 'merg'; did you mean 'merge'?
     8 | 	merg = auto
@@ -153,7 +153,7 @@ Orchfile:19:14: error: 'match': missing closing parenthesis
 Orchfile:22:10: error: unterminated pattern: expected '/' at its end
    22 | 	match = /unterminated
       | 	        ^~~~~~~~~~~~~
-Orchfile:23:9: error: 'kind = chek': expected exit, signal, timeout, stalled, check, spawn, merge, outputs, changes or memory; did you mean 'check'?
+Orchfile:23:9: error: 'kind = chek': expected exit, signal, timeout, stalled, check, spawn, merge, outputs, changes, memory, node, preempted or cancelled; did you mean 'check'?
    23 | 	kind = chek
       | 	       ^~~~
 Orchfile:24:11: error: unknown variable 'until'

@@ -22,7 +22,7 @@ syntax match orchfileSetting /^\s\+\zs[a-z][a-z-]*\ze\s\++\==\%(\s\|$\)/
 execute 'syntax match orchfileBlock /^\s\+\zs\%(' . join(s:blocks, '\|') . '\)\ze:\%(\s\|$\)/'
 syntax match orchfileBlock /^\s\+\zsevery\s\+\S\+\ze:\%(\s\|$\)/
 syntax match orchfileKeyword /^\s*\zs\%(project\|defaults\)\ze:\%(\s\|$\)/
-syntax match orchfileKeyword /^\s*\zs\%(agent\|recover\|on\)\ze\s\+[^=[:blank:]].*:\%(\s\|$\)/
+syntax match orchfileKeyword /^\s*\zs\%(agent\|recover\|runner\|on\)\ze\s\+[^=[:blank:]].*:\%(\s\|$\)/
 syntax match orchfileKeyword /^\s*\zspool\ze\s\+\S\+\s*=/
 syntax match orchfileKeyword /^\s*\zsinclude?\=\ze\s\+[^=[:blank:]]/
 syntax match orchfileKeyword /^\s*\zsfor\ze\s\+[A-Za-z_][A-Za-z0-9_-]*\s\+in\s/

@@ -1,0 +1,380 @@
+# Runners that are declared: what a scheduler does, forgets and does wrong (tests/lib/scheduler.py), and what orch makes of it.
+# $ORCH names the program, $srcdir the source directory.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	unset CI NO_COLOR CLICOLOR_FORCE
+	: "${ORCH:?names the program to test}"
+	cd "$BATS_TEST_TMPDIR" || return 1
+	S="python3 -IS ${srcdir:?names the source directory}/tests/lib/scheduler.py $PWD/sched"
+	orch=
+	mkdir sched
+	$S serve 3>&- &
+	scheduler=$!
+	wait_for test -e sched/ready
+	# two blanks stand for a tab
+	sed "s/^  /\t/;s|^\t  |\t\t|;s|SCHED|$S|" >runner.orch <<-'E'
+	runner here:
+	  interval = 100ms
+	  lost = 2s
+	  submit: SCHED submit "$ORCH_JOB_SCRIPT" "$ORCH_JOB_OUTPUT"
+	  poll: SCHED poll
+	  cancel: SCHED cancel
+	defaults:
+	  runner = here
+	  kill = TERM 1s KILL
+	E
+}
+
+# only what a test itself started, by its id
+teardown() {
+	touch go
+	[ -z "$orch" ] || kill -KILL "$orch" 2>/dev/null || :
+	$S quit || kill -KILL "$scheduler"
+	wait
+}
+
+orchfile() { { cat runner.orch; sed 's/^  /\t/;s|^\t  |\t\t|'; } >Orchfile; }
+
+wait_for() {
+	local until=$((SECONDS + 30))
+	until "$@" 2>/dev/null; do
+		[ "$SECONDS" -lt "$until" ] || { echo "waited in vain for: $*"; cat out; return 1; }
+		sleep 0.02
+	done
+}
+
+begin() { "$ORCH" "$@" >out 2>&1 3>&- & orch=$!; }
+end() { local status=0; wait "$orch" || status=$?; orch=; cat out; [ "$status" -eq "$1" ]; }
+crash() { kill -KILL "$orch"; wait "$orch" 2>/dev/null || :; orch=; }
+lines() { [ "$(wc -l <"$1")" -eq "$2" ]; }
+phase() { grep -q "\"stream\":\"$1\",\"attempt\":[0-9]*,\"phase\":\"$2\"" .orch/runs/*/journal.jsonl; }
+# of the last run
+outcome() { [ "$(cat "$(ls -d .orch/runs/*/journal.jsonl | tail -n 1)" | jq -r "select(.type == \"attempt_finished\" and .stream == \"$1\") | .outcome" | xargs)" = "$2" ]; }
+
+@test "streams run where the runner puts them, with their checks, values and failures" {
+	orchfile <<-'E'
+	one:
+	  check: echo checked
+	  echo "value=$ORCH_STREAM" >"$ORCH_OUTPUT"; echo one >>effects; echo said
+	two: one
+	  echo "{{one.value}}" >>effects
+	bad: one
+	  echo it went wrong; exit 3
+	E
+	begin -j4 && end 1
+	grep -q 'FAILED bad .*exit status 3' out
+	[ "$(cat effects | xargs)" = 'one one' ]
+	[ "$("$ORCH" logs one | grep -c '^said$\|^checked$')" -eq 2 ]
+	phase one queued
+	phase one check
+	# the secrets in an environment stay no longer than they have to
+	run ! ls .orch/runs/*/attempts/*.spec
+	begin && end 1
+	lines effects 2
+}
+
+@test "the time in the queue is told apart from that in which it runs, and is no part of a time limit" {
+	orchfile <<-'E'
+	late:
+	  timeout = 1s
+	  echo ran >>effects
+	E
+	$S hold
+	begin
+	wait_for phase late queued
+	wait_for eval '[ -n "$($S ids)" ]'
+	run -0 "$ORCH" status
+	[[ $output == *'(queued)'* ]]
+	run -0 "$ORCH" status --json
+	[[ $output == *'"queued_since"'* ]]
+	# longer than its timeout
+	sleep 1.2
+	$S release
+	end 0
+	[ "$(jq 'select(.type == "attempt_finished") | .queued_ms > 1000 and .duration_ms < 1000' .orch/runs/*/journal.jsonl)" = true ]
+}
+
+@test "orch is killed again and again: each effect once" {
+	orchfile <<-'E'
+	for n in 1 2 3 4 5 6 7 8:
+	  s{{n}}:
+	    echo begun >>begun; until test -e go; do sleep 0.05; done; echo {{n}} >>effects
+	last: s1 s2 s3 s4 s5 s6 s7 s8
+	  echo last >>effects
+	E
+	for round in 1 2 3; do
+		begin -j8
+		# somewhere in the middle, each time a bit later
+		wait_for eval "[ \$(ls .orch/runs/*/attempts/*.job | wc -l) -ge $((round * 2)) ]"
+		crash
+	done
+	begin -j8
+	wait_for grep -q 'attempts go on' out
+	wait_for lines begun 8
+	crash
+	touch go
+	wait_for lines effects 8
+	begin -j8 && end 0
+	lines begun 8
+	lines effects 9
+	[ "$(sort effects | uniq -d)" = '' ]
+	[ "$($S ids | wc -l)" -eq 9 ]
+}
+
+@test "it began, or ended, while there was no orch" {
+	orchfile <<-'E'
+	one:
+	  echo one >>effects
+	two:
+	  echo two >>effects; exit 4
+	E
+	$S hold
+	begin
+	wait_for eval '[ "$($S ids | wc -l)" -eq 2 ] && [ "$(grep -l ^id .orch/runs/*/attempts/*.remote | wc -l)" -eq 2 ]'
+	crash
+	$S release
+	wait_for eval '[ "$(ls .orch/runs/*/attempts/*.exit | wc -l)" -eq 2 ]'
+	begin && end 1
+	grep -q 'FAILED two .*exit status 4' out
+	lines effects 2
+	outcome one success
+}
+
+@test "a job that waits is taken back when its run is stopped" {
+	orchfile <<-'E'
+	one:
+	  echo one >>effects
+	E
+	$S hold
+	begin
+	wait_for eval '[ -n "$($S ids)" ] && grep -q ^id .orch/runs/*/attempts/*.remote'
+	kill -INT "$orch"
+	end 130
+	[[ $($S poll) == *cancelled* ]]
+	$S release
+	begin && end 0
+	lines effects 1
+}
+
+@test "what runs is ended, by its own steps, when its run is stopped" {
+	orchfile <<-'E'
+	one:
+	  trap 'echo term >>effects; exit 1' TERM; echo begun >>begun; while :; do sleep 0.05; done
+	E
+	begin
+	wait_for lines begun 1
+	kill -INT "$orch"
+	end 130
+	lines effects 1
+}
+
+@test "'orch stop' ends what an orch that was killed has left in a queue" {
+	orchfile <<-'E'
+	one:
+	  echo one >>effects
+	E
+	$S hold
+	begin
+	wait_for eval 'grep -q ^id .orch/runs/*/attempts/*.remote'
+	crash
+	run -0 "$ORCH" stop
+	$S release
+	wait_for eval '[[ $($S poll) == *failed* ]]'
+	[ ! -e effects ]
+	begin && end 0
+	lines effects 1
+}
+
+@test "a job that was forgotten before it began is handed over again; one that runs is not" {
+	orchfile <<-'E'
+	waits:
+	  echo waits >>effects
+	E
+	$S hold
+	begin
+	wait_for eval 'grep -q ^id .orch/runs/*/attempts/*.remote'
+	$S forget all
+	wait_for grep -q 'has forgotten its job' out
+	$S release
+	end 0
+	lines effects 1
+	orchfile <<-'E'
+	runs:
+	  echo begun >>begun; until test -e go; do sleep 0.05; done; echo runs >>effects
+	E
+	begin
+	wait_for lines begun 1
+	$S forget all
+	sleep 1
+	touch go
+	end 0
+	lines begun 1
+	lines effects 2
+}
+
+@test "a submit that fails is tried again, also when it was carried out all the same" {
+	orchfile <<-'E'
+	one:
+	  echo one >>effects
+	E
+	$S hold
+	$S lose
+	begin
+	wait_for grep -q 'could not be handed' out
+	$S release
+	end 0
+	lines effects 1
+	[ "$($S ids | wc -l)" -le 2 ]
+	$S refuse 2
+	begin -B && end 0
+	lines effects 2
+}
+
+@test "a submit that cannot work fails the stream with what it said" {
+	orchfile <<-'E'
+	one:
+	  echo one >>effects
+	E
+	sed -i 's|submit: .*|submit: echo "no such partition" >\&2; exit 1|' Orchfile
+	begin && end 1
+	outcome one spawn
+	grep -q 'FAILED one .*no such partition' out
+}
+
+@test "a second copy of a job does nothing" {
+	orchfile <<-'E'
+	one:
+	  echo begun >>begun; until test -e go; do sleep 0.05; done; echo one >>effects
+	E
+	begin
+	wait_for lines begun 1
+	$S again "$($S ids)"
+	wait_for grep -q 'another copy' .orch/runs/*/attempts/*.out
+	touch go
+	end 0
+	lines begun 1
+	lines effects 1
+}
+
+@test "a node that fails: its copy is ended before the next one begins, by a rule for that kind" {
+	orchfile <<-'E'
+	recover lost-node:
+	  kind = node preempted
+	  retries = 2
+	  backoff = 10ms
+	one:
+	  echo "begun $ORCH_ATTEMPT" >>begun; until test -e go; do echo "$ORCH_ATTEMPT" >>alive; sleep 0.05; done; echo "$ORCH_ATTEMPT" >>effects
+	E
+	begin
+	wait_for lines begun 1
+	first=$($S ids)
+	$S say "$first" NODE_FAIL
+	wait_for lines begun 2
+	# what the first one still wrote it wrote before
+	[ "$(grep -n 1 alive | tail -n 1 | cut -d: -f1)" -lt "$(grep -n 2 alive | head -n 1 | cut -d: -f1 || echo 999999)" ] || [ "$(grep -c 2 alive)" -eq 0 ]
+	second=$($S ids | tail -n 1)
+	$S say "$second" PREEMPTED
+	wait_for lines begun 3
+	touch go
+	end 0
+	[ "$(cat effects)" = 3 ]
+	outcome one 'node preempted success'
+}
+
+@test "a job that vanishes with its node is lost" {
+	orchfile <<-'E'
+	one:
+	  echo begun >>begun; until test -e go; do sleep 0.05; done
+	E
+	begin
+	wait_for lines begun 1
+	job=$($S ids)
+	$S kill "$job"
+	$S forget "$job"
+	end 1
+	outcome one node
+	grep -q 'FAILED one .*its node failed' out
+}
+
+@test "why its scheduler ended it is the kind of its failure" {
+	orchfile <<-'E'
+	one:
+	  echo begun >>begun; until test -e go; do sleep 0.05; done
+	two:
+	  echo begun >>begun; until test -e go; do sleep 0.05; done
+	three:
+	  echo begun >>begun; until test -e go; do sleep 0.05; done
+	E
+	begin -k
+	wait_for lines begun 3
+	set -- $(for s in one two three; do sed -n 's/^id //p' .orch/runs/*/attempts/$s.1.*.remote; done)
+	$S say "$1" TIMEOUT TimeLimit
+	$S say "$2" OUT_OF_MEMORY OutOfMemory
+	$S say "$3" CANCELLED
+	printf '%s\n' "$@" | $S cancel
+	end 1
+	outcome one timeout
+	outcome two memory
+	outcome three cancelled
+	grep -q 'FAILED one .*time limit of its job (here job [0-9]*, TIMEOUT, TimeLimit' out
+}
+
+@test "a scheduler that cannot be asked changes nothing" {
+	orchfile <<-'E'
+	one:
+	  echo begun >>begun; until test -e go; do sleep 0.05; done; echo one >>effects
+	E
+	begin
+	wait_for lines begun 1
+	$S down
+	wait_for grep -q 'cannot be asked about its jobs' out
+	touch go
+	end 0
+	lines effects 1
+}
+
+@test "a directory that the node does not have is a failure to start, and says so" {
+	orchfile <<-'E'
+	one:
+	  echo one
+	E
+	sed -i "s|^\tsubmit: |&sed -i 's:$PWD:/nowhere:g' \"\${ORCH_JOB_SCRIPT%.sh}.spec\"; |" Orchfile
+	begin && end 1
+	outcome one spawn
+}
+
+@test "what is wrong in the Orchfile is said before anything runs" {
+	orchfile <<-'E'
+	one:
+	  runner = hree
+	  true
+	two:
+	  detach = no
+	  true
+	runner half:
+	  poll: true
+	  interval = 1ms
+	E
+	run -2 "$ORCH" -n
+	[[ $output == *"unknown runner 'hree'; did you mean 'here'?"* ]]
+	[[ $output == *"'detach = no': what is handed to the runner 'here' goes on when orch is killed"* ]]
+	[[ $output == *"runner 'half' has no 'submit:'"* ]]
+	[[ $output == *"runner 'half' has no 'cancel:'"* ]]
+	[[ $output == *"'interval = 1ms': expected at least 100ms"* ]]
+}
+
+@test "a runner is printed as it was written" {
+	orchfile <<-'E'
+	one:
+	  job-options = -q long
+	  true
+	E
+	run -0 "$ORCH" fmt
+	run -0 "$ORCH" fmt --check
+	grep -q '^runner here:$' Orchfile
+	run -0 "$ORCH" dump
+	[[ $output == *'runner here:'* ]]
+	[[ $output == *'job-options = -q long'* ]]
+}
