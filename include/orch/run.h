@@ -20,6 +20,8 @@ struct orch_run_options {
 	uint64_t seed;         /* of shuffle and of backoff's jitter; 0: random (it is said in run_started's message) */
 	double max_load;       /* start nothing while the load average is above; 0: no limit */
 	int64_t min_free;      /* start nothing while less memory is free, bytes; 0: no limit */
+	double max_pressure;   /* start nothing while processes wait for processor, memory or disk for more than so many
+				  percent of the time; 0: no limit */
 	int retries;           /* -1: each stream's own */
 	int64_t timeout_ms;    /* -1: each stream's own */
 	int64_t limit_wait_ms; /* longest wait for a usage limit; -1: the project's */

@@ -69,6 +69,8 @@ struct orch_status {
 	bool has_cost;               /* some attempt has said, or is estimated */
 	char *stopping;              /* why nothing new starts; NULL */
 	char *paused;                /* by whom, until it is resumed; NULL */
+	char *strained;              /* why not all slots are used, until they are again; NULL */
+	int64_t usable;              /* how many are, then */
 	uint64_t seq;
 	size_t count[ORCH_TASK_STATES];
 	struct orch_stream_status *streams; /* in order of their first event */

@@ -31,7 +31,7 @@ struct run_options {
 	struct selection selection;
 	struct strvec reports;
 	int64_t max_failures, seed, min_free, retries, timeout_ms, limit_wait_ms, approval_wait_ms;
-	double load, budget;
+	double load, max_pressure, budget;
 	int output, progress; /* enum output_mode or -1, enum ui_progress */
 	bool keep_going, dry_run, touch, question, silent, verbose, json, detach, fresh, resume;
 };
@@ -66,6 +66,8 @@ static const struct opt run_table[] = {
 		.help = "run and print nothing; exit status 1 if something is to do"},
 	{'l', "load", OPT_NUMBER, FIELD(load), .what = "N", .help = "start nothing while the load average is above N"},
 	{0, "min-free", OPT_SIZE, FIELD(min_free), .what = "SIZE", .help = "start nothing while less memory is free"},
+	{0, "max-pressure", OPT_NUMBER, FIELD(max_pressure), .what = "PERCENT",
+		.help = "start nothing while processes wait for processor, memory or disk\nfor more of the time"},
 	{0, "retries", OPT_INT, FIELD(retries), .what = "N", .help = "attempts after the first, for every stream",
 		.min = 0, .max = 1000000},
 	{0, "timeout", OPT_DURATION, FIELD(timeout_ms), .what = "TIME",
@@ -278,6 +280,7 @@ static struct orch_run_options run_options(const struct session *session)
 	run.seed = run.shuffle ? (uint64_t)options->seed : 0;
 	run.max_load = options->load;
 	run.min_free = options->min_free;
+	run.max_pressure = options->max_pressure;
 	run.retries = (int)options->retries;
 	run.timeout_ms = options->timeout_ms;
 	run.limit_wait_ms = options->limit_wait_ms;

@@ -401,6 +401,12 @@ static void add_head(const struct view *view, struct strbuf *out)
 	add_accounts(status, out);
 	if (status->paused && !status->finished_ms)
 		strbuf_addstr(out, "Paused: nothing new starts until 'orch resume'.\n");
+	if (status->strained && !status->finished_ms) {
+		strbuf_addf(out, "%lld of %lld slots are used for now: ", (long long)status->usable,
+			(long long)status->jobs);
+		add_clean(out, status->strained);
+		strbuf_addch(out, '\n');
+	}
 	if (status->stopping && !status->finished_ms) {
 		strbuf_addstr(out, "Nothing new starts: ");
 		add_clean(out, status->stopping);

@@ -288,6 +288,13 @@ void orch_status_apply(struct orch_status *status, const struct orch_event *even
 	case ORCH_EVENT_JOBS:
 		set_number(&status->jobs, event->jobs);
 		break;
+	case ORCH_EVENT_SLOTS:
+		set_number(&status->usable, event->jobs);
+		if (event->jobs >= status->jobs)
+			set_text(&status->strained, NULL);
+		else if (event->message)
+			set_text(&status->strained, event->message);
+		break;
 	case ORCH_EVENT_RELOADED:
 		set_number(&status->wanted, event->count);
 		break;
@@ -455,6 +462,10 @@ char *orch_status_json(const struct orch_status *status)
 	accounts_write(&w, status);
 	write_text(&w, "stopping", status->stopping);
 	write_text(&w, "paused", status->paused);
+	if (status->strained) {
+		write_number(&w, "usable", status->usable, -1);
+		write_text(&w, "strained", status->strained);
+	}
 	write_text(&w, "message", status->message);
 	json_add_key(&w, "states");
 	json_begin_object(&w);
@@ -507,5 +518,6 @@ void orch_status_release(struct orch_status *status)
 	free(status->message);
 	free(status->stopping);
 	free(status->paused);
+	free(status->strained);
 	orch_status_init(status);
 }

@@ -13,6 +13,7 @@
 #include "exec/reporting.h"
 #include "exec/runners.h"
 #include "exec/jobserver.h"
+#include "exec/makeclient.h"
 #include "exec/syncer.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
@@ -38,11 +39,7 @@
 #include <unistd.h>
 
 enum {
-	PRESSURE_INTERVAL_MS = 1000, /* how often load and memory are looked at while they keep a task from starting */
-	SHORTAGE_WAIT_MS =
-		1000,    /* before starting again what could not be for want of processes, memory, descriptors */
 	FILES_KEPT = 16, /* descriptors that no attempt may take: what has ended must be written down */
-	ROOM_SHARE = 4,  /* so much more is tried each time */
 	EXIT_HELD = 75,  /* EX_TEMPFAIL: try again later */
 };
 
@@ -52,24 +49,6 @@ static void on_hook_warning(void *data, const char *message)
 }
 
 /* --- attempts --- */
-
-/* fewer at a time, and again later */
-static void put_off(struct executor *ex, uint32_t id, const char *why)
-{
-	size_t running;
-
-	sched_put_back(ex->run, id);
-	if (!ex->room) {
-		char *message = xasprintf("cannot be started now: %s; fewer run at once until there is room", why);
-
-		tell_warning(ex, ex->project->streams[id].name, message);
-		free(message);
-	}
-	running = run_count(ex->run, ORCH_TASK_RUNNING);
-	ex->room = running > 0 ? running : 1;
-	ex->short_of_resources = true;
-	loop_timer_arm(ex->retry_start, SHORTAGE_WAIT_MS);
-}
 
 static void on_put_off(void *data, struct attempt *attempt, const char *why)
 {
@@ -83,7 +62,7 @@ static void on_put_off(void *data, struct attempt *attempt, const char *why)
 	}
 	ex->running[id] = NULL;
 	executor_drop(ex, attempt);
-	put_off(ex, id, why);
+	slots_put_off(ex, id, why);
 }
 
 static void on_attempt_warning(void *data, struct attempt *attempt, const char *message)
@@ -198,7 +177,7 @@ static void look_at_memory(struct executor *ex, const struct stream *stream)
 	free(message);
 }
 
-static void start_task(struct executor *ex, uint32_t id)
+void executor_start_task(struct executor *ex, uint32_t id)
 {
 	const struct stream *stream = &ex->project->streams[id];
 	struct orch_error err = {0};
@@ -219,7 +198,7 @@ static void start_task(struct executor *ex, uint32_t id)
 	if (resume_attempt(ex, id))
 		return;
 	if (run_count(ex->run, ORCH_TASK_RUNNING) > 1 && open_files_left() < FILES_KEPT) {
-		put_off(ex, id, strerror(EMFILE));
+		slots_put_off(ex, id, strerror(EMFILE));
 		return;
 	}
 	/* from here on what it made before may be half overwritten: if it does not complete now, it is not complete */
@@ -243,55 +222,11 @@ static void start_task(struct executor *ex, uint32_t id)
 		return;
 	ex->running[id] = NULL;
 	executor_drop(ex, attempt);
-	put_off(ex, id, err.message);
+	slots_put_off(ex, id, err.message);
 }
 
 static void finish_run(struct executor *ex);
 static bool bring_home(struct executor *ex);
-
-/* --- starting --- */
-
-/* one always runs, or nothing ever would */
-static bool may_start(struct executor *ex)
-{
-	int64_t available;
-
-	if (ex->short_of_resources)
-		return false;
-	if (run_count(ex->run, ORCH_TASK_RUNNING) == 0)
-		return true;
-	if (ex->room && run_count(ex->run, ORCH_TASK_RUNNING) >= ex->room)
-		return false;
-	if (ex->options->max_load > 0 && system_load() > ex->options->max_load)
-		return false;
-	if (ex->options->min_free > 0) {
-		available = system_free_memory();
-		if (available >= 0 && available < ex->options->min_free)
-			return false;
-	}
-	return true;
-}
-
-void executor_fill_slots(struct executor *ex)
-{
-	uint32_t stream;
-
-	/* what the machine can bear is asked anew for every start */
-	while (may_start(ex) && sched_next(ex->run, clock_mono_ms(), &stream))
-		start_task(ex, stream);
-}
-
-/* slots that nobody needs are lent; true: some that were lent can be used again */
-static bool lend_slots(struct executor *ex)
-{
-	bool freed;
-
-	sched_set_lent(ex->run, jobserver_lent(ex->jobserver));
-	freed = jobserver_balance(
-		ex->jobserver, sched_spare(ex->run), sched_wants_slots(ex->run) || !may_start(ex) || ex->finishing);
-	sched_set_lent(ex->run, jobserver_lent(ex->jobserver));
-	return freed;
-}
 
 void executor_pump(struct executor *ex)
 {
@@ -299,9 +234,7 @@ void executor_pump(struct executor *ex)
 
 	if (ex->finished)
 		return;
-	executor_fill_slots(ex);
-	while (lend_slots(ex))
-		executor_fill_slots(ex);
+	slots_pump(ex);
 	executor_stand_by(ex);
 	hold_wait(ex);
 	if (ex->coming_home)
@@ -311,8 +244,6 @@ void executor_pump(struct executor *ex)
 			finish_run(ex);
 		return;
 	}
-	if (sched_ready(ex->run) && !sched_is_paused(ex->run) && !ex->short_of_resources && !may_start(ex))
-		loop_timer_arm_if_idle(ex->retry_start, PRESSURE_INTERVAL_MS);
 	wake = sched_next_wake(ex->run);
 	if (wake >= 0) {
 		int64_t delay = wake - clock_mono_ms();
@@ -325,19 +256,6 @@ static void on_wake(void *data)
 {
 	struct executor *ex = data;
 
-	loop_idle_arm(ex->settle);
-}
-
-/* some more than before are tried, until a shortage says otherwise */
-static void on_retry_start(void *data)
-{
-	struct executor *ex = data;
-
-	ex->short_of_resources = false;
-	if (ex->room)
-		ex->room += ex->room / ROOM_SHARE + 1;
-	if (ex->room >= sched_jobs(ex->run))
-		ex->room = 0;
 	loop_idle_arm(ex->settle);
 }
 
@@ -576,7 +494,9 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 	ex->bus = bus_new();
 	ex->workspaces = workspaces_new(ex->loop, ex->children, ex->project, ex->store, &workspaces);
 	ex->confiner = confiner_new(ex->workspaces);
-	ex->jobserver = jobserver_new(ex->loop, ex->project, NULL, &tokens);
+	if (ex->options->jobs == 0 && makeclient_new(&ex->around, ex->loop, on_tokens, ex, &ex->not_around) < 0)
+		ex->around = NULL;
+	ex->jobserver = jobserver_new(ex->loop, ex->project, ex->around, &tokens);
 	ex->hooks = hooks_new(ex->project, ex->run_id, ex->loop, ex->supervision, on_hook_warning, on_idle, ex);
 	ex->running = xcalloc(ex->project->stream_count, sizeof(struct attempt *));
 	ex->afresh = xcalloc(ex->project->stream_count + 1, sizeof *ex->afresh);
@@ -584,7 +504,7 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 	ex->settle = loop_idle_new(ex->loop, settle, ex);
 	ex->syncer = syncer_new(ex->loop, ex->journal, on_idle, on_sync_failed, ex);
 	ex->wake = loop_timer_new(ex->loop, on_wake, ex);
-	ex->retry_start = loop_timer_new(ex->loop, on_retry_start, ex);
+	ex->retry_start = loop_timer_new(ex->loop, slots_on_retry, ex);
 	ex->hold_end = loop_timer_new(ex->loop, hold_on_end, ex);
 	ex->approval_end = loop_timer_new(ex->loop, approve_on_end, ex);
 	reportings.run = ex->run_id;
@@ -615,10 +535,19 @@ static int64_t expected_ms(const struct plan *plan, unsigned jobs, enum sched_po
 	return -1;
 }
 
+static unsigned count_slots(const struct executor *ex)
+{
+	if (ex->options->jobs)
+		return ex->options->jobs;
+	if (ex->around)
+		return makeclient_jobs(ex->around) > 0 ? makeclient_jobs(ex->around) : system_processors() + 1;
+	return ex->project->set.jobs ? (unsigned)ex->project->set.jobs : 4;
+}
+
 int executor_execute(struct executor *ex, struct orch_error *err)
 {
 	const struct orch_run_options *options = ex->options;
-	unsigned jobs = options->jobs ? options->jobs : ex->project->set.jobs ? (unsigned)ex->project->set.jobs : 4;
+	unsigned jobs = count_slots(ex);
 	struct orch_event event;
 	uint64_t seed = options->seed ? options->seed : (uint64_t)clock_mono_us() ^ (uint64_t)getpid() << 32;
 	struct run_options sched = {
@@ -663,6 +592,8 @@ int executor_execute(struct executor *ex, struct orch_error *err)
 		workspaces_note_others(ex->workspaces, 0);
 	free(message);
 	jobserver_set(ex->jobserver, ex->project, jobs);
+	if (ex->not_around.message[0])
+		tell_warning(ex, NULL, ex->not_around.message);
 	ex->run = run_new(ex->plan, &sched);
 	resume_begin(ex);
 	if (ex->failed_itself)
@@ -697,6 +628,7 @@ void executor_free(struct executor *ex)
 	children_free(ex->children);
 	confiner_free(ex->confiner);
 	jobserver_free(ex->jobserver);
+	makeclient_free(ex->around);
 	workspaces_free(ex->workspaces);
 	loop_idle_free(ex->settle);
 	syncer_free(ex->syncer);

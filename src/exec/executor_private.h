@@ -11,6 +11,7 @@
 #include "exec/executor.h"
 #include "orch/merge.h"
 #include "runner/runner.h"
+#include "sched/room.h"
 #include "util/array.h"
 
 struct agents;
@@ -26,6 +27,7 @@ struct loop_idle;
 struct loop_timer;
 struct reportfile_line;
 struct reportings;
+struct makeclient;
 struct run;
 struct syncer;
 struct workspaces;
@@ -65,6 +67,8 @@ struct executor {
 	struct workspaces *workspaces;
 	struct confiner *confiner;
 	struct jobserver *jobserver;
+	struct makeclient *around;    /* the make that started us; NULL: none, or it is not to be asked */
+	struct orch_error not_around; /* why it cannot be asked */
 	struct generation *generation; /* the present one */
 	struct agents *agents; /* its own */
 	struct reportings *reportings;
@@ -91,9 +95,7 @@ struct executor {
 	uint32_t unchanged;      /* stream whose end as UNCHANGED is being told, else NO_STREAM */
 	bool memory_looked_at;   /* whether `memory` can be enforced has been told */
 	bool short_of_resources; /* nothing starts until retry_start fires or an attempt ends */
-	/* the most that run at once after such a shortage; grows while retry_start goes on firing. 0: as many as there
-	 * are slots */
-	size_t room;
+	struct room room; /* how many may run at once, where the machine has said that not all may */
 
 	int64_t started_ms, sum_ms;
 	int64_t cost_micros, tokens; /* of all attempts */
@@ -111,8 +113,8 @@ struct executor {
 
 /* --- executor.c --- */
 
-/* starts what is ready, as far as there are slots */
-void executor_fill_slots(struct executor *ex);
+/* of a task that has its slot, RUNNING */
+void executor_start_task(struct executor *ex, uint32_t id);
 /* that, and ends the run if nothing is left to do */
 void executor_pump(struct executor *ex);
 
@@ -131,6 +133,17 @@ void executor_drop(struct executor *ex, struct attempt *attempt);
 /* warns of them; `before` NULL: at the beginning of the run, else by which plan it went until now, with `map`: which
  * each stream was there */
 void tell_overlaps(struct executor *ex, const struct plan *before, const uint32_t *map);
+
+/* --- slots.c --- */
+
+/* starts what is ready, as far as there are slots */
+void executor_fill_slots(struct executor *ex);
+/* that, and what is done with those that are left over */
+void slots_pump(struct executor *ex);
+/* a running task cannot be started for want of resources: fewer at a time, and it again later */
+void slots_put_off(struct executor *ex, uint32_t id, const char *why);
+/* the timer's: some more than before are tried, until the machine says otherwise */
+void slots_on_retry(void *data);
 
 /* --- reload.c --- */
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "exec/attempt.h"
+#include "exec/makeclient.h"
 #include "graph/project.h"
 #include "os/child.h"
 #include "os/clock.h"
@@ -37,8 +38,7 @@ struct jobserver {
 	unsigned jobs;
 	bool is_wanted; /* by some stream */
 	bool failed;    /* there are no pipes to be had, and that has been told */
-	bool has_around;
-	int around[2];
+	const struct makeclient *around; /* NULL: none */
 	char *flags;       /* MAKEFLAGS=... of those that share */
 	char *other_flags; /* of the others; NULL: not set */
 };
@@ -148,8 +148,10 @@ void jobserver_prepare(struct jobserver *all, const struct attempt *attempt, str
 
 	if (!is_sharing(all) || (!has_no_slot_yet && attempt->slot >= LEND_SLOTS_MAX) || !inherits(attempt))
 		return;
-	if (all->has_around) {
-		command->tokens = has_no_slot_yet ? NULL : all->around;
+	if (all->around) {
+		command->tokens = has_no_slot_yet ? NULL : makeclient_descriptors(all->around);
+		if (!makeclient_descriptors(all->around))
+			return;
 	} else if (!has_no_slot_yet) {
 		struct slot *slot = &all->slots[attempt->slot];
 
@@ -174,7 +176,7 @@ void jobserver_join(struct jobserver *all, const struct attempt *attempt)
 {
 	unsigned own = attempt->stream->set->weight > 1 ? (unsigned)attempt->stream->set->weight - 1 : 0;
 
-	if (attempt->slot < LEND_SLOTS_MAX && !all->has_around && is_sharing(all) &&
+	if (attempt->slot < LEND_SLOTS_MAX && !all->around && is_sharing(all) &&
 		all->slots[attempt->slot].has_pipes && may_share(attempt->stream) && inherits(attempt))
 		lend_join(&all->lending, attempt->slot, own < all->jobs ? own : all->jobs - 1, clock_mono_ms());
 }
@@ -279,7 +281,7 @@ static void make_flags(struct jobserver *all)
 	/* without a jobserver that they could reach */
 	makeflags_read(&read, found);
 	strbuf_addstr(&text, "MAKEFLAGS=");
-	if (read.has_jobserver)
+	if (read.has_jobserver && !(all->around && !makeclient_descriptors(all->around)))
 		makeflags_write(&text, found, NULL);
 	else
 		strbuf_addstr(&text, found);
@@ -287,15 +289,14 @@ static void make_flags(struct jobserver *all)
 }
 
 struct jobserver *jobserver_new(
-	struct loop *loop, const struct project *project, const int around[2], const struct jobserver_calls *calls)
+	struct loop *loop, const struct project *project, struct makeclient *around,
+	const struct jobserver_calls *calls)
 {
 	struct jobserver *all = xcalloc(1, sizeof *all);
 
 	all->calls = *calls;
 	all->loop = loop;
-	all->has_around = around != NULL;
-	if (around)
-		memcpy(all->around, around, sizeof all->around);
+	all->around = around;
 	for (unsigned i = 0; i < LEND_SLOTS_MAX; i++)
 		all->slots[i] = (struct slot){.all = all, .number = i, .pipes = TOKENS_NONE};
 	all->wake = loop_timer_new(loop, on_wake, all);

@@ -15,6 +15,7 @@ struct attempt;
 struct command;
 struct jobserver; /* of a run */
 struct loop;
+struct makeclient;
 struct project;
 struct strvec;
 
@@ -26,10 +27,11 @@ struct jobserver_calls {
 	void *data;
 };
 
-/* `around`: the descriptors to read from and write to of the make around us, which streams are to have instead of ours;
- * NULL: there is none. Borrows all but the calls */
+/* `around`: the make that started us, whose jobserver streams are to have instead of ours; NULL: there is none. Borrows
+ * all but the calls */
 struct jobserver *jobserver_new(
-	struct loop *loop, const struct project *project, const int around[2], const struct jobserver_calls *calls);
+	struct loop *loop, const struct project *project, struct makeclient *around,
+	const struct jobserver_calls *calls);
 void jobserver_free(struct jobserver *jobserver);
 /* another Orchfile, another number of slots. With one slot nothing is shared, as in make */
 void jobserver_set(struct jobserver *jobserver, const struct project *project, unsigned jobs);

@@ -61,7 +61,8 @@ void executor_stand_by(struct executor *ex)
 	/* what the machine can bear is asked for every start; and what somebody else has started says its end to us
 	 * alone */
 	if (ex->ended || ex->short_of_resources || ex->finishing || jobs > CONTEXT_SLOTS_MAX ||
-		ex->detached_count > 0 || ex->options->max_load > 0 || ex->options->min_free > 0)
+		ex->detached_count > 0 || ex->options->max_load > 0 || ex->options->min_free > 0 ||
+		ex->options->max_pressure > 0)
 		return;
 	while (sched_standing_by(ex->run) < SUPERVISED_WAITING_MAX && sched_stand_by(ex->run, &id)) {
 		if (!prepare(ex, id, jobs))

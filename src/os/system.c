@@ -74,6 +74,34 @@ int64_t system_free_memory(void)
 	return bytes;
 }
 
+double system_pressure(const char *dir, const char **of)
+{
+	static const struct {
+		const char *file, *name;
+	} kinds[] = {{"cpu", "the processor"}, {"memory", "memory"}, {"io", "the disk"}};
+	double most = -1, now;
+
+	*of = NULL;
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		char path[256], line[128];
+		FILE *file;
+
+		if (snprintf(path, sizeof path, "%s/%s", dir, kinds[i].file) >= (int)sizeof path)
+			return -1;
+		file = fopen(path, "re");
+		if (!file)
+			continue;
+		while (fgets(line, sizeof line, file)) {
+			if (sscanf(line, "some avg10=%lf", &now) == 1 && now > most) {
+				most = now;
+				*of = kinds[i].name;
+			}
+		}
+		fclose(file);
+	}
+	return most;
+}
+
 bool system_random_hex(char *text, size_t size)
 {
 	static const char digits[] = "0123456789abcdef";

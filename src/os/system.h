@@ -13,6 +13,11 @@ unsigned system_processors(void);
 double system_load(void);
 /* memory that can be had without swapping, in bytes (Linux: MemAvailable); -1 if unknown */
 int64_t system_free_memory(void);
+/* where the kernel tells of pressure (Linux: PSI) */
+#define SYSTEM_PRESSURE "/proc/pressure"
+/* of the last ten seconds, how many percent some process waited for the processor, memory or the disk: the most of the
+ * three, and which that is, as files below `dir` say it (*of: static). Negative: unknown */
+double system_pressure(const char *dir, const char **of);
 /* fills `text` with size - 1 hexadecimal digits that nobody can guess (at most 256 of them), and a NUL; false: the
  * system gives none, and the text is empty */
 bool system_random_hex(char *text, size_t size);

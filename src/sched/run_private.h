@@ -38,6 +38,7 @@ struct run {
 	/* slots and pools: pool.c */
 	unsigned jobs, used;
 	unsigned lent; /* of the slots that are not used: sched_set_lent() */
+	unsigned room; /* of the slots, how many may be used: sched_set_room(); 0: all */
 	struct run_slot *slots;
 	uint32_t slot_count, first_free; /* no slot number below first_free is free */
 	uint32_t *slot_of;               /* [stream] */

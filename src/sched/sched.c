@@ -121,7 +121,9 @@ static bool admit(struct run *run, uint32_t stream)
 /* those that are neither used nor lent */
 static unsigned free_slots(const struct run *run)
 {
-	return run->used + run->lent < run->jobs ? run->jobs - run->used - run->lent : 0;
+	unsigned usable = run->room > 0 && run->room < run->jobs ? run->room : run->jobs;
+
+	return run->used + run->lent < usable ? usable - run->used - run->lent : 0;
 }
 
 bool sched_next(struct run *run, int64_t now_ms, uint32_t *stream)
@@ -150,7 +152,8 @@ bool sched_next(struct run *run, int64_t now_ms, uint32_t *stream)
 			pool_block(run, queue_pop(&run->ready));
 			continue;
 		}
-		if (pool_weight(run, top.stream) > free_slots(run))
+		/* where nothing runs, nothing more will be free either */
+		if (pool_weight(run, top.stream) > free_slots(run) && run->used > 0)
 			return false;
 		queue_pop(&run->ready);
 		pool_take(run, top.stream);
@@ -382,6 +385,16 @@ void sched_set_jobs(struct run *run, unsigned jobs)
 void sched_set_lent(struct run *run, unsigned lent)
 {
 	run->lent = lent;
+}
+
+void sched_set_room(struct run *run, unsigned slots)
+{
+	run->room = slots;
+}
+
+unsigned sched_used(const struct run *run)
+{
+	return run->used;
 }
 
 int sched_spare(const struct run *run)

@@ -91,6 +91,11 @@ void sched_set_jobs(struct run *run, unsigned jobs);
 /* so many of the free slots are lent to what runs in streams (lend.h): nothing starts in them. To be
  * said again when the run goes on by another plan */
 void sched_set_lent(struct run *run, unsigned lent);
+/* no more than so many slots are used from here on, although there are more, until it is said again; 0: all of them.
+ * Where nothing runs a weight that does not fit starts all the same */
+void sched_set_room(struct run *run, unsigned slots);
+/* slots that are taken, by weight */
+unsigned sched_used(const struct run *run);
 /* slots that are free and not lent; below 0: there are fewer slots than that by now */
 int sched_spare(const struct run *run);
 /* after sched_next() has given none: is there a task, or may there be one, that only a slot is missing for? */

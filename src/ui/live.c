@@ -279,6 +279,11 @@ static void draw_whole(struct live *live, unsigned columns, int64_t now)
 		line_pad(&line, 2);
 		line_style(&line, TERM_WARN);
 		line_add(&line, "paused");
+	} else if (status->strained != NULL) {
+		line_pad(&line, 2);
+		line_style(&line, TERM_WARN);
+		line_addf(&line, "%lld of %lld slots: %s", (long long)status->usable, (long long)status->jobs,
+			status->strained);
 	} else if ((holds = orch_status_holds(status, now)) != NULL) {
 		line_pad(&line, 2);
 		line_style(&line, TERM_WARN);

@@ -297,12 +297,15 @@ static void run_started(const struct plain *plain, struct strbuf *out, const str
 	strbuf_addch(out, '\n');
 }
 
-/* a person changed how the run goes on */
+/* a person changed how the run goes on, or the machine did */
 static void steered(const struct plain *plain, struct strbuf *out, const struct orch_event *event)
 {
 	if (event->type == ORCH_EVENT_JOBS) {
 		add_tag(plain, out, "jobs", TERM_RESET);
 		strbuf_addf(out, "%lld at once", (long long)event->jobs);
+	} else if (event->type == ORCH_EVENT_SLOTS) {
+		add_tag(plain, out, "slots", TERM_WARN);
+		strbuf_addf(out, "%lld at once for now", (long long)event->jobs);
 	} else if (event->type == ORCH_EVENT_PAUSED) {
 		add_tag(plain, out, "pause", TERM_WARN);
 		strbuf_addstr(out, "nothing new starts until 'orch resume'");
@@ -409,6 +412,7 @@ void plain_event(
 	case ORCH_EVENT_PAUSED:
 	case ORCH_EVENT_UNPAUSED:
 	case ORCH_EVENT_JOBS:
+	case ORCH_EVENT_SLOTS:
 		if (plain->verbosity >= 0)
 			steered(plain, out, event);
 		break;

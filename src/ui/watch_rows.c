@@ -230,6 +230,9 @@ static void draw_title(const struct watch_rows *rows, struct canvas *canvas, uns
 		pen_addf(&pen, CANVAS_TITLE, "stopping: %s", status->stopping);
 	else if (status->paused != NULL)
 		pen_add(&pen, CANVAS_TITLE, "paused");
+	else if (status->strained != NULL)
+		pen_addf(&pen, CANVAS_TITLE, "%lld of %lld slots: %s", (long long)status->usable,
+			(long long)status->jobs, status->strained);
 }
 
 static void draw_bar(const struct watch_rows *rows, struct canvas *canvas, unsigned columns, size_t done, size_t all)

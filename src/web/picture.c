@@ -524,6 +524,7 @@ void picture_add_head(const struct picture *picture, struct json_writer *w)
 	add_text(w, "message", status->message);
 	add_text(w, "stopping", status->stopping);
 	add_text(w, "paused", status->paused);
+	add_text(w, "strained", status->strained);
 	add_text(w, "problem", picture->problem);
 	add_number(w, "started", status->started_ms);
 	add_number(w, "finished", status->finished_ms);

@@ -201,3 +201,69 @@ most() {
 	[ "$(most)" -eq 3 ]
 	[ "$(grep -c '^-' "$LOG")" -eq 6 ]
 }
+
+# outer: a Makefile whose one recipe runs orch in `inner`, with make's jobserver
+outer() {
+	mkdir inner
+	mv Orchfile job Makefile inner/
+	printf 'all: orch $(OTHERS)\norch:\n\t%sMAKEFLAGS="$(MAKEFLAGS)" $(ORCH) -C inner $(ARGS)\nother-%%:\n\t@inner/job $@ $(AT_ONCE)\n' "$1" >Makefile
+}
+
+@test "started by a make it takes its slots from there, and gives them back" {
+	orchfile <<-'END'
+		for n in 1 2 3 4 5 6:
+		  s{{n}}:
+		    ./job s{{n}} 4
+		inside:
+		  make -s WHO=inside AT_ONCE=4
+	END
+	outer +
+	run timeout 60 make -j4 OTHERS="other-1 other-2 other-3"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$(most)" -eq 4 ]
+	[ "$(grep -c '^-' "$LOG")" -eq 17 ]
+	# make counts its tokens at its end
+	[[ "$output" != *okens* ]]
+	# a -j of its own does without
+	: >"$LOG"
+	sed -i 's/ 4$//' inner/Orchfile
+	run timeout 60 make -j2 ARGS="-B -j6 s1 s2 s3 s4 s5 s6"
+	[ "$status" -eq 0 ]
+	[[ "$output" != *okens* && "$output" == *"6 at once"* ]]
+}
+
+@test "started by a make it gives its slots back when it is stopped" {
+	orchfile <<-'END'
+		for n in 1 2 3:
+		  s{{n}}:
+		    echo {{n}} >>started
+		    exec sleep 60
+	END
+	outer +
+	sed -i 's/^other-/stop:\n\tuntil [ -e inner\/started ] \&\& [ $$(wc -l <inner\/started) -eq 3 ]; do sleep 0.05; done\n\t$(ORCH) -C inner stop\nother-/' Makefile
+	run timeout 60 make -k -j4 OTHERS=stop
+	echo "$output"
+	[ "$status" -eq 2 ]
+	[[ "$output" == *"3 cancelled"* && "$output" != *okens* ]]
+	# ended by a signal
+	rm inner/started
+	sed -i 's/$(ORCH) -C inner stop/read pid rest <inner\/.orch\/lock; kill $$pid/' Makefile
+	run timeout 60 make -k -j4 OTHERS=stop ARGS=-B
+	echo "$output"
+	[ "$status" -eq 2 ]
+	[[ "$output" == *"SIGTERM"*"3 cancelled"* && "$output" != *okens* ]]
+}
+
+@test "a make that does not hand its jobserver on is said" {
+	orchfile <<-'END'
+		s:
+		  :
+	END
+	outer ''
+	run timeout 60 make -j3
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"jobserver of the make around it cannot be reached"*"'+' in front"* ]]
+	[[ "$output" == *"4 at once"* ]]
+}

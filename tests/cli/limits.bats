@@ -416,6 +416,9 @@ set_clock_later() {
 	has 'Resource temporarily unavailable; fewer run at once until there is room'
 	[ "$(grep -c 'cannot be started now' <<<"$output")" -eq 1 ]
 	has '20 streams: 20 completed'
+	# fewer slots, and why; then more again
+	[[ $output =~ orch:\ slots\ +[0-9]+\ at\ once\ for\ now:\ .*unavailable ]]
+	grep -q '"type":"slots","jobs":[0-9]*,"message":".*unavailable' .orch/runs/*/journal.jsonl
 }
 
 @test "a shortage of processes: not even enough for threads" {

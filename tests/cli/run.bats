@@ -733,6 +733,10 @@ busy='echo "+ $ORCH_STREAM" >>"$LOG"; sleep 0.05; echo "- $ORCH_STREAM" >>"$LOG"
 		expect 0 -B -j3 -l 0.01
 		[ "$(most)" -eq 1 ]
 	fi
+	expect 0 -B -j3 --max-pressure 100
+	[ "$(grep -c '^-' "$LOG")" -ge 6 ]
+	expect 0 -B -j3 --min-free 900000G
+	[[ "$output" =~ "slots  1 at once for now: ".*"of memory are free, less than" ]]
 }
 
 @test "schedule: which of the ready ones is first" {

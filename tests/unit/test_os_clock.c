@@ -6,6 +6,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -69,9 +71,48 @@ static void knows_sizes(void **state)
 	close(ends[1]);
 }
 
+static void write_file(const char *dir, const char *name, const char *text)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* as the kernel writes it, and where there is none */
+static void pressure(void **state)
+{
+	char dir[] = "/tmp/test-pressure-XXXXXX", path[128];
+	const char *of = "";
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_true(system_pressure(dir, &of) < 0);
+	assert_null(of);
+	write_file(dir, "cpu", "some avg10=12.50 avg60=80.00 avg300=0.00 total=1\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n");
+	write_file(dir, "memory", "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\nfull avg10=99.00 avg60=0.00 avg300=0.00 total=0\n");
+	assert_true(system_pressure(dir, &of) == 12.5);
+	assert_string_equal(of, "the processor");
+	write_file(dir, "io", "some avg10=30.25 avg60=0.00 avg300=0.00 total=0\n");
+	assert_true(system_pressure(dir, &of) == 30.25);
+	assert_string_equal(of, "the disk");
+	write_file(dir, "io", "no such thing\n");
+	assert_true(system_pressure(dir, &of) == 12.5);
+	for (const char *const *name = (const char *const[]){"cpu", "memory", "io", NULL}; *name; name++) {
+		snprintf(path, sizeof path, "%s/%s", dir, *name);
+		unlink(path);
+	}
+	rmdir(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pressure),
 		cmocka_unit_test(goes_forward),
 		cmocka_unit_test(knows_boot_and_processes),
 		cmocka_unit_test(knows_the_machine),

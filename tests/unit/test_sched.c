@@ -6,6 +6,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "sched/room.h"
+
 #include "lib/sim.h"
 
 #include <stdio.h>
@@ -777,9 +779,69 @@ static void random_steering(void **state)
 	}
 }
 
+/* fewer at once when the machine says so, then more by and by; one always */
+static void room_falls_and_recovers(void **state)
+{
+	struct room room = {0};
+	unsigned steps = 0;
+
+	(void)state;
+	assert_true(room_is_left(&room, 1000));
+	assert_false(room_grow(&room, 8));
+	assert_true(room_shrink(&room, 5));
+	assert_false(room_is_left(&room, 5));
+	assert_true(room_is_left(&room, 4));
+	/* no more than before is no news */
+	assert_false(room_shrink(&room, 5));
+	assert_false(room_shrink(&room, 7));
+	assert_true(room_shrink(&room, 0));
+	assert_true(room_is_left(&room, 0));
+	assert_false(room_is_left(&room, 1));
+	while (room_grow(&room, 100))
+		assert_true(++steps < 30);
+	assert_int_equal(room.limit, 0);
+	assert_true(room_is_left(&room, 99));
+}
+
+/* slots that are lent, or that may not be used, are as if they were taken; a weight that never fits starts alone */
+static void slots_that_are_not_to_be_had(void **state)
+{
+	struct sim sim;
+	uint32_t stream;
+
+	(void)state;
+	sim_init(&sim, "a:\nb:\nc:\nd:\nheavy [weight=3]: a b c d\n");
+	sim.options = (struct run_options){.jobs = 4, .retries = -1};
+	sim_plan(&sim, NULL, false);
+	sim.run = run_new(&sim.plan, &sim.options);
+	sched_set_lent(sim.run, 3);
+	assert_int_equal(sched_spare(sim.run), 1);
+	assert_true(sched_next(sim.run, 0, &stream));
+	assert_false(sched_next(sim.run, 0, &stream));
+	assert_true(sched_wants_slots(sim.run));
+	sched_set_lent(sim.run, 0);
+	sched_set_room(sim.run, 2);
+	assert_true(sched_next(sim.run, 0, &stream));
+	assert_false(sched_next(sim.run, 0, &stream));
+	assert_int_equal(sched_used(sim.run), 2);
+	sched_finish(sim.run, 0, ORCH_OUTCOME_SUCCESS, NULL, 0);
+	sched_finish(sim.run, 1, ORCH_OUTCOME_SUCCESS, NULL, 0);
+	assert_true(sched_next(sim.run, 0, &stream));
+	assert_true(sched_next(sim.run, 0, &stream));
+	sched_finish(sim.run, 2, ORCH_OUTCOME_SUCCESS, NULL, 0);
+	assert_false(sched_next(sim.run, 0, &stream));
+	sched_finish(sim.run, 3, ORCH_OUTCOME_SUCCESS, NULL, 0);
+	assert_true(sched_next(sim.run, 0, &stream));
+	assert_int_equal(stream, 4);
+	assert_int_equal(sched_used(sim.run), 3);
+	sim_release(&sim);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(room_falls_and_recovers),
+		cmocka_unit_test(slots_that_are_not_to_be_had),
 		cmocka_unit_test(longest_path_first),
 		cmocka_unit_test(diamond_runs_both_arms_at_once),
 		cmocka_unit_test(fifo_and_shuffle),

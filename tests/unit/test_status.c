@@ -288,9 +288,42 @@ static void test_many_streams(void **state)
 	orch_status_release(&status);
 }
 
+/* why not all slots are used, until they are again */
+static void strained(void **state)
+{
+	struct orch_status status;
+	struct orch_event event;
+	char *json;
+
+	(void)state;
+	orch_status_init(&status);
+	orch_event_init(&event, ORCH_EVENT_RUN_STARTED);
+	event.run = "r";
+	event.jobs = 8;
+	orch_status_apply(&status, &event);
+	orch_event_init(&event, ORCH_EVENT_SLOTS);
+	event.jobs = 2;
+	event.message = "busy";
+	orch_status_apply(&status, &event);
+	event.jobs = 3;
+	event.message = NULL;
+	orch_status_apply(&status, &event);
+	assert_string_equal(status.strained, "busy");
+	assert_int_equal(status.usable, 3);
+	json = orch_status_json(&status);
+	assert_non_null(strstr(json, "\"usable\""));
+	assert_non_null(strstr(json, "\"strained\""));
+	free(json);
+	event.jobs = 8;
+	orch_status_apply(&status, &event);
+	assert_null(status.strained);
+	orch_status_release(&status);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(strained),
 		cmocka_unit_test(test_fold),
 		cmocka_unit_test(test_reports),
 		cmocka_unit_test(test_events_without_their_fields),

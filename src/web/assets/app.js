@@ -570,6 +570,8 @@ class Run {
 			lines.push(h("div", { class: "notice" }, "Nothing new starts: " + clean(head.stopping)));
 		else if (head.state === "paused")
 			lines.push(h("div", { class: "notice" }, "Paused: what runs goes on, nothing new starts."));
+		else if (head.strained && isLive(head.state))
+			lines.push(h("div", { class: "notice" }, "Not all slots are used for now: " + clean(head.strained)));
 		if (head.holds && isLive(head.state))
 			lines.push(h("div", { class: "notice" }, clean(head.holds[0].toUpperCase() + head.holds.slice(1)) + "."));
 		if (asking.length)
