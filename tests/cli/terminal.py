@@ -383,10 +383,13 @@ def is_adopted(directory, runner):
         until("adopted", lambda: "goes on" in project.output())
         person.types(b"again\r")
         person.sees("got <again>")
-        person.types(b"end 4\r")
+        other = Person(ORCH, "attach", "a")
+        other.sees("got <again>")
+        other.types(b"end 4\r")
         same(project.ends(), 1, "status")
         has(project.output(), "exit status 4")
         person.ends()
+        other.ends()
         return project.left() + [name for name in os.listdir(".orch") if name.startswith("tmux")]
     finally:
         project.close()
