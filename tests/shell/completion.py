@@ -220,6 +220,8 @@ def asks(tap, project):
             (("-f", "sub/Orchfile", "why", "o"), "words\nonly-here\n"),
             (("fmt", "-fx"), "files -f\n"),
             (("jobs", ""), "words\n"),
+            (("report", "pro"), "words\nprogress\n"),
+            (("report", "done", ""), "words\n"),
             (("-j", "4", "why", "bui"), "words\nbuild-all\tEverything: [all] of it\n"),
             (("why", "-f", "x", "build-all", "bui"), "words\n"),
             (("-j", "bui"), "words\nbuild-all\tEverything: [all] of it\n"),
