@@ -165,6 +165,9 @@ void tell_change(void *data, uint32_t stream, enum orch_task_state from, enum or
 	/* whatever else holds a task back does so when it is ready */
 	if (from == ORCH_TASK_WAITING && to == ORCH_TASK_HELD)
 		event.asks = "approval";
+	/* and the run ends for want of it */
+	if (to == ORCH_TASK_CANCELLED && ex->held_to_the_end && run_task(ex->run, stream)->asks)
+		event.asks = "approval";
 	if (from == to) {
 		event.title = ex->project->streams[stream].title;
 		if (plan_knows_time(ex->plan, stream) || stream_is_group(&ex->project->streams[stream]))
@@ -178,7 +181,7 @@ void tell_change(void *data, uint32_t stream, enum orch_task_state from, enum or
 	/* for hooks: a task has no log, its attempts have */
 	if (ex->settled && ex->settled->task == stream)
 		event.log = ex->settled->log;
-	if (event.asks)
+	if (to == ORCH_TASK_HELD && event.asks)
 		hooks_fire(ex->hooks, HOOK_PAUSE, &event);
 	else if (to == ORCH_TASK_FAILED)
 		hooks_fire(ex->hooks, HOOK_STREAM_FAILURE, &event);

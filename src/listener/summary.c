@@ -233,6 +233,29 @@ static void add_times(struct strbuf *out, const struct orch_status *status, cons
 	add_accounts(out, status, options);
 }
 
+/* the run has ended since nobody approved of these: how they are */
+static bool add_approve(struct strbuf *out, const struct orch_status *status, const struct summary_options *options)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < status->stream_count && count <= SUMMARY_NAMED; i++) {
+		const struct orch_stream_status *stream = &status->streams[i];
+
+		if (stream->state != ORCH_TASK_CANCELLED || stream->asks == NULL)
+			continue;
+		strbuf_addstr(out, count == 0 ? "next: 'orch approve" : "");
+		if (count++ == SUMMARY_NAMED) {
+			strbuf_addstr(out, " ...");
+			continue;
+		}
+		strbuf_addch(out, ' ');
+		add_text(out, stream->name, options);
+	}
+	if (count > 0)
+		strbuf_addf(out, "', then run '%s' again\n", options->command != NULL ? options->command : "orch");
+	return count > 0;
+}
+
 static void add_next(struct strbuf *out, const struct orch_status *status, const struct summary_options *options)
 {
 	const char *command = options->command != NULL ? options->command : "orch";
@@ -249,6 +272,8 @@ static void add_next(struct strbuf *out, const struct orch_status *status, const
 	if (status->count[ORCH_TASK_HELD] > 0)
 		strbuf_addstr(out, "next: 'orch status' says what the held streams wait for\n");
 	if (failed == 0 && left == 0)
+		return;
+	if (failed == 0 && add_approve(out, status, options))
 		return;
 	if (status->stopping != NULL && failed == 0)
 		strbuf_addf(out, "next: run '%s' again to continue with what is left\n", command);

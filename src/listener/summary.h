@@ -13,7 +13,7 @@
 
 struct strbuf;
 
-enum { SUMMARY_LOG_LINES = 10, SUMMARY_SKIPPED = 20, SUMMARY_FAILED = 100 };
+enum { SUMMARY_LOG_LINES = 10, SUMMARY_SKIPPED = 20, SUMMARY_FAILED = 100, SUMMARY_NAMED = 5 };
 /* of so few streams everything that was printed during the run is still on the screen */
 enum { SUMMARY_IN_SIGHT = 10 };
 

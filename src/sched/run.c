@@ -55,16 +55,17 @@ void run_set_state(struct run *run, uint32_t stream, enum orch_task_state to, co
 		standby_count_running(run, stream, -1);
 	if (from == ORCH_TASK_RUNNING)
 		task->carried = 0;
-	if (from == ORCH_TASK_HELD && task->asks) {
-		task->asks = 0;
-		run->asking--;
-	}
 	if (to == ORCH_TASK_RUNNING)
 		task->approved = 1;
 	if (to == ORCH_TASK_RUNNING)
 		standby_count_running(run, stream, 1);
 	task->state = (uint8_t)to;
 	tell(run, stream, from, to, reason);
+	/* whoever was told could see that it did */
+	if (from == ORCH_TASK_HELD && task->asks) {
+		task->asks = 0;
+		run->asking--;
+	}
 }
 
 /* a `when = failure` stream that was not needed stops nobody */

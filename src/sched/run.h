@@ -38,7 +38,7 @@ struct task {
 	uint8_t over : 1;    /* in a final state, and so is all that it depends on: its users know */
 	uint8_t drained : 1; /* cancelled only because another one failed */
 	uint8_t carried : 1; /* RUNNING what another plan had it be */
-	uint8_t asks : 1;     /* HELD until sched_approve() */
+	uint8_t asks : 1;     /* HELD until sched_approve(); to on_change, also what was that until now */
 	uint8_t approved : 1; /* it has been, or has begun: it does not ask again */
 	int64_t wake_ms;     /* of BACKOFF: when it becomes ready */
 };

@@ -151,6 +151,8 @@ release() {
 	[ -e built ]
 	[ ! -e shipped ]
 	has "not approved: 'orch approve ship', and the next run goes on with it"
+	has "next: 'orch approve ship', then run 'orch' again"
+	journal | grep -F '"state":"cancelled"' | grep -F '"asks":"approval"'
 	has "tell"
 	journal | grep -F '"type":"run_finished"' | grep -F '"exit_code":75'
 	expect 75
