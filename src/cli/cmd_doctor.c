@@ -220,7 +220,7 @@ static void check_programs(struct examination *all)
 	static const struct {
 		const char *name, *option, *purpose, *advice;
 	} programs[] = {
-		{"tmux", "-V", "attaching to streams that run in tmux", "install the package tmux"},
+		{"tmux", "-V", "streams with runner = tmux", "install the package tmux"},
 		{"sbatch", "--version", "streams that run on a Slurm cluster", "ask who runs the cluster"},
 		{"gh", "--version", "'orch merge --pr' on GitHub", "see https://cli.github.com"},
 		{"glab", "--version", "'orch merge --pr' on GitLab", "see https://gitlab.com/gitlab-org/cli"},

@@ -211,8 +211,7 @@ static void on_tick(void *data)
 	else if (read > 0 && is_shown(typing, now))
 		write_enter(typing);
 	else if (read == 0 && now - typing->step_ms >= READ_MAX_MS)
-		tell(typing, typing->step == TEXT ? "its program has not read it for 30 s"
-						  : "its program has read it, but for 30 s not the Enter behind it");
+		tell(typing, "its program has not read it for 30 s; it still stands in its terminal");
 	else
 		loop_timer_arm(typing->tick, TICK_MS);
 }

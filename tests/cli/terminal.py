@@ -600,6 +600,22 @@ for each in sorted(KIND):
     test("%s: ended by its timeout" % each, each, ("--timeout=1s",), "timed out")(is_ended)
     test("%s: goes on when orch is killed, and is adopted" % each, each)(is_adopted)
     test("%s: ends with orch where it is not to outlive it" % each, each)(ends_with_orch)
+def is_not_read(directory):
+    project = Project(directory, "a:\n\trunner = pty\n\trun: echo ready; sleep 1000 </dev/null\n")
+    try:
+        project.start()
+        project.logs("ready")
+        same(project.run("send", "a", "is anybody there?")[0], 0, "status of send")
+        until("a warning", lambda: "its program has not read it for 30 s" in project.output())
+        project.run("stop")
+        project.ends()
+        return project.left()
+    finally:
+        project.close()
+
+
+if os.environ.get("ORCH_TEST_LONG"):
+    test("pty: a message that nobody reads")(is_not_read)
 for each in sorted(KIND):
     test("%s: messages to a program that takes pastes" % each, each, "paste")(takes_messages)
 test("pty: who looks on badly or not at all holds nothing up")(stands_by_its_log)
