@@ -273,6 +273,8 @@ static char *make_reason(struct orch_plan *plan, uint32_t id)
 			return xasprintf("output %s does not exist", missing);
 		if (stream->set->generates && !stream->is_generated)
 			return xstrdup("what it has generated is not there, or does not fit any more");
+		if (stream->set->orchfile)
+			return xasprintf("%s has streams to run", stream->set->orchfile);
 		break;
 	case REASON_INPUTS:
 		text = first_difference(plan, id, 'i');

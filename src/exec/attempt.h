@@ -41,6 +41,7 @@ struct attempt {
 	const struct stream *stream;
 	uint32_t id;           /* of the stream, in the graph that it is of (context) */
 	uint32_t task;         /* of the stream, in the run as it is now; NO_STREAM: it has no part in it any more */
+	unsigned weight;       /* slots that it takes */
 	unsigned number, slot; /* slot NO_SLOT_YET: it waits for one, see attempt_stand_by() */
 	enum attempt_phase phase;
 

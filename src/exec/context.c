@@ -4,6 +4,7 @@
 
 #include "exec/attempt.h"
 #include "exec/jobserver.h"
+#include "exec/nested.h"
 #include "exec/stint.h"
 #include "exec/stint_prompt.h"
 #include "exec/workspace.h"
@@ -608,6 +609,8 @@ int context_environment(const struct context *context, const struct attempt *att
 	if (attempt->slot != NO_SLOT_YET)
 		add_slot(own, attempt->slot);
 	add_dependencies(context, attempt, own);
+	if (set->orchfile)
+		nested_environment(own, context->project, attempt->weight);
 	strvec_pushf(own, "ORCH_JOB=%s:%s:%u%s%s", attempt->run, attempt->stream->name, attempt->number,
 		part ? ":" : "", part ? part : "");
 	env->mark = own->items[own->count - 1];

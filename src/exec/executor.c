@@ -114,6 +114,7 @@ struct attempt *executor_new_attempt(struct executor *ex, uint32_t id, const cha
 	attempt->plan = ex->plan;
 	attempt->number = number;
 	attempt->slot = slot;
+	attempt->weight = sched_weight(ex->run, id);
 	attempt->context = &ex->generation->context;
 	attempt->runner = &ex->runner;
 	attempt->workspaces = ex->workspaces;

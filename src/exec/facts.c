@@ -2,6 +2,7 @@
 
 #include "exec/facts.h"
 
+#include "exec/nested.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
 #include "os/clock.h"
@@ -68,6 +69,9 @@ int facts_gather(struct plan_facts **out, const struct project *project, struct 
 		if (stream->set->outputs.count && !workspace_is_wanted(stream))
 			fact->output_missing = fingerprint_missing_output(stream) != NULL;
 		fact->output_missing |= stream->set->generates && !stream->is_generated;
+		/* one that was never complete is to run anyway */
+		if (stream->set->orchfile && fact->stamp.present && !fact->output_missing)
+			fact->output_missing = nested_is_stale(project, stream);
 	}
 	if (stamp_store_check(store, err) < 0) {
 		free(facts);

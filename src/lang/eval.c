@@ -585,6 +585,7 @@ void eval_finish(struct eval *eval)
 	look_for_repository(eval);
 	check_isolation(eval);
 	check_refs(eval);
+	nested_settle(eval);
 	fragment_check(eval);
 	expand_report_unknown(eval);
 	for (uint32_t i = 0; i < project->stream_count; i++) {

@@ -109,6 +109,9 @@ void load_include(struct eval *eval, const struct ast *node);
 /* the same of what a stream has generated; takes the text (with two NUL bytes behind it) over */
 void load_fragment_text(struct eval *eval, const char *name, char *text, size_t len);
 
+/* nested.c: streams that are projects, after the defaults */
+void nested_settle(struct eval *eval);
+
 /* fragment.c: what streams with `generates` have generated */
 void load_fragments(struct eval *eval);
 /* is this statement one that a fragment can hold? Else that is an error */

@@ -116,7 +116,7 @@ const struct setting setting_table[] = {
 		"what makes a completed stream stale", false, NULL},
 	{"tags", SETTING_WORDS, BOTH, NULL, 0, 0, AT(tags), "", "words for selection: orch tag:WORD", false, NULL},
 	{"orchfile", SETTING_TEXT, SCOPE_STREAM, NULL, 0, 0, AT(orchfile), "", "another Orchfile that the stream is",
-		true, NULL},
+		false, NULL},
 	{"generates", SETTING_TEXT, SCOPE_STREAM, NULL, 0, 0, AT(generates), "",
 		"a fragment read after success, whose streams join the run", false, NULL},
 	/* project: */

@@ -284,7 +284,7 @@ static int start_program(
 		close(all->image);
 		all->image = SUPERVISOR_IMAGE_NONE;
 	}
-	self = self_is_allowed ? fs_self() : NULL;
+	self = supervision_self();
 	if (!self) {
 		*number = ENOENT;
 		return error_set(err,
@@ -621,10 +621,15 @@ char *supervision_remote_program(const char *path, struct orch_error *err)
 
 	if (result <= 0)
 		return result == 0 ? xstrdup(path) : NULL;
-	self = self_is_allowed ? fs_self() : NULL;
+	self = supervision_self();
 	if (!self)
 		error_set(err, "this build carries no supervisor that could be run on another machine");
 	return self;
+}
+
+char *supervision_self(void)
+{
+	return self_is_allowed ? fs_self() : NULL;
 }
 
 int supervision_new(struct supervision **out, struct loop *loop, struct children *children, struct orch_error *err)

@@ -97,6 +97,8 @@ struct supervised_spec {
 /* This process's own program takes SUPERVISOR_WORD (os/supervisor.h): so it can stand in where the small one that is
  * carried inside cannot be had */
 void supervision_allow_self(void);
+/* its path, where that was said; else NULL. The caller frees */
+char *supervision_self(void);
 /* `children` outlives it. No process is started before the first tree */
 int supervision_new(struct supervision **out, struct loop *loop, struct children *children, struct orch_error *err);
 /* A descriptor, borrowed, that the shared supervisor keeps open until its trees are gone even when we are, and one of

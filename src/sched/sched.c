@@ -170,6 +170,11 @@ unsigned sched_slot(const struct run *run, uint32_t stream)
 	return run->slot_of[stream];
 }
 
+unsigned sched_weight(const struct run *run, uint32_t stream)
+{
+	return pool_weight(run, stream);
+}
+
 void sched_drain(struct run *run)
 {
 	uint32_t *cancelled;

@@ -21,6 +21,8 @@ void sched_forgive(struct run *run, uint32_t stream);
 void sched_begin(struct run *run, uint32_t stream, const char *reason);
 /* slot number (0 .. jobs - 1, the lowest free when it started) of a running task */
 unsigned sched_slot(const struct run *run, uint32_t stream);
+/* slots that a task takes, or would take now: its weight, cut to the slots that there are */
+unsigned sched_weight(const struct run *run, uint32_t stream);
 /* the end of an attempt. SUCCESS and UNCHANGED complete the task (its result is in the plan's facts already) and
  * release what waits for it; STOPPED cancels it; everything else is a failure: retried (BACKOFF, with jitter from the
  * run's seed) while retries are left, else FAILED, and what depends on it is skipped (or, `when = failure|always`, let

@@ -9,7 +9,8 @@ static bool is_plain(const struct run *run, uint32_t stream)
 	const struct stream *what = &run->plan->project->streams[stream];
 	bool is_bare = what->run.bytes && !what->prompt.bytes && !set->prompt_file && !set->check.bytes &&
 		!set->setup.bytes && !set->runner && !run->plan->project->set.runner &&
-		set->outputs.count == 0 && set->memory == 0 && set->every_count == 0 && !set->generates;
+		set->outputs.count == 0 && set->memory == 0 && set->every_count == 0 && !set->generates &&
+		!set->orchfile;
 
 	return is_bare && graph_user_count(run->plan->graph, stream) == 0 && set->weight <= 1 && !set->pool &&
 		set->when == WHEN_SUCCESS && set->isolate != ISOLATE_WORKTREE && set->sandbox == SANDBOX_OFF &&
