@@ -591,6 +591,7 @@ int context_environment(const struct context *context, const struct attempt *att
 	if (!overrides || !is_overridden("MAKEFLAGS=", own, &set->unset,
 				  attempt->stint ? &attempt->stint->agent->unset : NULL))
 		jobserver_environment(attempt->jobserver, command, own);
+	overrides |= jobserver_shims(attempt->jobserver, attempt, command, own);
 	strvec_pushf(own, "ORCH_RUN=%s", attempt->run);
 	strvec_pushf(own, "ORCH_STREAM=%s", attempt->stream->name);
 	strvec_pushf(own, "ORCH_ATTEMPT=%u", attempt->number);

@@ -4,29 +4,41 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "exec/attempt.h"
 #include "exec/makeclient.h"
+#include "exec/shims.h"
 #include "graph/project.h"
 #include "os/child.h"
 #include "os/clock.h"
+#include "os/fs.h"
 #include "os/loop.h"
 #include "os/tokens.h"
 #include "runner/runner.h"
 #include "sched/lend.h"
+#include "state/statedir.h"
 #include "util/alloc.h"
 #include "util/error.h"
 #include "util/makeflags.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
 
+/* a slot's pipes, or an agent's FIFOs */
+struct channel {
+	struct slot *slot;
+	bool is_open;
+	struct tokens tokens;
+	struct loop_fd *give, *back; /* NULL: not watched yet */
+	bool watches_give;           /* for being emptied */
+};
+
 struct slot {
 	struct jobserver *all;
 	unsigned number;
-	bool has_pipes;
-	struct tokens pipes;
-	struct loop_fd *give, *back; /* NULL: not watched yet */
-	bool watches_give;           /* for being emptied */
+	struct channel pipes, fifos;
+	char *path;          /* of the FIFOs; NULL: they are not open */
+	struct channel *now; /* what the command that runs there has */
 };
 
 struct jobserver {
@@ -41,6 +53,7 @@ struct jobserver {
 	const struct makeclient *around; /* NULL: none */
 	char *flags;       /* MAKEFLAGS=... of those that share */
 	char *other_flags; /* of the others; NULL: not set */
+	char *shims;       /* the directory, see shims.h; NULL: not made yet */
 };
 
 /* --- events --- */
@@ -52,24 +65,26 @@ static void on_wake(void *data)
 	all->calls.changed(all->calls.data);
 }
 
-static void watch_give(struct slot *slot, bool watch);
+static void watch_give(struct channel *channel, bool watch);
 
 /* what was given has all been taken */
 static void on_emptied(void *data)
 {
-	struct slot *slot = data;
+	struct channel *channel = data;
+	struct jobserver *all = channel->slot->all;
 
-	watch_give(slot, false);
-	lend_emptied(&slot->all->lending, slot->number);
-	slot->all->calls.changed(slot->all->calls.data);
+	watch_give(channel, false);
+	lend_emptied(&all->lending, channel->slot->number);
+	all->calls.changed(all->calls.data);
 }
 
 static void on_returned(void *data)
 {
-	struct slot *slot = data;
+	struct channel *channel = data;
+	struct jobserver *all = channel->slot->all;
 
-	lend_returned(&slot->all->lending, slot->number, tokens_returned(&slot->pipes));
-	slot->all->calls.changed(slot->all->calls.data);
+	lend_returned(&all->lending, channel->slot->number, tokens_returned(&channel->tokens));
+	all->calls.changed(all->calls.data);
 }
 
 /* the end that is written to is never readable: it is in trouble, which the next write will tell */
@@ -78,51 +93,100 @@ static void on_give_trouble(void *data)
 	watch_give(data, false);
 }
 
-static void watch_give(struct slot *slot, bool watch)
+static void watch_give(struct channel *channel, bool watch)
 {
-	if (watch && !slot->give)
-		slot->give = loop_fd_new(slot->all->loop, slot->pipes.give, on_give_trouble, slot);
-	if (slot->give && watch != slot->watches_give)
-		loop_fd_on_writable(slot->give, watch ? on_emptied : NULL);
-	slot->watches_give = watch;
+	if (watch && !channel->give)
+		channel->give = loop_fd_new(channel->slot->all->loop, channel->tokens.give, on_give_trouble, channel);
+	if (channel->give && watch != channel->watches_give)
+		loop_fd_on_writable(channel->give, watch ? on_emptied : NULL);
+	channel->watches_give = watch;
 }
 
 /* --- pipes --- */
 
-static void open_pipes(struct jobserver *all, struct slot *slot, const char *stream)
+static void cannot_share(struct jobserver *all, const char *stream, const struct orch_error *err)
 {
-	struct orch_error err = {0};
-	char *message;
+	char *message = xasprintf("streams cannot share their slots with a make or cargo in them: %s", err->message);
 
-	if (slot->has_pipes || all->failed)
-		return;
-	if (tokens_pipes(&slot->pipes, &err) == 0) {
-		slot->has_pipes = true;
-		return;
-	}
 	all->failed = true;
-	message = xasprintf("streams cannot share their slots with a make or cargo in them: %s", err.message);
 	all->calls.warning(all->calls.data, stream, message);
 	free(message);
 }
 
-static void close_pipes(struct slot *slot)
+static void open_pipes(struct jobserver *all, struct slot *slot, const char *stream)
 {
-	loop_fd_free(slot->give);
-	loop_fd_free(slot->back);
-	slot->give = slot->back = NULL;
-	slot->watches_give = false;
-	if (slot->has_pipes)
-		tokens_close(&slot->pipes);
-	slot->has_pipes = false;
+	struct orch_error err = {0};
+
+	if (slot->pipes.is_open || all->failed)
+		return;
+	if (tokens_pipes(&slot->pipes.tokens, &err) == 0)
+		slot->pipes.is_open = true;
+	else
+		cannot_share(all, stream, &err);
+}
+
+/* those of a command before are gone with it, or were left by an orch that was killed */
+static void open_fifos(struct jobserver *all, struct slot *slot, const struct attempt *attempt)
+{
+	char *path = statedir_attempt_file(attempt->run, attempt->stream->name, attempt->number, "tokens");
+	char *back = xasprintf("%s.back", path);
+	struct orch_error err = {0};
+
+	if (!all->shims && shims_make(&all->shims, attempt->run, &err) != 0) {
+		cannot_share(all, attempt->stream->name, &err);
+	} else {
+		unlink(path);
+		unlink(back);
+		if (tokens_fifos(&slot->fifos.tokens, path, back, &err) == 0) {
+			slot->fifos.is_open = true;
+			slot->path = path;
+			path = NULL;
+		} else {
+			cannot_share(all, attempt->stream->name, &err);
+		}
+	}
+	free(path);
+	free(back);
+}
+
+static void close_channel(struct channel *channel)
+{
+	loop_fd_free(channel->give);
+	loop_fd_free(channel->back);
+	channel->give = channel->back = NULL;
+	channel->watches_give = false;
+	if (channel->is_open)
+		tokens_close(&channel->tokens);
+	channel->is_open = false;
+}
+
+static void close_fifos(struct slot *slot)
+{
+	char *back;
+
+	close_channel(&slot->fifos);
+	if (!slot->path)
+		return;
+	back = xasprintf("%s.back", slot->path);
+	unlink(slot->path);
+	unlink(back);
+	free(back);
+	free(slot->path);
+	slot->path = NULL;
 }
 
 /* --- of an attempt's commands --- */
 
-/* an agent's programs close what they inherit, and so does a sandbox */
+/* a sandbox closes what is inherited, and lets nothing else be opened */
 static bool may_share(const struct stream *stream)
 {
-	return stream->set->jobserver == JOBSERVER_PIPE && stream->run.bytes && stream->set->sandbox == SANDBOX_OFF;
+	return stream->set->jobserver == JOBSERVER_PIPE && stream->set->sandbox == SANDBOX_OFF;
+}
+
+/* is what it does now its agent's program, which closes what it inherits? */
+static bool is_agents(const struct attempt *attempt)
+{
+	return attempt->stint && (attempt->phase == PHASE_RUN || attempt->phase == PHASE_RECOVER);
 }
 
 /* does it run below a supervisor of this machine, which hands it what it is to inherit? */
@@ -152,16 +216,35 @@ void jobserver_prepare(struct jobserver *all, const struct attempt *attempt, str
 		command->tokens = has_no_slot_yet ? NULL : makeclient_descriptors(all->around);
 		if (!makeclient_descriptors(all->around))
 			return;
+	} else if (!has_no_slot_yet && is_agents(attempt)) {
+		struct slot *slot = &all->slots[attempt->slot];
+
+		if (!may_share(attempt->stream))
+			return;
+		close_fifos(slot);
+		open_fifos(all, slot, attempt);
+		slot->now = slot->fifos.is_open ? &slot->fifos : NULL;
+		return;
 	} else if (!has_no_slot_yet) {
 		struct slot *slot = &all->slots[attempt->slot];
 
 		/* also where this one has no use for them: what is started there next, without us, may have */
 		open_pipes(all, slot, attempt->stream->name);
-		if (!slot->has_pipes)
+		if (!slot->pipes.is_open)
 			return;
-		command->tokens = slot->pipes.client;
+		slot->now = &slot->pipes;
+		command->tokens = slot->pipes.tokens.client;
 	}
-	command->has_tokens = may_share(attempt->stream);
+	command->has_tokens = may_share(attempt->stream) && !is_agents(attempt);
+}
+
+static const char *path_of(const struct strvec *env)
+{
+	for (size_t i = 0; i < env->count; i++) {
+		if (strncmp(env->items[i], "PATH=", 5) == 0)
+			return env->items[i] + 5;
+	}
+	return getenv("PATH") ? getenv("PATH") : "/usr/local/bin:/usr/bin:/bin";
 }
 
 void jobserver_environment(const struct jobserver *all, const struct command *command, struct strvec *env)
@@ -172,12 +255,35 @@ void jobserver_environment(const struct jobserver *all, const struct command *co
 		strvec_push(env, all->other_flags);
 }
 
+bool jobserver_shims(
+	const struct jobserver *all, const struct attempt *attempt, const struct command *command, struct strvec *env)
+{
+	const struct slot *slot = attempt->slot < LEND_SLOTS_MAX ? &all->slots[attempt->slot] : NULL;
+	char *path, *cwd;
+
+	if (!command || !slot || !slot->path || slot->now != &slot->fifos || !is_agents(attempt))
+		return false;
+	cwd = fs_cwd();
+	strvec_pushf(env, "ORCH_JOBSERVER=%s/%s", cwd, slot->path);
+	path = xasprintf("%s:%s", all->shims, path_of(env));
+	strvec_setenv(env, "PATH", path);
+	free(path);
+	free(cwd);
+	return true;
+}
+
 void jobserver_join(struct jobserver *all, const struct attempt *attempt)
 {
 	unsigned own = attempt->stream->set->weight > 1 ? (unsigned)attempt->stream->set->weight - 1 : 0;
+	struct slot *slot;
 
-	if (attempt->slot < LEND_SLOTS_MAX && !all->around && is_sharing(all) &&
-		all->slots[attempt->slot].has_pipes && may_share(attempt->stream) && inherits(attempt))
+	if (attempt->slot >= LEND_SLOTS_MAX || all->around || !is_sharing(all) || !may_share(attempt->stream) ||
+		!inherits(attempt))
+		return;
+	slot = &all->slots[attempt->slot];
+	if (attempt->stood_by)
+		slot->now = &slot->pipes;
+	if (slot->now && slot->now->is_open)
 		lend_join(&all->lending, attempt->slot, own < all->jobs ? own : all->jobs - 1, clock_mono_ms());
 }
 
@@ -188,13 +294,14 @@ void jobserver_leave(struct jobserver *all, const struct attempt *attempt)
 	if (attempt->slot >= LEND_SLOTS_MAX || !all->lending.clients[attempt->slot].there)
 		return;
 	slot = &all->slots[attempt->slot];
-	/* nobody is left who could have one, or write there; what it never had cannot be there either */
-	if (slot->give) {
-		(void)tokens_take(&slot->pipes);
-		(void)tokens_returned(&slot->pipes);
-		watch_give(slot, false);
+	/* nobody is left who could have one, or write there */
+	if (slot->now && slot->now->give) {
+		(void)tokens_take(&slot->now->tokens);
+		(void)tokens_returned(&slot->now->tokens);
+		watch_give(slot->now, false);
 	}
 	lend_leave(&all->lending, attempt->slot);
+	close_fifos(slot);
 }
 
 /* --- slots --- */
@@ -206,13 +313,18 @@ unsigned jobserver_lent(const struct jobserver *all)
 
 static bool give(struct jobserver *all, struct slot *slot, int64_t now_ms)
 {
-	if (!slot->back)
-		slot->back = loop_fd_new(all->loop, slot->pipes.back, on_returned, slot);
+	struct channel *channel = slot->now;
+
+	/* what was written there before anything was given is worth nothing */
+	if (all->lending.clients[slot->number].has == 0)
+		(void)tokens_returned(&channel->tokens);
+	if (!channel->back)
+		channel->back = loop_fd_new(all->loop, channel->tokens.back, on_returned, channel);
 	/* it is empty, unless somebody wrote into it what was not given */
-	if (!slot->back || !tokens_give(&slot->pipes))
+	if (!channel->back || !tokens_give(&channel->tokens))
 		return false;
 	lend_given(&all->lending, slot->number, now_ms);
-	watch_give(slot, true);
+	watch_give(channel, true);
 	return true;
 }
 
@@ -238,8 +350,8 @@ bool jobserver_balance(struct jobserver *all, int spare, bool wanted)
 		} else if (next.what == LEND_TAKE) {
 			unsigned lent = all->lending.lent;
 
-			watch_give(slot, false);
-			lend_took(&all->lending, slot->number, tokens_take(&slot->pipes), wanted, now_ms);
+			watch_give(slot->now, false);
+			lend_took(&all->lending, slot->number, tokens_take(&slot->now->tokens), wanted, now_ms);
 			freed |= all->lending.lent < lent;
 		}
 	}
@@ -256,7 +368,7 @@ bool jobserver_balance(struct jobserver *all, int spare, bool wanted)
 static bool is_wanted_by_some(const struct project *project)
 {
 	for (uint32_t s = 0; s < project->stream_count; s++) {
-		if (may_share(&project->streams[s]))
+		if (!stream_is_group(&project->streams[s]) && may_share(&project->streams[s]))
 			return true;
 	}
 	return false;
@@ -297,8 +409,12 @@ struct jobserver *jobserver_new(
 	all->calls = *calls;
 	all->loop = loop;
 	all->around = around;
-	for (unsigned i = 0; i < LEND_SLOTS_MAX; i++)
-		all->slots[i] = (struct slot){.all = all, .number = i, .pipes = TOKENS_NONE};
+	for (unsigned i = 0; i < LEND_SLOTS_MAX; i++) {
+		struct slot *slot = &all->slots[i];
+
+		*slot = (struct slot){.all = all, .number = i};
+		slot->pipes = slot->fifos = (struct channel){.slot = slot, .tokens = TOKENS_NONE};
+	}
 	all->wake = loop_timer_new(loop, on_wake, all);
 	jobserver_set(all, project, 1);
 	return all;
@@ -315,8 +431,11 @@ void jobserver_free(struct jobserver *all)
 {
 	if (!all)
 		return;
-	for (unsigned i = 0; i < LEND_SLOTS_MAX; i++)
-		close_pipes(&all->slots[i]);
+	for (unsigned i = 0; i < LEND_SLOTS_MAX; i++) {
+		close_channel(&all->slots[i].pipes);
+		close_fifos(&all->slots[i]);
+	}
+	free(all->shims);
 	loop_timer_free(all->wake);
 	free(all->flags);
 	free(all->other_flags);

@@ -42,6 +42,9 @@ void jobserver_set(struct jobserver *jobserver, const struct project *project, u
 void jobserver_prepare(struct jobserver *jobserver, const struct attempt *attempt, struct command *command);
 /* adds MAKEFLAGS: with the jobserver, if `command` has it; NULL: no command of that kind, and without */
 void jobserver_environment(const struct jobserver *jobserver, const struct command *command, struct strvec *env);
+/* Adds what leads an agent's makes to the jobserver by their own way (shims.h), PATH among it; false: nothing */
+bool jobserver_shims(const struct jobserver *jobserver, const struct attempt *attempt, const struct command *command,
+	struct strvec *env);
 /* its command has begun, has ended with all that it started */
 void jobserver_join(struct jobserver *jobserver, const struct attempt *attempt);
 void jobserver_leave(struct jobserver *jobserver, const struct attempt *attempt);

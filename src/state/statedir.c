@@ -429,3 +429,8 @@ char *statedir_attempt_file(const char *run, const char *stream, unsigned attemp
 {
 	return xasprintf(".orch/runs/%s/attempts/%s.%u.%s", run, stream, attempt, what);
 }
+
+char *statedir_shims(const char *run)
+{
+	return xasprintf(".orch/runs/%s/shims", run);
+}

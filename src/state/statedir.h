@@ -39,5 +39,7 @@ char *statedir_journal(const char *run);
 char *statedir_log(const char *run, const char *stream, unsigned attempt);
 /* a file of an attempt: "output", "prompt", "inbox", "report", "script", ... : .orch/runs/ID/attempts/STREAM.N.WHAT */
 char *statedir_attempt_file(const char *run, const char *stream, unsigned attempt, const char *what);
+/* programs that stand before others of their names in agents' PATH: .orch/runs/ID/shims */
+char *statedir_shims(const char *run);
 
 #endif

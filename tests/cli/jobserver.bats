@@ -267,3 +267,52 @@ outer() {
 	[[ "$output" == *"jobserver of the make around it cannot be reached"*"'+' in front"* ]]
 	[[ "$output" == *"4 at once"* ]]
 }
+
+@test "an agent's program that closes what it inherits shares them by the shims" {
+	cat >agent.py <<-'END'
+		import os, subprocess, sys
+		# as the real ones: nothing above 2 gets through
+		assert subprocess.run(["sh", "-c", "cd /proc/$$/fd; echo *"], capture_output=True, text=True).stdout.split()[-1] < "4"
+		sys.exit(subprocess.run(["make", "-s", "WHO=" + sys.argv[1]] + sys.argv[2:]).returncode)
+	END
+	orchfile <<-'END'
+		agent thing:
+		  run: python3 agent.py {{stream}} ${ARGS-}
+		two:
+		  agent = thing
+		  prompt: do it
+		  env = ARGS=AT_ONCE=4
+		one:
+		  agent = thing
+		  prompt: do it
+		  check: make -s WHO=check
+		alone: one two
+		  agent = thing
+		  jobserver = off
+		  prompt: do it
+		  check: ! command -v make | grep shims
+	END
+	expect 0 -j4
+	[ "$(most)" -eq 4 ]
+	[ "$(grep -c '^-' "$LOG")" -eq 32 ]
+	[ -z "$(find .orch -type p)" ]
+	# alone it had but its own slot
+	grep ' alone-' "$LOG" >alone
+	[ "$(LOG=alone most)" -eq 1 ]
+}
+
+@test "an agent killed in the middle gives its slots back" {
+	orchfile <<-'END'
+		agent thing:
+		  run: setsid make -s WHO=killed AT_ONCE=4 & until grep -q -- - "$LOG"; do sleep 0.02; done; kill -9 $$
+		killed:
+		  agent = thing
+		  prompt: do it
+		after: | killed
+		  when = always
+		  : >"$LOG"
+		  make -s WHO=after AT_ONCE=4
+	END
+	expect 1 -j4 -k
+	[ "$(most)" -eq 4 ]
+}
