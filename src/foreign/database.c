@@ -243,7 +243,7 @@ static void take_stream(struct database *database, const struct row *row)
 }
 
 static const char *const stream_task_columns[] = {
-	"id", "title", "description", "status", "agent", "priority", "streamId", NULL};
+	"id", "title", "description", "status", "agent", "streamName", "streamId", NULL};
 
 static void take_stream_task(struct database *database, const struct row *row)
 {
@@ -284,7 +284,7 @@ static void read_tables(struct database *database)
 			    "SELECT name, status FROM streams WHERE status IS NULL OR status != 'archived' ORDER BY id",
 			    stream_columns, take_stream) != 0 ||
 			each_row(database, "task",
-				"SELECT t.id, t.title, t.description, t.status, t.agent, t.priority, coalesce(s.name, 'task-' || t.id) FROM tasks t LEFT JOIN streams s ON s.id = t.stream_id WHERE s.status IS NULL OR s.status != 'archived' ORDER BY t.id",
+				"SELECT t.id, t.title, t.description, t.status, t.agent, CASE WHEN s.id IS NULL THEN t.title END, coalesce(s.name, 'task-' || t.id) FROM tasks t LEFT JOIN streams s ON s.id = t.stream_id WHERE s.status IS NULL OR s.status != 'archived' ORDER BY t.id",
 				stream_task_columns, take_stream_task) != 0)
 			return;
 		if (there->dependencies)

@@ -269,7 +269,7 @@ imports() {
 	EOF
 	run --separate-stderr "$ORCH" import tc
 	[ "$status" -eq 0 ]
-	[[ "$output" == *$'api:\n\tcomplete = yes'*"web: api"*"task-3"*": web"* ]]
+	[[ "$output" == *$'api:\n\tcomplete = yes'*"web: api"*'task-3 "alone": web'* ]]
 	# a database with something else behind the name of a table
 	sqlite3 other 'create view tasks as with recursive n(title) as (select 1 union all select title + 1 from n) select * from n; create table x(y)'
 	run timeout 30 "$ORCH" import other

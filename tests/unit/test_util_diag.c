@@ -357,6 +357,30 @@ static void an_empty_list_is_fine(void **state)
 	assert_rendered("");
 }
 
+static void a_text_made_from_others_shows_where_it_is_from(void **state)
+{
+	uint16_t origin = add("tasks.json", "[\n {\"key\": \"a b\"}]\n");
+	uint16_t made = add("tasks.json", "# made\na-b:\n\tprompt: x\n");
+	struct source_link links[] = {{7, at(origin, "a b")}, {12, at(origin, "key")}};
+
+	(void)state;
+	assert_false(source_is_made(&sources, made));
+	assert_int_equal(source_origin(&sources, at(made, "prompt")).source, made);
+	source_set_links(&sources, made, links, 2);
+	assert_true(source_is_made(&sources, made));
+	assert_false(source_is_made(&sources, origin));
+	/* before the first link: as near as can be said */
+	assert_int_equal(source_origin(&sources, at(made, "# made")).offset, at(origin, "a b").offset);
+	assert_int_equal(source_origin(&sources, at(made, "a-b")).offset, at(origin, "a b").offset);
+	assert_int_equal(source_origin(&sources, at(made, "prompt")).offset, at(origin, "key").offset);
+	diag_error(&list, at(made, "a-b"), "no good name");
+	assert_rendered("tasks.json:2:11: error: no good name\n"
+			"    2 |  {\"key\": \"a b\"}]\n"
+			"      |           ^~~\n");
+	source_set_links(&sources, made, links, 0);
+	assert_int_equal(source_origin(&sources, at(made, "a-b")).source, made);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -373,6 +397,7 @@ int main(void)
 		cmocka_unit_test_teardown(more_errors_than_the_limit_are_counted, reset),
 		cmocka_unit_test_teardown(colour_is_balanced, reset),
 		cmocka_unit_test_teardown(names_cannot_steer_the_terminal, reset),
+		cmocka_unit_test_teardown(a_text_made_from_others_shows_where_it_is_from, reset),
 		cmocka_unit_test_teardown(an_empty_list_is_fine, reset),
 	};
 
