@@ -11,6 +11,12 @@
 bool tasks_are(const struct node *root);
 void tasks_read(struct model *model, const struct node *root);
 
+/* the key of a task where several lists have theirs: "TAG.ID"; `prefix` NULL: as it is. In the model's arena */
+char *tasks_key(struct model *model, const char *prefix, const char *key);
+/* subtasks.c: the checklist of the stream of task `id`, of a list of subtasks */
+void subtasks_read(struct model *model, struct foreign_stream *stream, const char *prefix, const char *id,
+	const struct node *list);
+
 /* streams.c: stream metadata: streams, or tasks that say which stream they belong to */
 bool streams_are(const struct node *root);
 void streams_read(struct model *model, const struct node *root);

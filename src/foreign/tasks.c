@@ -59,6 +59,11 @@ bool tasks_are(const struct node *root)
 	return (tasks && tasks->kind == NODE_LIST) || is_tagged(root);
 }
 
+char *tasks_key(struct model *model, const char *prefix, const char *key)
+{
+	return prefix ? arena_printf(&model->arena, "%s.%s", prefix, key) : arena_strdup(&model->arena, key);
+}
+
 static const struct node *first_of(const struct node *map, const char *const *keys)
 {
 	for (; *keys; keys++) {
@@ -69,109 +74,6 @@ static const struct node *first_of(const struct node *map, const char *const *ke
 	}
 	return NULL;
 }
-
-static char *with_prefix(struct model *model, const char *prefix, const char *key)
-{
-	return prefix ? arena_printf(&model->arena, "%s.%s", prefix, key) : arena_strdup(&model->arena, key);
-}
-
-/* --- subtasks --- */
-
-/* "(done)", ", after 1, 2" */
-static void add_subtask_state(struct strbuf *out, const struct node *subtask)
-{
-	const char *status = node_member_text(subtask, "status");
-	const struct node *deps = node_member(subtask, "dependencies");
-
-	if (status && (model_is_done(status) || model_is_dropped(status))) {
-		strbuf_addf(out, " (%s)", status);
-		return;
-	}
-	if (!deps || deps->kind != NODE_LIST)
-		return;
-	for (const struct node *dep = deps->first; dep; dep = dep->next) {
-		if (dep->kind == NODE_TEXT)
-			strbuf_addf(out, "%s%s", dep == deps->first ? ", after " : ", ", dep->text);
-	}
-}
-
-/* each line of a text, two blanks in */
-static void add_further(struct strbuf *out, const char *text)
-{
-	while (text && *text) {
-		size_t len = strcspn(text, "\n");
-
-		strbuf_addf(out, "\n  %.*s", (int)len, text);
-		text += len + (text[len] == '\n');
-	}
-}
-
-/* a subtask waits for siblings, which its own stream does; for anything else the stream waits as a whole */
-static void subtask_deps(struct model *model, struct foreign_stream *stream, const char *prefix, const char *id,
-	const struct map *siblings, const struct node *deps)
-{
-	size_t len = strlen(id);
-
-	if (deps && deps->kind != NODE_LIST) {
-		diag_error(model->diags, deps->place, "expected a list of what this subtask depends on");
-		return;
-	}
-	for (const struct node *dep = deps ? deps->first : NULL; dep; dep = dep->next) {
-		if (dep->kind != NODE_TEXT) {
-			diag_error(model->diags, dep->place, "expected the number of a subtask or task");
-			continue;
-		}
-		if (map_get(siblings, dep->text) ||
-			(strncmp(dep->text, id, len) == 0 && dep->text[len] == '.' &&
-				map_get(siblings, dep->text + len + 1)))
-			continue;
-		model_dep(model, stream, with_prefix(model, prefix, dep->text), dep->place);
-	}
-}
-
-static void read_subtasks(struct model *model, struct foreign_stream *stream, const char *prefix, const char *id,
-	const struct node *subtasks)
-{
-	struct map siblings = {0};
-	struct strbuf text = {0};
-
-	if (subtasks->kind != NODE_LIST) {
-		diag_error(model->diags, subtasks->place, "expected a list of subtasks");
-		return;
-	}
-	for (const struct node *subtask = subtasks->first; subtask; subtask = subtask->next) {
-		const char *number = node_member_text(subtask, "id");
-
-		if (!number)
-			continue;
-		map_set(&siblings, number, stream);
-		model_alias(model, arena_printf(&model->arena, "%s.%s", stream->key, number), stream);
-	}
-	for (const struct node *subtask = subtasks->first; subtask; subtask = subtask->next) {
-		const char *title = node_member_text(subtask, "title"), *number = node_member_text(subtask, "id");
-		const char *status = node_member_text(subtask, "status");
-
-		if (!title)
-			title = node_member_text(subtask, "description");
-		if (!title) {
-			diag_warning(model->diags, subtask->place, "a subtask without a title: it is left out");
-			continue;
-		}
-		strbuf_addf(&text, "%s- %s%s%s", text.len ? "\n" : "", number ? number : "", number ? " " : "", title);
-		add_subtask_state(&text, subtask);
-		if (node_member_text(subtask, "description") != title)
-			add_further(&text, node_member_text(subtask, "description"));
-		add_further(&text, node_member_text(subtask, "details"));
-		subtask_deps(model, stream, prefix, id, &siblings, node_member(subtask, "dependencies"));
-		if (!status || !(model_is_done(status) || model_is_dropped(status)))
-			model_task(model, stream, title, subtask->place);
-	}
-	model_paragraph(stream, "Subtasks", strbuf_cstr(&text));
-	strbuf_release(&text);
-	map_release(&siblings);
-}
-
-/* --- tasks --- */
 
 static const char *task_key(struct model *model, const struct node *task, size_t number)
 {
@@ -221,7 +123,7 @@ static void read_task(struct model *model, const struct node *task, const char *
 	if (!id)
 		return;
 	id = model_split_key(model, id, &title);
-	stream = model_add(model, with_prefix(model, prefix, id), task->place);
+	stream = model_add(model, tasks_key(model, prefix, id), task->place);
 	if (!stream)
 		return;
 	if (node_member_text(task, "title"))
@@ -244,7 +146,7 @@ static void read_task(struct model *model, const struct node *task, const char *
 		model->takes_deps = true;
 		for (const struct node *dep = deps->first; dep; dep = dep->next) {
 			if (dep->kind == NODE_TEXT)
-				model_dep(model, stream, with_prefix(model, prefix, dep->text), dep->place);
+				model_dep(model, stream, tasks_key(model, prefix, dep->text), dep->place);
 			else
 				diag_error(model->diags, dep->place, "expected the number of a task");
 		}
@@ -259,7 +161,7 @@ static void read_task(struct model *model, const struct node *task, const char *
 	model_touches(model, stream, node_member(task, "files"));
 	model_touches(model, stream, node_member(task, "touches"));
 	if (node_member(task, "subtasks"))
-		read_subtasks(model, stream, prefix, id, node_member(task, "subtasks"));
+		subtasks_read(model, stream, prefix, id, node_member(task, "subtasks"));
 	if (!model_truth(node_member(task, "parallel"), true))
 		model_warn_once(model, "parallel", node_member(task, "parallel")->place,
 			"'parallel' is not carried out: what runs together follows from the dependencies, and from 'touches' with 'project: overlap = serialize'");

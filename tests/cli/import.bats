@@ -192,6 +192,7 @@ imports() {
 	check '[{"key":"a","dependencies":["a"]}]' "stream 'a' depends on itself"
 	check '[{"key":"a","dependencies":{"b":1}}]' "expected a list of names"
 	check '[{"key":"a","subtasks":[{"id":1,"title":"x","dependencies":["9.9"]}]}]' "no stream is named '9.9'"
+	check '[{"id":1,"subtasks":[{"id":1,"title":"x","dependencies":[2]},{"id":2,"title":"y","dependencies":["1.1"]}]}]' "file:1:99: error: circular dependency of subtasks"
 	check '{"tasks":[{"priority":1},{"key":"a"}]}' "says neither what it is called"
 	check $'tasks:\n- key: a\n  x: *y\n' "file:3:6: error: aliases are not read"
 	check $'tasks:\n- key: a\n  x: !!python/object:os.system y\n' "tags are not read"
@@ -206,6 +207,21 @@ imports() {
 	[[ "$output" == *"file:1:19: error: invalid UTF-8"* ]]
 	run "$ORCH" import nothing.json
 	[ "$status" -eq 2 ]
+}
+
+@test "subtasks: open ones are the checklist, in an order in which they can be done; other tasks are waited for" {
+	cat >file <<-'EOF'
+		[{"id": 1, "title": "A", "subtasks": [
+		   {"id": 1, "title": "third", "dependencies": [2, "1.3"]},
+		   {"id": 2, "title": "second", "dependencies": ["2.1"]},
+		   {"id": "3", "title": "done", "status": "done"}]},
+		 {"id": "2", "title": "B", "subtasks": [{"id": 1, "title": "b"}]}]
+	EOF
+	run --separate-stderr "$ORCH" import file
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *$'1 "A": 2\n\ttasks:\n\t\tsecond\n\t\tthird\n\tprompt:'* ]]
+	[[ "$output" == *"- 3 done (done)"* ]]
 }
 
 @test "bounded: nested without end, and a billion of laughs" {
