@@ -64,7 +64,7 @@ enum orch_event_type {
 	ORCH_EVENT_OUTPUT,           /* stream attempt message(last line) bytes(log so far): not durable */
 	ORCH_EVENT_ATTEMPT_FINISHED, /* stream attempt outcome exit_code signal duration_ms queued_ms? user_ms system_ms
 					max_rss_kb memory_peak_kb left_behind message log agent? account?
-					session? cost_micros? tokens? */
+					session? said? cost_micros? tokens? */
 	ORCH_EVENT_STAMPED,          /* stream attempt stamp: the stamp's whole text, for recovery */
 	ORCH_EVENT_WARNING,          /* stream? message */
 	ORCH_EVENT_MERGED,           /* stream message: its work has come home (`merge = auto`) */
@@ -100,6 +100,7 @@ struct orch_event {
 	const char *run, *project, *stream, *title, *phase, *reason, *message, *log, *stamp, *boot, *agent, *session;
 	const char *from; /* of a message: who sent it */
 	const char *account;
+	const char *said; /* by an agent, in the end: the beginning of it, at most 1 KiB */
 	const char *asks; /* of a task that is held: what it waits for a person for ("approval") */
 	int state;   /* enum orch_task_state, or -1 */
 	int outcome; /* enum orch_outcome, or -1 */

@@ -22,7 +22,7 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_TIME, FIELD_STATE, FIELD_OUTCO
 	F(changed, NUMBER) F(done, NUMBER) F(total, NUMBER) F(item, NUMBER) F(ticked, NUMBER) F(tasks, NUMBER) \
 	F(duration_ms, NUMBER) F(queued_ms, NUMBER) F(expected_ms, NUMBER) F(sum_ms, NUMBER) F(user_ms, NUMBER) \
 	F(system_ms, NUMBER) F(max_rss_kb, NUMBER) F(memory_peak_kb, NUMBER) F(cost_micros, NUMBER) F(tokens, NUMBER) \
-	F(budget_micros, NUMBER) F(account, TEXT) F(until, TIME)
+	F(budget_micros, NUMBER) F(account, TEXT) F(until, TIME) F(said, TEXT)
 
 /* THE table: a type's name, whether the journal has it, its fields in the order in which they are written */
 #define TYPES(T) \
@@ -38,7 +38,7 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_TIME, FIELD_STATE, FIELD_OUTCO
 	T(ATTEMPT_FINISHED, "attempt_finished", true, \
 		N(stream) N(attempt) N(outcome) N(exit_code) N(signal) N(duration_ms) N(queued_ms) N(user_ms) \
 			N(system_ms) N(max_rss_kb) N(memory_peak_kb) N(left_behind) N(message) N(log) N(agent) \
-				N(account) N(session) N(cost_micros) N(tokens)) \
+				N(account) N(session) N(said) N(cost_micros) N(tokens)) \
 	T(STAMPED, "stamped", true, N(stream) N(attempt) N(stamp)) \
 	T(WARNING, "warning", true, N(stream) N(message)) \
 	T(MERGED, "merged", true, N(stream) N(message)) \

@@ -349,6 +349,19 @@ void stint_end(struct stint *stint)
 		write_summary(stint);
 }
 
+char *stint_said(const struct stint *stint)
+{
+	const struct strbuf *text = stint->output.summary.len ? &stint->output.summary : &stint->output.note;
+	size_t len = text->len < STINT_SAID_MAX ? text->len : STINT_SAID_MAX;
+
+	if (!stint->over || stint->output.failed || !len)
+		return NULL;
+	/* not half a character at the cut */
+	while (len < text->len && len && ((unsigned char)text->data[len] & 0xc0) == 0x80)
+		len--;
+	return xstrndup(text->data, len);
+}
+
 char *stint_objection(const struct stint *stint)
 {
 	const struct output *output = &stint->output;

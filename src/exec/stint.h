@@ -15,6 +15,8 @@
 struct agents;
 struct attempt;
 
+enum { STINT_SAID_MAX = 1024 };
+
 struct stint {
 	struct attempt *attempt;
 	const struct agent *agent;
@@ -52,6 +54,9 @@ void stint_look(struct stint *stint);
 void stint_end(struct stint *stint);
 /* NULL: what it said does not speak against success; else what does, the caller frees. After stint_end() */
 char *stint_objection(const struct stint *stint);
+/* what it said in the end, its beginning, at most STINT_SAID_MAX bytes; NULL: nothing, or that it failed. The caller
+ * frees */
+char *stint_said(const struct stint *stint);
 /* one line for people about what it does; "" if it did not say yet */
 const char *stint_last_words(const struct stint *stint);
 /* the work was done in attempt `from`, and only mended in this one: what was said then is said */

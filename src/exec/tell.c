@@ -336,6 +336,7 @@ static void tell_leftovers(struct executor *ex, const struct attempt *attempt)
 void tell_finished(struct executor *ex, const struct attempt *attempt)
 {
 	struct orch_event event;
+	char *said = NULL;
 
 	orch_event_init(&event, ORCH_EVENT_ATTEMPT_FINISHED);
 	event.stream = attempt->stream->name;
@@ -358,6 +359,7 @@ void tell_finished(struct executor *ex, const struct attempt *attempt)
 		event.agent = attempt->stint->agent->name;
 		event.account = attempt->stint->agent->account;
 		event.session = attempt->stint->session;
+		event.said = said = stint_said(attempt->stint);
 	}
 	if (attempt->has_cost) {
 		event.cost_micros = attempt->spent;
@@ -370,6 +372,7 @@ void tell_finished(struct executor *ex, const struct attempt *attempt)
 		ex->has_tokens = true;
 	}
 	tell(ex, &event);
+	free(said);
 	if (attempt->stint && attempt->stint->lingered && attempt->outcome == ORCH_OUTCOME_SUCCESS)
 		tell_warning(ex, attempt->stream->name,
 			"its agent had said that it was done, and stayed: it was ended after 'linger'");

@@ -84,6 +84,9 @@ static void add_log(struct strbuf *out, const struct orch_stream_status *stream,
 	for (line = tail; line != NULL && *line != '\0'; line = next) {
 		size_t len = strcspn(line, "\n"), from;
 		next = line + len + (line[len] == '\n');
+		/* what its program says to programs */
+		if (stream->agent != NULL && *line == '{')
+			continue;
 		if (len > 0 && line[len - 1] == '\r')
 			len--;
 		strbuf_addstr(out, "      | ");

@@ -40,6 +40,7 @@ struct output {
 	bool closed; /* nobody reads any more */
 	bool lone;   /* the run has one stream: a group would only hide it */
 	bool filtered;
+	bool in_short; /* agents: output_agents_in_short() */
 	char *block; /* BLOCK bytes, made when first needed */
 	struct map followers;
 };
@@ -54,6 +55,11 @@ struct output *output_new(enum output_mode mode, const struct term *term, struct
 	/* sections of GitLab are made by control characters, so output must not have any */
 	output->filtered = term->tty || ci->service == CI_GITLAB;
 	return output;
+}
+
+void output_agents_in_short(struct output *output)
+{
+	output->in_short = true;
 }
 
 static int put(struct output *output, const void *bytes, size_t len, struct orch_error *err)
@@ -118,9 +124,53 @@ static void add_header(struct output *output, struct strbuf *out, const struct o
 	strbuf_addf(out, " <==%s\n", term_style(output->term, TERM_RESET));
 }
 
+/* of a log that comes in blocks: within a line of JSON, at the start of one */
+struct skipper {
+	bool skips, in_line;
+};
+
+/* takes lines that begin with { from the block; how much is left */
+static size_t skip_json(struct skipper *skipper, char *block, size_t len)
+{
+	size_t kept = 0;
+
+	for (size_t at = 0; at < len;) {
+		const char *newline = memchr(block + at, '\n', len - at);
+		size_t part = newline ? (size_t)(newline - block) + 1 - at : len - at;
+
+		if (!skipper->in_line)
+			skipper->skips = block[at] == '{';
+		skipper->in_line = newline == NULL;
+		if (!skipper->skips) {
+			memmove(block + kept, block + at, part);
+			kept += part;
+		}
+		at += part;
+	}
+	return kept;
+}
+
+/* what the agent said in the end, above what is left of its log */
+static bool add_said(struct output *output, struct strbuf *out, const struct orch_event *event)
+{
+	struct term_filter filter;
+
+	if (event->said == NULL)
+		return false;
+	add_header(output, out, event);
+	filter_start(output, &filter);
+	term_filter_feed(&filter, event->said, strlen(event->said), out);
+	term_filter_end(&filter, out);
+	if (event->said[0] && event->said[strlen(event->said) - 1] != '\n')
+		strbuf_addch(out, '\n');
+	return true;
+}
+
 static int copy_log(
 	struct output *output, int fd, const struct orch_event *event, const char *path, struct orch_error *err)
 {
+	bool in_short = output->in_short && event->agent != NULL;
+	struct skipper skipper = {0};
 	struct term_filter filter;
 	struct strbuf text = {0};
 	char last = '\n';
@@ -128,8 +178,14 @@ static int copy_log(
 	ssize_t got = 0;
 	int result = 0;
 
+	if (in_short)
+		any = add_said(output, &text, event);
 	filter_start(output, &filter);
 	while (result == 0 && !output->closed && (got = read_block(output, fd)) > 0) {
+		if (in_short)
+			got = (ssize_t)skip_json(&skipper, output->block, (size_t)got);
+		if (got == 0)
+			continue;
 		if (!any) /* a stream that said nothing gets no header */
 			add_header(output, &text, event);
 		any = true;

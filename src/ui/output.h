@@ -20,6 +20,8 @@ enum output_mode {
 /* `term` describes where it goes (term->fd); both are borrowed. Groups are made in mode STREAM if `ci` names a service
  */
 struct output *output_new(enum output_mode mode, const struct term *term, struct ci *ci);
+/* Mode STREAM, of an agent: what it said in the end, and of its log the lines that are no JSON. Else all of it */
+void output_agents_in_short(struct output *output);
 /* does this event make it print something? (the caller may want to clear the way) */
 bool output_would_print(const struct output *output, const struct orch_event *event);
 /*

@@ -209,6 +209,9 @@ struct ui *ui_new(const struct ui_options *options)
 	ci_init(&ui->ci, !is_live);
 	ui->mode = choose_output(ui, options, is_live);
 	ui->output = output_new(ui->mode, &ui->out, &ui->ci);
+	/* asked for by nobody */
+	if (options->output < 0 && options->verbosity <= 0)
+		output_agents_in_short(ui->output);
 	if (is_live)
 		ui->live = live_new(&(struct live_options){
 			.term = &ui->err,

@@ -96,6 +96,11 @@ void words_outcome(struct strbuf *out, const struct orch_stream_status *stream, 
 	}
 	switch ((enum orch_outcome)stream->outcome) {
 	case ORCH_OUTCOME_EXIT:
+		/* the status of an agent's program says little, and may be 0 */
+		if (stream->agent != NULL && stream->message != NULL && *stream->message != '\0') {
+			add_message(out, "", stream->message, unicode);
+			break;
+		}
 		strbuf_addf(out, "exit status %lld", (long long)stream->exit_code);
 		break;
 	case ORCH_OUTCOME_SIGNAL:

@@ -82,10 +82,37 @@ wait_for() { # a command that becomes true
 	[[ "$output" == *'Codex wrote work.txt'* ]]
 	# what it cost
 	events | grep '"stream":"a"' | grep attempt_finished | grep -q '"agent":"claude".*"cost_micros":250000,"tokens":120'
-	events | grep '"stream":"b"' | grep attempt_finished | grep -q '"session":"thread-b","tokens":330'
+	events | grep '"stream":"b"' | grep attempt_finished | grep -q '"session":"thread-b","said":"Codex wrote work.txt","tokens":330'
 	[ -z "$(ls .orch/sessions 2>/dev/null)" ]
 	expect 0
 	[[ "$output" == *'nothing to do'* ]]
+}
+
+@test "what an agent's program says to programs is not for people, unless they ask for it" {
+	orchfile <<-'E'
+	a:
+	  agent = claude
+	  isolate = none
+	  prompt: Write the file.
+	  check: echo of the check
+	b:
+	  agent = claude
+	  isolate = none
+	  prompt: x
+	  check: echo wrong; exit 3
+	E
+	run --separate-stderr "$ORCH" -j1 -k
+	[ "$status" -eq 1 ]
+	[ "$output" = $'==> a <==\nDone: work.txt has it.\nof the check\n==> b <==\nDone: work.txt has it.\nwrong' ]
+	run --separate-stderr "$ORCH" -j1 -B -O stream a
+	[[ "$output" == *'{"type":"result"'* ]]
+	run --separate-stderr "$ORCH" -j1 -B -v a
+	[[ "$output" == *'{"type":"result"'* ]]
+	"$ORCH" logs a | grep -q '{"type":"result"'
+	plan a bad
+	expect 1 -B a
+	[[ "$output" == *'FAILED a (1/1): claude said that it failed: I could not do it'* ]]
+	[[ "$output" != *'{"type"'* ]]
 }
 
 @test "success is more than an exit status" {

@@ -134,7 +134,7 @@ bad() { # text
 		;;
 	# in its formats of JSON the exit status is that of HTTP, cut to a byte
 	gemini)
-		echo "{\"type\":\"result\",\"timestamp\":\"x\",\"status\":\"error\",\"error\":{\"type\":\"unknown\",\"message\":\"[API Error: $1]\\nPlease wait\"},\"stats\":{\"total_tokens\":3}}"
+		printf '{"type":"result","timestamp":"x","status":"error","error":{"type":"unknown","message":"[API Error: %s]\\\\nPlease wait"},"stats":{"total_tokens":3}}\n' "$1"
 		status=173
 		;;
 	opencode) echo "{\"type\":\"error\",\"timestamp\":1,\"sessionID\":\"$session\",\"error\":{\"name\":\"APIError\",\"data\":{\"message\":\"$1\",\"isRetryable\":true}}}" ;;
@@ -239,7 +239,7 @@ limit)
 limit-text) bad "$(limit_text)"; exit "$status" ;;
 say-limit) bad "$(cat "$plan.text")"; exit "$status" ;;
 codex-limit) echo '{"type":"turn.failed","error":{"message":"You’ve hit your usage limit. Upgrade to Pro or try again in 2 hours 5 minutes."}}'; exit 1 ;;
-gemini-limit) echo '{"type":"result","timestamp":"x","status":"error","error":{"type":"unknown","message":"[API Error: You have exhausted your daily quota on this model.]\nPlease wait"}}'; exit 173 ;;
+gemini-limit) printf '%s\n' '{"type":"result","timestamp":"x","status":"error","error":{"type":"unknown","message":"[API Error: You have exhausted your daily quota on this model.]\nPlease wait"}}'; exit 173 ;;
 aider-auth) echo 'litellm.AuthenticationError: the API provider is not able to authenticate you. Check your API key.'; exit 0 ;;
 overload) bad "$(overload_text)"; exit "$status" ;;
 login) bad "$(login_text)"; exit "$status" ;;
