@@ -171,6 +171,7 @@ int foreign_read(struct source_set *sources, const struct foreign_file *file, ch
 	struct model model;
 	char *dir = path_dir(file->path);
 
+	*needs_agent = false;
 	model_init(&model, diags);
 	model.dir = dir;
 	model.look = file->look;
