@@ -75,8 +75,8 @@ enum orch_event_type {
 	ORCH_EVENT_JOBS,             /* jobs message(who): the number of slots is another one from here on */
 	ORCH_EVENT_SLOTS,            /* jobs message?(why there are fewer): so many slots may be used from here on,
 					although there are more; as many as there are: all of them again */
-	ORCH_EVENT_RELOADED,         /* count(streams wanted) added removed changed message(who, and which): the
-					Orchfile was read again, and counts from here on */
+	ORCH_EVENT_RELOADED,         /* count(streams wanted) added removed changed budget_micros? message(who,
+					and which): the Orchfile was read again, and counts from here on */
 	ORCH_EVENT_RECOVERY,         /* stream attempt message: what a rule has done about its failure */
 	ORCH_EVENT_APPROVED,         /* stream message(by whom): it may start when its turn comes */
 	ORCH_EVENT_PROGRESS,         /* stream attempt done total, or message; bytes?: how far its work says it is */

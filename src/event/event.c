@@ -48,7 +48,7 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_TIME, FIELD_STATE, FIELD_OUTCO
 	T(UNPAUSED, "unpaused", true, N(message)) \
 	T(JOBS, "jobs", true, N(jobs) N(message)) \
 	T(SLOTS, "slots", true, N(jobs) N(message)) \
-	T(RELOADED, "reloaded", true, N(count) N(added) N(removed) N(changed) N(message)) \
+	T(RELOADED, "reloaded", true, N(count) N(added) N(removed) N(changed) N(budget_micros) N(message)) \
 	T(RECOVERY, "recovery", true, N(stream) N(attempt) N(message)) \
 	T(APPROVED, "approved", true, N(stream) N(message)) \
 	T(PROGRESS, "progress", true, N(stream) N(attempt) N(done) N(total) N(message) N(bytes)) \

@@ -297,6 +297,7 @@ void orch_status_apply(struct orch_status *status, const struct orch_event *even
 		break;
 	case ORCH_EVENT_RELOADED:
 		set_number(&status->wanted, event->count);
+		set_number(&status->budget_micros, event->budget_micros);
 		break;
 	case ORCH_EVENT_RUN_FINISHED:
 		status->exit_code = event->exit_code;

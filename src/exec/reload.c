@@ -21,6 +21,12 @@
 
 enum { NAMES_SHOWN = 5 };
 
+/* of the command line, or of the Orchfile; 0: none */
+static double budget_of(const struct executor *ex, const struct project *project)
+{
+	return ex->options->budget > 0 ? ex->options->budget : project->set.budget;
+}
+
 /* --- generations --- */
 
 struct generation *generation_new(struct executor *ex, struct plan *plan, void (*release)(void *owner), void *owner,
@@ -32,7 +38,7 @@ struct generation *generation_new(struct executor *ex, struct plan *plan, void (
 		.project = plan->project,
 		.dir = ex->dir,
 		.limit_wait_ms = ex->options->limit_wait_ms >= 0 ? ex->options->limit_wait_ms : set->limit_wait_ms,
-		.budget = ex->options->budget > 0 ? ex->options->budget : set->budget,
+		.budget = budget_of(ex, plan->project),
 		.warn = tell_warning_to,
 		.data = ex,
 	};
@@ -260,6 +266,8 @@ static void tell_reloaded(struct executor *ex, const struct plan *plan, const ui
 	event.added = (int64_t)added.count;
 	event.removed = (int64_t)removed.count;
 	event.changed = (int64_t)changed.count;
+	if (budget_of(ex, plan->project) > 0 || budget_of(ex, ex->project) > 0)
+		event.budget_micros = budget_millionths(budget_of(ex, plan->project));
 	event.message = strbuf_cstr(&text);
 	tell(ex, &event);
 	strbuf_release(&text);

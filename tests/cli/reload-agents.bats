@@ -319,6 +319,8 @@ ends() {
 	sed -i 's/budget = 100/budget = 0.1/' Orchfile
 	expect 0 reload
 	until_true grep -q 'the budget, as it is now, is spent' "$BATS_TEST_TMPDIR/out"
+	events | grep '"type":"reloaded"' | grep -q '"budget_micros":100000,'
+	"$ORCH" status --json | grep -q '"budget_micros": 100000'
 	: >"$AGENT_PLAN/s4.go"
 	ends 1
 	[ ! -e z ]
