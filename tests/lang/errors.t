@@ -308,7 +308,7 @@ a:
 b:
 	prompt = x.md
 --------
-Orchfile:5:2: error: 'orchfile' is not available in this version of orch
+Orchfile:5:2: error: stream 'a' is another project, and so has no commands or prompt of its own
     5 | 	orchfile = x
       | 	^~~~~~~~
 Orchfile:12:2: error: setting 'orchfile' is given twice
@@ -322,17 +322,18 @@ Orchfile:13:1: error: stream 'b' has a prompt, but no agent that works on it: 'a
       | ^
 ========
 #! inspect
+project:
+	redact = /x/
 a:
 	agent = claude
 	prompt: do it
-	orchfile = x
 --------
-Orchfile:4:2: warning: 'orchfile' is not available in this version of orch
-    4 | 	orchfile = x
-      | 	^~~~~~~~
+Orchfile:2:2: warning: 'redact' is not available in this version of orch
+    2 | 	redact = /x/
+      | 	^~~~~~
+project: redact = /x/
 a:
 	agent = claude
-	orchfile = x
 	prompt: do it
 ========
 a:
