@@ -65,13 +65,13 @@ int tokens_pipes(struct tokens *tokens, struct orch_error *err)
 int tokens_fifos(struct tokens *tokens, const char *forth, const char *back, struct orch_error *err)
 {
 	*tokens = TOKENS_NONE;
-	if (mkfifo(forth, 0600) != 0 || (back && mkfifo(back, 0600) != 0))
+	if (mkfifo(forth, 0600) != 0 || mkfifo(back, 0600) != 0)
 		return cannot(tokens, err);
 	/* the reading ends first: nobody can open one for writing only, without waiting, before */
 	tokens->take = open(forth, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	tokens->give = open(forth, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 	/* for both ways, so that it is not at its end whenever nobody writes there */
-	tokens->back = open(back ? back : forth, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	tokens->back = open(back, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (tokens->take < 0 || tokens->give < 0 || tokens->back < 0 || make_small(tokens->give) != 0)
 		return cannot(tokens, err);
 	return 0;

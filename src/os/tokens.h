@@ -26,8 +26,7 @@ struct tokens {
 
 /* all of them close on exec, ours never block */
 int tokens_pipes(struct tokens *tokens, struct orch_error *err);
-/* The same as two FIFOs that are made at these paths. `back` NULL: one FIFO for both ways; then what is given back lies
- * where it was given */
+/* the same as two FIFOs that are made at these paths */
 int tokens_fifos(struct tokens *tokens, const char *forth, const char *back, struct orch_error *err);
 /* one token; false: there is no room, so some lie there */
 bool tokens_give(const struct tokens *tokens);
