@@ -145,7 +145,7 @@ int orch_orphans_stop(const char *dir, const char *const *streams, bool now,
 	void (*told)(void *data, const struct orch_orphan *orphan), void *data, size_t *count, struct orch_error *err);
 
 /* Where no run is under way (ORCH_EBUSY): approves of streams (by position) for the next one; those without `approve =
- * yes`, and those that are complete, are left alone. It holds until the stream completes or becomes another one. `who`
+ * yes` are left alone. It holds until the stream completes, in a run that starts it, or becomes another one. `who`
  * and *count as with orch_run_approve(); ORCH_EUSAGE also where it is none */
 int orch_approve(struct orch *orch, const size_t *streams, size_t count, const char *who, size_t *approved,
 	struct orch_error *err);

@@ -273,7 +273,7 @@ int orch_approve(struct orch *orch, const size_t *streams, size_t count, const c
 	struct statedir dir;
 	struct orch_plan *plan;
 	struct approval approval = {0};
-	const char *one = NULL, *complete = NULL;
+	const char *one = NULL;
 	int status = 0;
 
 	*approved = 0;
@@ -287,18 +287,13 @@ int orch_approve(struct orch *orch, const size_t *streams, size_t count, const c
 		one = stream->name;
 		if (!stream->set->approve || stream_is_group(stream))
 			continue;
-		if (plan->plan.items[streams[i]].action < PLAN_PERHAPS) {
-			complete = stream->name;
-			continue;
-		}
 		plan_approval(&approval, &plan->plan, (uint32_t)streams[i]);
 		status = approval_write(&dir, stream->name, &approval, err);
 		*approved += status == 0;
 	}
 	if (status == 0 && *approved == 0)
-		status = complete ? error_code(err, ORCH_EUSAGE, "%s is complete: there is nothing to approve", complete)
-				  : error_code(err, ORCH_EUSAGE, "%s needs no approval: it has no 'approve = yes'",
-					    one ? one : "it");
+		status = error_code(
+			err, ORCH_EUSAGE, "%s needs no approval: it has no 'approve = yes'", one ? one : "it");
 	approval_release(&approval);
 	orch_plan_free(plan);
 	statedir_release(&dir);

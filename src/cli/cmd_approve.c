@@ -57,7 +57,8 @@ static int approve_for_later(const struct approve_options *options, const struct
 		free(who);
 	}
 	if (status == EXIT_COMPLETE)
-		say_approved(approved, approved == 1 ? "; the next run starts it" : "; the next run starts them");
+		say_approved(approved,
+			approved == 1 ? ", for the next run that starts it" : ", for the next run that starts them");
 	free(streams);
 	orch_close(orch);
 	return status;
