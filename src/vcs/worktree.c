@@ -41,6 +41,7 @@ struct add_op {
 };
 
 static void list_again(struct op *op, const struct git_result *result);
+static void got_list(struct op *op, const struct git_result *result);
 static void got_tip(struct op *op, const struct git_result *result);
 static void on_saved(struct add_op *add, const struct vcs_end *end, const struct saved_work *work);
 
@@ -570,12 +571,18 @@ static void decide(struct add_op *add)
 	}
 }
 
+static void ask_list(struct op *op)
+{
+	op_git(op, got_list, "worktree", "list", "--porcelain", "-z", NULL);
+}
+
 static void got_list(struct op *op, const struct git_result *result)
 {
 	struct add_op *add = (struct add_op *)op;
 
+	/* no round of ours: it is about another one, and has its own limit */
 	if (worktree_list_mended(op, add->repo, result)) {
-		list_again(op, NULL);
+		ask_list(op);
 		return;
 	}
 	if (!op_succeeded(op, result, "cannot list the worktrees"))
@@ -608,7 +615,7 @@ static void list_again(struct op *op, const struct git_result *result)
 		op_fail(op, VCS_FAILED, "the worktree '%s' cannot be repaired; see `git worktree list`",
 			add->made.path);
 	else
-		op_git(op, got_list, "worktree", "list", "--porcelain", "-z", NULL);
+		ask_list(op);
 }
 
 static void on_locked(struct op *op, const struct git_result *result)
