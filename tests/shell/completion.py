@@ -188,7 +188,7 @@ def static_checks(tap, work):
 
     # a command or option with a new kind of value says here what it is
     free = {"N", "SEED", "TIME", "SIZE", "RE", "FORM", "MODE", "VIEW", "WHEN", "TEXT", "NAME", "PORT", "KEY", "REQUEST",
-            "BRANCH", "REGEX", "COMMAND", "STATE", "ADDRESS", "MESSAGE", "TITLE", "COUNT", "AMOUNT", "R", "D", "X"}
+            "BRANCH", "REGEX", "COMMAND", "STATE", "ADDRESS", "MESSAGE", "TITLE", "COUNT", "AMOUNT", "PERCENT", "R", "D", "X"}
     with open(os.path.join(SOURCE, "src/cli/complete.c")) as file:
         known = set(re.findall(r'^\t\{"(\S+)", \w+\},$', file.read(), re.M))
     overview = subprocess.run([ORCH, "help"], stdout=subprocess.PIPE, text=True, check=True).stdout
