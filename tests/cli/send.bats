@@ -197,7 +197,7 @@ listener() {
 	orchfile <<-'END'
 		talk:
 		  every 20ms: send: Hello.
-		  ln -s nowhere/there "$ORCH_INBOX"
+		  until ln -s nowhere/there "$ORCH_INBOX" 2>/dev/null; do rm -f "$ORCH_INBOX"; done
 		  until [ -e go ]; do sleep 0.02; done
 	END
 	background
