@@ -35,6 +35,7 @@ enum {
 	BEATS_IN_LEASE = 8,
 	BEAT_MAX_MS = 10000,
 	WRITE_AGAIN_MS = 1000,
+	TOLD_LATE_MS = 200,
 	ASK_LINE_MAX = 64,
 };
 
@@ -46,7 +47,8 @@ struct remote_tree {
 	struct child *child; /* NULL: it has ended, or was not started */
 	struct cgroup *group;
 	struct cgroup_places places;
-	struct loop_timer *tick, *steps, *again;
+	struct loop_timer *tick, *steps, *late, *again;
+	struct child_exit how;
 	unsigned step;
 	bool ending, told;
 	int log;
@@ -230,7 +232,20 @@ static void on_exit_of_child(void *data, const struct child_exit *how)
 		(void)cgroup_free(tree->group);
 		tree->group = NULL;
 	}
-	tell_end(tree, &end, 0, "");
+	tree->how = end;
+	/* what ends all of a job sends its signal to the tree and to us, one after the other: that it came is part of
+	 * how the tree ended */
+	if (!tree->told && (end.signalled || end.code != 0))
+		loop_timer_arm(tree->late, TOLD_LATE_MS);
+	else
+		tell_end(tree, &tree->how, 0, "");
+}
+
+static void on_late(void *data)
+{
+	struct remote_tree *tree = data;
+
+	tell_end(tree, &tree->how, 0, "");
 }
 
 /* --- the start --- */
@@ -354,6 +369,7 @@ int supervisor_remote_main(const char *record, const char *token)
 		return complain(err.message);
 	tree.tick = loop_timer_new(tree.loop, on_tick, &tree);
 	tree.steps = loop_timer_new(tree.loop, step_on, &tree);
+	tree.late = loop_timer_new(tree.loop, on_late, &tree);
 	term = loop_signal_new(tree.loop, SIGTERM, on_term, &tree);
 	won = term ? claim(&tree, &err) : error_set(&err, "cannot catch SIGTERM");
 	if (won > 0)
@@ -364,6 +380,7 @@ int supervisor_remote_main(const char *record, const char *token)
 	loop_signal_free(term);
 	loop_timer_free(tree.tick);
 	loop_timer_free(tree.steps);
+	loop_timer_free(tree.late);
 	loop_timer_free(tree.again);
 	children_free(tree.children);
 	loop_free(tree.loop);

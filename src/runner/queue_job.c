@@ -216,6 +216,9 @@ static void settle(struct job *job, int64_t now_ms)
 
 	if (!has_whole_log(job, now_ms))
 		return;
+	/* by a scheduler that knows nothing of it any more, or says nothing */
+	if (fate == JOB_ENDED && job->sight.ended_badly && record->told && !job->sight.asked)
+		how.fate = fate = JOB_CANCELLED;
 	if (record->not_started) {
 		text = xasprintf("on %s: %s", *job->host ? job->host : "its node", record->message);
 		remote_tidy(job->record, job->note.token);
