@@ -83,8 +83,10 @@ static void check_file(struct eval *eval, const struct stream *stream, const cha
 	free(full);
 }
 
-/* Its command. Whether the path is a directory is seen when it starts, since another stream may make it; which program
- * orch is, and how many slots there are for it, the environment says. So none of that is of the recipe */
+/* Its command. Where the run lends slots that are free (exec/jobserver.h) it takes them, as a make would, and else has
+ * as many as the stream takes. Whether the path is a directory is seen when it starts, since another stream may make
+ * it; which program orch is, and how many slots there are for it, the environment says. So none of that is of the
+ * recipe */
 static struct text command_for(struct eval *eval, const char *path)
 {
 	struct strbuf text = {0};
@@ -95,7 +97,8 @@ static struct text command_for(struct eval *eval, const char *path)
 	strbuf_addstr(&text,
 		"\n[ ! -d \"$file\" ] || file=$file/Orchfile\n"
 		"case $file in */*) ;; *) file=./$file ;; esac\n"
-		"exec \"$ORCH_PROGRAM\" -C \"${file%/*}\" -f \"${file##*/}\" -j \"$ORCH_WEIGHT\"\n");
+		"case ${MAKEFLAGS-} in *--jobserver-auth=*) set -- ;; *) set -- -j \"$ORCH_WEIGHT\" ;; esac\n"
+		"exec \"$ORCH_PROGRAM\" -C \"${file%/*}\" -f \"${file##*/}\" \"$@\"\n");
 	result.bytes = arena_strndup(&eval->project->arena, strbuf_cstr(&text), text.len);
 	result.len = (uint32_t)text.len;
 	strbuf_release(&text);

@@ -76,11 +76,26 @@ says() {
 			printf 's%s:\n\techo + >> log; sleep 0.05; echo - >> log\n' "$i"
 		done
 	} >lib/Orchfile
-	printf 'lib:\n\torchfile = lib/Orchfile\n\tweight = 3\na b c:\n\techo {{stream}}\n' >Orchfile
+	printf 'lib:\n\torchfile = lib/Orchfile\n\tweight = 3\n\tjobserver = off\na b c:\n\techo {{stream}}\n' >Orchfile
 	expect 0 -j2
 	# three, cut to the two that there are
 	awk '/\+/ { if (++n > most) most = n } /-/ { n-- } END { exit most > 2 }' lib/log
 	[ "$(grep -c + lib/log)" -eq 6 ]
+}
+
+@test "slots that are free are lent to it, and never more than there are" {
+	local i
+	mkdir lib
+	for i in 1 2 3 4 5 6; do
+		printf 's%s:\n\techo + >> ../log; sleep 0.05; echo - >> ../log\n' "$i"
+	done >lib/Orchfile
+	# two of them wait for each other: they need a slot more than the stream has
+	printf 'm:\n\ttouch m; until [ -e n ]; do sleep 0.02; done\nn:\n\ttouch n; until [ -e m ]; do sleep 0.02; done\n' >>lib/Orchfile
+	printf 'lib:\n\torchfile = lib\nx y z:\n\techo + >> log; sleep 0.05; echo - >> log\n' >Orchfile
+	expect 0 -j3
+	says '4 streams: 4 completed'
+	awk '/\+/ { if (++n > most) most = n } /-/ { n-- } END { exit most > 3 }' log
+	[ "$(grep -c + log)" -eq 9 ]
 }
 
 @test "it fails, and its check, its retries and its dependents are as with any stream" {
