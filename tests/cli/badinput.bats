@@ -290,23 +290,22 @@ END
 }
 
 @test "what this version cannot carry out: an error to run, a warning to look" {
-	printf 'a:\n\torchfile = x\n\ttrue\nb: a\n\torchfile = x\n\ttrue\n' >Orchfile
+	printf 'project:\n\tredact = /x/\na:\n\ttrue\nb: a\n\ttrue\n' >Orchfile
 	for command in check -n "" -t; do
 		# shellcheck disable=SC2086
 		run --separate-stderr "$ORCH" $command
 		[ "$status" -eq 2 ]
-		[[ "$stderr" == *"Orchfile:2:2: error: 'orchfile' is not available in this version"* ]]
-		[[ "$stderr" == *"Orchfile:5:2: error: 'orchfile' is not available"* ]]
+		[[ "$stderr" == *"Orchfile:2:2: error: 'redact' is not available in this version"* ]]
 	done
 	for command in list plan "show a" graph "why a" dump; do
 		# shellcheck disable=SC2086
 		run --separate-stderr "$ORCH" $command
 		[ "$status" -eq 0 ]
 		[ -n "$output" ]
-		[[ "$stderr" == *"Orchfile:2:2: warning: 'orchfile' is not available in this version"* ]]
+		[[ "$stderr" == *"Orchfile:2:2: warning: 'redact' is not available in this version"* ]]
 	done
-	for i in 1 2 3 4; do
-		printf 's%s:\n\torchfile = x\n\ttrue\n' "$i"
+	for i in 1 2 3 4 5; do
+		printf 's%s:\n\tkeep = never\n\ttrue\n' "$i"
 	done >>Orchfile
 	run --separate-stderr "$ORCH" list
 	[ "$status" -eq 0 ]
