@@ -188,7 +188,7 @@ END
 	run --separate-stderr "$ORCH" agents
 	[ "$status" -eq 2 ]
 	[[ "$stderr" == *"orch/agents.orch:2:2: error: unknown setting 'limt'"* ]]
-	[[ "$stderr" == *"orch/agents.orch:5:1: error: a file of agents holds agents, recovery rules and variables only"* ]]
+	[[ "$stderr" == *"orch/agents.orch:5:1: error: a file of agents holds agents, recovery rules, runners and variables only"* ]]
 	printf 'x:\n\techo fine\n' >Orchfile
 	run "$ORCH"
 	[ "$status" -eq 0 ]
