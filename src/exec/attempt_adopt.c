@@ -108,7 +108,9 @@ int attempt_adopt(struct attempt *attempt, struct orch_error *err)
 	if (result != 0)
 		return -1;
 	if (attempt->job) {
-		attempt->started_ms = found.mono_ms;
+		/* one elsewhere may have ended long ago */
+		attempt->started_ms =
+			state == SUPERVISED_ENDED ? clock_mono_ms() - found.duration_ms : found.mono_ms;
 		attempt_announce(attempt);
 		attempt_watch(attempt);
 		if (found.unclaimed)

@@ -166,8 +166,8 @@ once_each() { # COUNT
 	begin -k -j24
 	wait_for at_least effects 6
 	"$CLUSTER" kill "$WHERE" slurmctld
-	# what runs goes on meanwhile
-	wait_for at_least effects 10
+	# what runs goes on, and ends, meanwhile
+	sleep 2
 	"$CLUSTER" again "$WHERE" slurmctld
 	end 0
 	once_each 48
