@@ -205,6 +205,7 @@ static void one_claim(void **state)
 			char *text = xasprintf("orch-job 1\nsupervisor %d 1\n", i);
 			int result = remote_claim(place->record, "t", text, NULL);
 
+			free(text);
 			_exit(result < 0 ? 2 : result);
 		}
 		assert_true(pids[i] > 0);
@@ -379,7 +380,7 @@ static void it_cannot_be_started(void **state)
 	struct orch_error err;
 
 	spec.memory = 0;
-	spec.dir = "/nowhere/at/all";
+	spec.log = "/nowhere/at/all";
 	assert_int_equal(remote_spec_write(place->record, "t", &spec, &err), 0);
 	assert_int_equal(wait_for(start_supervisor(place, "t")), 0);
 	assert_int_equal(remote_ended(place->record, "t", &record, &err), 1);
