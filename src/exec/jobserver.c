@@ -48,12 +48,12 @@ struct jobserver {
 	struct loop_timer *wake;
 	struct slot slots[LEND_SLOTS_MAX];
 	unsigned jobs;
-	bool is_wanted; /* by some stream */
-	bool failed;    /* there are no pipes to be had, and that has been told */
+	bool is_wanted;                  /* by some stream */
+	bool failed;                     /* there are no pipes to be had, and that has been told */
 	const struct makeclient *around; /* NULL: none */
-	char *flags;       /* MAKEFLAGS=... of those that share */
-	char *other_flags; /* of the others; NULL: not set */
-	char *shims;       /* the directory, see shims.h; NULL: not made yet */
+	char *flags;                     /* MAKEFLAGS=... of those that share */
+	char *other_flags;               /* of the others; NULL: not set */
+	char *shims;                     /* the directory, see shims.h; NULL: not made yet */
 };
 
 /* --- events --- */
@@ -189,18 +189,6 @@ static bool is_agents(const struct attempt *attempt)
 	return attempt->stint && (attempt->phase == PHASE_RUN || attempt->phase == PHASE_RECOVER);
 }
 
-/* does it run below a supervisor of this machine, which hands it what it is to inherit? */
-static bool inherits(const struct attempt *attempt)
-{
-	static const char *const names[] = {"process", "pty", "tmux"};
-
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		if (strcmp(attempt->ops->name, names[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
 static bool is_sharing(const struct jobserver *all)
 {
 	return all->is_wanted && all->jobs > 1 && !all->failed;
@@ -210,7 +198,7 @@ void jobserver_prepare(struct jobserver *all, const struct attempt *attempt, str
 {
 	bool has_no_slot_yet = attempt->slot == NO_SLOT_YET;
 
-	if (!is_sharing(all) || (!has_no_slot_yet && attempt->slot >= LEND_SLOTS_MAX) || !inherits(attempt))
+	if (!is_sharing(all) || (!has_no_slot_yet && attempt->slot >= LEND_SLOTS_MAX) || !attempt->ops->hands_over)
 		return;
 	if (all->around) {
 		command->tokens = has_no_slot_yet ? NULL : makeclient_descriptors(all->around);
@@ -278,7 +266,7 @@ void jobserver_join(struct jobserver *all, const struct attempt *attempt)
 	struct slot *slot;
 
 	if (attempt->slot >= LEND_SLOTS_MAX || all->around || !is_sharing(all) || !may_share(attempt->stream) ||
-		!inherits(attempt))
+		!attempt->ops->hands_over)
 		return;
 	slot = &all->slots[attempt->slot];
 	if (attempt->stood_by)
@@ -400,8 +388,7 @@ static void make_flags(struct jobserver *all)
 	all->other_flags = strbuf_detach(&text);
 }
 
-struct jobserver *jobserver_new(
-	struct loop *loop, const struct project *project, struct makeclient *around,
+struct jobserver *jobserver_new(struct loop *loop, const struct project *project, struct makeclient *around,
 	const struct jobserver_calls *calls)
 {
 	struct jobserver *all = xcalloc(1, sizeof *all);

@@ -12,6 +12,7 @@ static int process_start(struct job **out, struct runner *runner, const struct c
 
 const struct runner_ops runner_process = {
 	.name = "process",
+	.hands_over = true,
 	.start = process_start,
 	.stop = tree_stop,
 	.adopt = tree_adopt,

@@ -11,6 +11,7 @@ static int pty_start(struct job **out, struct runner *runner, const struct comma
 
 const struct runner_ops runner_pty = {
 	.name = "pty",
+	.hands_over = true,
 	.only_work = true,
 	.start = pty_start,
 	.stop = tree_stop,

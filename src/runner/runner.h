@@ -129,6 +129,8 @@ struct runner_ops {
 	const char *name;
 	/* it is for the work itself: what is done before and after, setup and checks, is run by `process` */
 	bool only_work;
+	/* its commands run below a supervisor of this machine, which hands them command.tokens */
+	bool hands_over;
 	/* before the first job: has this machine what it needs? NULL: it needs nothing */
 	int (*check)(struct orch_error *err);
 	/* -1: it could not be started, as with job_callbacks.failed, and nothing is called; *error_number: errno */

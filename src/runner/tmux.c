@@ -34,6 +34,7 @@ static int tmux_adopt(struct job **out, struct runner *runner, const char *recor
 
 const struct runner_ops runner_tmux = {
 	.name = "tmux",
+	.hands_over = true,
 	.only_work = true,
 	.check = tmux_check,
 	.start = tmux_start,
