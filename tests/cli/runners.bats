@@ -50,8 +50,8 @@ end() { local status=0; wait "$orch" || status=$?; orch=; cat out; [ "$status" -
 crash() { kill -KILL "$orch"; wait "$orch" 2>/dev/null || :; orch=; }
 lines() { [ "$(wc -l <"$1")" -eq "$2" ]; }
 phase() { grep -q "\"stream\":\"$1\",\"attempt\":[0-9]*,\"phase\":\"$2\"" .orch/runs/*/journal.jsonl; }
-# of the last run
-outcome() { [ "$(cat "$(ls -d .orch/runs/*/journal.jsonl | tail -n 1)" | jq -r "select(.type == \"attempt_finished\" and .stream == \"$1\") | .outcome" | xargs)" = "$2" ]; }
+# of all its attempts
+outcome() { [ "$(cat .orch/runs/*/journal.jsonl | jq -r "select(.type == \"attempt_finished\" and .stream == \"$1\") | .outcome" | xargs)" = "$2" ]; }
 
 @test "streams run where the runner puts them, with their checks, values and failures" {
 	orchfile <<-'E'
