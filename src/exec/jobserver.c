@@ -14,6 +14,7 @@
 #include "os/clock.h"
 #include "os/fs.h"
 #include "os/loop.h"
+#include "os/open_files.h"
 #include "os/tokens.h"
 #include "runner/runner.h"
 #include "sched/lend.h"
@@ -23,6 +24,8 @@
 #include "util/makeflags.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
+
+enum { SPARE_FILES = 64 }; /* that pipes leave to the streams themselves */
 
 /* a slot's pipes, or an agent's FIFOs */
 struct channel {
@@ -119,7 +122,10 @@ static void open_pipes(struct jobserver *all, struct slot *slot, const char *str
 
 	if (slot->pipes.is_open || all->failed)
 		return;
-	if (tokens_pipes(&slot->pipes.tokens, &err) == 0)
+	/* the streams themselves need them more */
+	if (open_files_left() < SPARE_FILES)
+		error_set(&err, "too few files may be open ('ulimit -n' allows %ld more)", open_files_left());
+	else if (tokens_pipes(&slot->pipes.tokens, &err) == 0)
 		slot->pipes.is_open = true;
 	else
 		cannot_share(all, stream, &err);

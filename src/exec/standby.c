@@ -58,9 +58,9 @@ void executor_stand_by(struct executor *ex)
 	unsigned jobs = sched_jobs(ex->run);
 	uint32_t id;
 
-	/* what the machine can bear is asked for every start; and what somebody else has started says its end to us
-	 * alone */
-	if (ex->ended || ex->short_of_resources || ex->finishing || jobs > CONTEXT_SLOTS_MAX ||
+	/* what the machine can bear is asked for every start; what somebody else has started says its end to us alone;
+	 * and a slot of a make around us is given back as soon as we hear that it is free */
+	if (ex->ended || ex->around || ex->short_of_resources || ex->finishing || jobs > CONTEXT_SLOTS_MAX ||
 		ex->detached_count > 0 || ex->options->max_load > 0 || ex->options->min_free > 0 ||
 		ex->options->max_pressure > 0)
 		return;

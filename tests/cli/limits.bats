@@ -459,7 +459,7 @@ set_clock_later() {
 		  s{{n}}:
 		    exec sleep 0.3
 	E
-	run bash -c 'ulimit -n 24; exec "$0" -j20' "$ORCH"
+	run bash -c 'ulimit -n 28; exec "$0" -j20' "$ORCH"
 	echo "status $status: $output"
 	[ "$status" -eq 0 ]
 	has 'Too many open files; fewer run at once until there is room'

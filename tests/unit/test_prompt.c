@@ -121,7 +121,13 @@ static void a_retry_says_what_failed(void **state)
 {
 	static const char check[] = "FAIL: it ```never``` ends\n", log[] = "line 1\r\n\x1b]0;title\aline \xff 2\n\n\n";
 	const struct prompt_failure failure = {
-		2, "its check failed with status 1", log, check, sizeof log - 1, sizeof check - 1};
+		.attempt = 2,
+		.what = "its check failed with status 1",
+		.log = log,
+		.check = check,
+		.log_len = sizeof log - 1,
+		.check_len = sizeof check - 1,
+	};
 	struct prompt_parts parts = {
 		.stream = "a", .preamble = "", .prompt = "Do it.", .prompt_len = 6, .failure = &failure};
 	struct strbuf out = {0};
