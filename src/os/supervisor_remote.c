@@ -187,11 +187,21 @@ static bool write_exit(struct remote_tree *tree)
 	return ok;
 }
 
+/* nobody waits for it any more, and the place where it would be is gone, with its run */
+static bool is_forgotten(const struct remote_tree *tree)
+{
+	char *dir = path_dir(tree->record);
+	bool gone = clock_mono_ms() - tree->beat_ms > tree->spec->lease_ms && access(dir, F_OK) != 0 && errno == ENOENT;
+
+	free(dir);
+	return gone;
+}
+
 static void on_again(void *data)
 {
 	struct remote_tree *tree = data;
 
-	if (write_exit(tree))
+	if (write_exit(tree) || is_forgotten(tree))
 		loop_stop(tree->loop);
 	else
 		loop_timer_arm(tree->again, WRITE_AGAIN_MS);
