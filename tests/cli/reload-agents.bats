@@ -6,7 +6,6 @@ load ../lib/git
 
 setup() {
 	case $srcdir in /*) ;; *) srcdir=$PWD/$srcdir ;; esac
-	source "$srcdir/tests/lib/git.bash"
 	git_setup
 	export AGENT_PLAN=$BATS_TEST_TMPDIR/plan
 	mkdir -p "$AGENT_PLAN"
@@ -39,22 +38,6 @@ plan() { printf '%s' "$2" >"$AGENT_PLAN/$1"; }
 calls() { cut -d' ' -f1,2 "$AGENT_PLAN/$1.calls" | paste -sd, -; }
 session_of() { sed -n "${2}p" "$AGENT_PLAN/$1.calls" | cut -d' ' -f3; }
 events() { cat .orch/runs/*/journal.jsonl; }
-is() { "$ORCH" status "$1" | grep -q "^  state     $2\b"; }
-
-background() {
-	"$ORCH" "$@" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
-	pid=$!
-}
-
-# ends STATUS: the orch in the background ends with it
-ends() {
-	local got=0
-	wait "$pid" || got=$?
-	pid=
-	echo "status $got:"
-	cat "$BATS_TEST_TMPDIR/out"
-	[ "$got" -eq "$1" ]
-}
 
 @test "what an agent works on goes on; what has not started has its new prompt and its new agent" {
 	agents <<-'E'

@@ -11,14 +11,6 @@ setup() {
 
 teardown() { orch_teardown; }
 
-has() {
-	local text=$1
-	[[ $output == *"$text"* ]] || {
-		echo "not in the output: $text"
-		return 1
-	}
-}
-
 journal() {
 	cat .orch/runs/*/journal.jsonl
 }

@@ -35,6 +35,15 @@ expect() {
 	[ "$status" -eq "$want" ]
 }
 
+# has TEXT: what orch printed last has it
+has() {
+	local text=$1
+	[[ $output == *"$text"* ]] || {
+		echo "not in the output: $text"
+		return 1
+	}
+}
+
 # until_true COMMAND...: waits until it succeeds, a minute at most
 until_true() {
 	local end=$((SECONDS + 60))
