@@ -18,6 +18,7 @@
 #include "util/path.h"
 #include "util/strbuf.h"
 #include "util/template.h"
+#include "util/units.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -493,7 +494,7 @@ static void add_dependencies(const struct context *context, const struct attempt
 			strbuf_addch(&names, ' ');
 		strbuf_addstr(&names, context->project->streams[EDGE_STREAM(deps[i])].name);
 	}
-	strvec_pushf(env, "ORCH_DEPS=%s", strbuf_cstr(&names));
+	strvec_pushenv(env, "ORCH_DEPS", strbuf_cstr(&names));
 	strbuf_release(&names);
 }
 
@@ -501,8 +502,10 @@ static void add_path(const struct context *context, const struct attempt *attemp
 	const char *variable, const char *what)
 {
 	char *path = statedir_attempt_file(attempt->run, attempt->stream->name, attempt->number, what);
+	char *full = xconcat(context->project->dir, "/", path, NULL);
 
-	strvec_pushf(env, "%s=%s/%s", variable, context->project->dir, path);
+	strvec_pushenv(env, variable, full);
+	free(full);
 	free(path);
 }
 
@@ -565,6 +568,7 @@ int context_environment(const struct context *context, const struct attempt *att
 {
 	const struct settings *set = attempt->stream->set;
 	struct strvec *own = &env->own;
+	char number[UNITS_TEXT_MAX], *job;
 	bool overrides;
 
 	*env = (struct environment){0};
@@ -588,17 +592,17 @@ int context_environment(const struct context *context, const struct attempt *att
 		strvec_setenv(own, set->unset.items[i], NULL);
 	overrides = own->count || set->unset.count || (attempt->stint && attempt->stint->agent->unset.count);
 
-	if (!overrides || !is_overridden("MAKEFLAGS=", own, &set->unset,
-				  attempt->stint ? &attempt->stint->agent->unset : NULL))
+	if (!overrides ||
+		!is_overridden("MAKEFLAGS=", own, &set->unset, attempt->stint ? &attempt->stint->agent->unset : NULL))
 		jobserver_environment(attempt->jobserver, command, own);
 	overrides |= jobserver_shims(attempt->jobserver, attempt, command, own);
-	strvec_pushf(own, "ORCH_RUN=%s", attempt->run);
-	strvec_pushf(own, "ORCH_STREAM=%s", attempt->stream->name);
-	strvec_pushf(own, "ORCH_ATTEMPT=%u", attempt->number);
-	strvec_pushf(own, "ORCH_DIR=%s", directory_of(context, attempt));
+	strvec_pushenv(own, "ORCH_RUN", attempt->run);
+	strvec_pushenv(own, "ORCH_STREAM", attempt->stream->name);
+	strvec_pushenv(own, "ORCH_ATTEMPT", units_number(number, attempt->number));
+	strvec_pushenv(own, "ORCH_DIR", directory_of(context, attempt));
 	if (attempt->workspace) {
-		strvec_pushf(own, "ORCH_BRANCH=%s", attempt->workspace->branch);
-		strvec_pushf(own, "ORCH_BASE=%s", attempt->workspace->base);
+		strvec_pushenv(own, "ORCH_BRANCH", attempt->workspace->branch);
+		strvec_pushenv(own, "ORCH_BASE", attempt->workspace->base);
 	}
 	if (attempt->stint) {
 		strvec_pushf(own, "ORCH_PROMPT=%s/%s", context->project->dir, attempt->stint->prompt);
@@ -612,8 +616,9 @@ int context_environment(const struct context *context, const struct attempt *att
 	add_dependencies(context, attempt, own);
 	if (set->orchfile)
 		nested_environment(own, context->project, attempt->weight);
-	strvec_pushf(own, "ORCH_JOB=%s:%s:%u%s%s", attempt->run, attempt->stream->name, attempt->number,
-		part ? ":" : "", part ? part : "");
+	job = xconcat(attempt->run, ":", attempt->stream->name, ":", number, part ? ":" : "", part ? part : "", NULL);
+	strvec_pushenv(own, "ORCH_JOB", job);
+	free(job);
 	env->mark = own->items[own->count - 1];
 	join(env, &context->environment, &set->unset, attempt->stint ? &attempt->stint->agent->unset : NULL, overrides);
 	return 0;

@@ -466,6 +466,7 @@ int executor_new(struct executor **out, const struct executor_options *options, 
 	ex->cache = options->cache;
 	ex->loop = options->loop;
 	ex->generate = options->generate;
+	ex->files = open_files_left();
 	ex->unchanged = NO_STREAM;
 	ex->run_id = statedir_new_run(ex->dir, err);
 	if (!ex->run_id || children_new(&ex->children, ex->loop, err) < 0) {

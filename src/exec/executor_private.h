@@ -63,14 +63,15 @@ struct executor {
 	struct run *run;
 	struct children *children;
 	struct supervision *supervision;
+	long files; /* about how many could be open when the run began */
 	struct runner runner;
 	struct workspaces *workspaces;
 	struct confiner *confiner;
 	struct jobserver *jobserver;
-	struct makeclient *around;    /* the make that started us; NULL: none, or it is not to be asked */
-	struct orch_error not_around; /* why it cannot be asked */
+	struct makeclient *around;     /* the make that started us; NULL: none, or it is not to be asked */
+	struct orch_error not_around;  /* why it cannot be asked */
 	struct generation *generation; /* the present one */
-	struct agents *agents; /* its own */
+	struct agents *agents;         /* its own */
 	struct reportings *reportings;
 	struct executor_generate generate;
 	struct bus *bus;
@@ -95,7 +96,7 @@ struct executor {
 	uint32_t unchanged;      /* stream whose end as UNCHANGED is being told, else NO_STREAM */
 	bool memory_looked_at;   /* whether `memory` can be enforced has been told */
 	bool short_of_resources; /* nothing starts until retry_start fires or an attempt ends */
-	struct room room; /* how many may run at once, where the machine has said that not all may */
+	struct room room;        /* how many may run at once, where the machine has said that not all may */
 
 	int64_t started_ms, sum_ms;
 	int64_t cost_micros, tokens; /* of all attempts */
@@ -148,8 +149,8 @@ void slots_on_retry(void *data);
 /* --- reload.c --- */
 
 /* NULL with *err: it cannot be, and `owner` is the caller's still */
-struct generation *generation_new(struct executor *ex, struct plan *plan, void (*release)(void *owner), void *owner,
-	struct orch_error *err);
+struct generation *generation_new(
+	struct executor *ex, struct plan *plan, void (*release)(void *owner), void *owner, struct orch_error *err);
 /* all of them; nothing of them is used any more */
 void generations_free(struct executor *ex);
 /* an attempt of a generation before the present one is gone */

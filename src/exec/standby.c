@@ -10,6 +10,8 @@
 
 #include <unistd.h>
 
+enum { FILES_EACH_STANDS_BY = 16 };
+
 /* never started: as if it had not been prepared */
 static void stand_down(struct executor *ex, struct attempt *attempt)
 {
@@ -56,6 +58,7 @@ static bool prepare(struct executor *ex, uint32_t id, unsigned jobs)
 void executor_stand_by(struct executor *ex)
 {
 	unsigned jobs = sched_jobs(ex->run);
+	size_t standing_by = sched_standing_by(ex->run);
 	uint32_t id;
 
 	/* what the machine can bear is asked for every start; what somebody else has started says its end to us alone;
@@ -64,9 +67,12 @@ void executor_stand_by(struct executor *ex)
 		ex->detached_count > 0 || ex->options->max_load > 0 || ex->options->min_free > 0 ||
 		ex->options->max_pressure > 0)
 		return;
-	while (sched_standing_by(ex->run) < SUPERVISED_WAITING_MAX && sched_stand_by(ex->run, &id)) {
+	/* each has its log open, here and in the supervisor: most of what may be open is for those that run */
+	while (standing_by < SUPERVISED_WAITING_MAX && (long)standing_by < ex->files / FILES_EACH_STANDS_BY &&
+		sched_stand_by(ex->run, &id)) {
 		if (!prepare(ex, id, jobs))
 			return;
+		standing_by++;
 	}
 }
 

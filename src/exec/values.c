@@ -37,6 +37,11 @@ int values_read(
 	unsigned number = 0;
 	int status = 0;
 
+	/* most write none */
+	if (!fs_exists(path) && errno == ENOENT) {
+		free(path);
+		return 0;
+	}
 	if (fs_read(path, VALUES_MAX, &text, &len, err) < 0) {
 		bool is_there = errno != ENOENT, is_wrong = errno == EFBIG || errno == EISDIR;
 

@@ -1,5 +1,5 @@
 /*
- * Child processes: started by posix_spawn (no fork: its cost grows with our memory), each in a
+ * Child processes: started by vfork (no fork: its cost grows with our memory), each in a
  * session of its own, reaped here and nowhere else. This process makes itself the subreaper of its
  * descendants (Linux: prctl(2) PR_SET_CHILD_SUBREAPER; elsewhere what left its group is out of
  * reach), so that whatever a child leaves behind becomes ours and is ended.

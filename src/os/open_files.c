@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static struct rlimit found, raised;
+static struct rlimit found;
 static bool is_raised;
 
 long open_files_raise(void)
@@ -22,7 +22,7 @@ long open_files_raise(void)
 		higher = (struct rlimit){.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
 		if (setrlimit(RLIMIT_NOFILE, &higher) == 0) {
 			found = limit;
-			limit = raised = higher;
+			limit = higher;
 			is_raised = true;
 		}
 	}
@@ -43,15 +43,9 @@ long open_files_left(void)
 	return (rlim_t)lowest < limit.rlim_cur ? (long)limit.rlim_cur - lowest : 0;
 }
 
-void open_files_begin_start(void)
+void open_files_restore(void)
 {
-	/* lowering a soft limit is always allowed, and so is raising it to the hard one again */
+	/* lowering a soft limit is always allowed */
 	if (is_raised)
 		setrlimit(RLIMIT_NOFILE, &found);
-}
-
-void open_files_end_start(void)
-{
-	if (is_raised)
-		setrlimit(RLIMIT_NOFILE, &raised);
 }

@@ -14,9 +14,7 @@ long open_files_raise(void);
  * known */
 long open_files_left(void);
 
-/* around the start of a program, with no other thread that opens files: it inherits the limit as it was before
- * open_files_raise(). What is open stays open meanwhile; without a raise nothing happens */
-void open_files_begin_start(void);
-void open_files_end_start(void);
+/* in a child that is about to become another program: it gets the limit as it was before open_files_raise() */
+void open_files_restore(void);
 
 #endif

@@ -16,7 +16,7 @@
 #include "util/array.h"
 #include "util/strbuf.h"
 
-enum { CHUNK = 16384 };
+enum { CHUNK = 16384, LAST_READ_MAX = 2048 };
 
 #define SKIP_5 " %*s %*s %*s %*s %*s"
 
@@ -77,7 +77,8 @@ static int parse_children(int fd, struct pid_list *out)
 
 	if (lseek(fd, 0, SEEK_SET) != 0)
 		return -1;
-	while ((len = read_some(fd, text, sizeof text)) > 0) {
+	do {
+		len = read_some(fd, text, sizeof text);
 		for (ssize_t i = 0; i < len; i++) {
 			if (text[i] >= '0' && text[i] <= '9') {
 				pid = pid * 10 + (text[i] - '0');
@@ -86,7 +87,8 @@ static int parse_children(int fd, struct pid_list *out)
 				pid = 0;
 			}
 		}
-	}
+		/* seq_file(9) gives less than most of a page only where there is no more */
+	} while (len >= LAST_READ_MAX);
 	return len < 0 ? -1 : 0;
 }
 

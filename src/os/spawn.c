@@ -29,13 +29,12 @@ extern char **environ;
 enum {
 	FIRST_FREE_FD = 3,
 	FILES_CLOSED_MAX = 65536, /* where they are closed one by one */
+	FIRST_RARE_SIGNAL = 32,   /* none of ours is above, so they are as whoever started us left them */
 };
 
 int spawner_init(struct spawner *spawner, struct orch_error *err)
 {
-	sigset_t none, all;
 	int opened = open("/dev/null", O_RDWR | O_CLOEXEC);
-	short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
 
 	if (opened < 0)
 		return error_errno(err, "cannot open '/dev/null'");
@@ -47,25 +46,19 @@ int spawner_init(struct spawner *spawner, struct orch_error *err)
 		if (spawner->null < 0)
 			return error_errno(err, "cannot open '/dev/null'");
 	}
-#ifdef POSIX_SPAWN_SETSID
-	flags |= POSIX_SPAWN_SETSID;
-#else
-	flags |= POSIX_SPAWN_SETPGROUP;
-#endif
-	sigemptyset(&none);
-	sigfillset(&all);
-	sigdelset(&all, SIGKILL);
-	sigdelset(&all, SIGSTOP);
-	posix_spawnattr_init(&spawner->attributes);
-	posix_spawnattr_setflags(&spawner->attributes, flags);
-	posix_spawnattr_setsigmask(&spawner->attributes, &none);
-	posix_spawnattr_setsigdefault(&spawner->attributes, &all);
+	for (int signo = 1; signo < NSIG; signo++) {
+		struct sigaction action;
+
+		if (signo >= FIRST_RARE_SIGNAL && sigaction(signo, NULL, &action) == 0 && action.sa_handler != SIG_DFL)
+			spawner->last_signal = signo;
+	}
+	if (spawner->last_signal == 0)
+		spawner->last_signal = FIRST_RARE_SIGNAL - 1;
 	return 0;
 }
 
 void spawner_release(struct spawner *spawner)
 {
-	posix_spawnattr_destroy(&spawner->attributes);
 	close(spawner->null);
 	free(spawner->found);
 	free(spawner->found_name);
@@ -182,10 +175,11 @@ static int arrange(const struct spawner *spawner, const struct child_spec *spec,
 static void replace(char **text, const char *with)
 {
 	free(*text);
-	*text = xstrdup(with);
+	*text = with ? xstrdup(with) : NULL;
 }
 
-/* find_program(), which is not asked again for what it has just found and what is still there */
+/* find_program(), which is not asked again for what it has just found: if that is there no more, its start fails, and
+ * whoever tries again has forgotten it */
 static char *find_again(struct spawner *spawner, const struct child_spec *spec, char *const *env)
 {
 	const char *name = spec->argv[0], *path = variable(env, "PATH");
@@ -194,8 +188,7 @@ static char *find_again(struct spawner *spawner, const struct child_spec *spec, 
 	/* a relative entry of PATH means another place in another directory */
 	if (!path || spec->dir || strchr(name, '/'))
 		return find_program(spec, env);
-	if (spawner->found && strcmp(spawner->found_name, name) == 0 && strcmp(spawner->found_path, path) == 0 &&
-		access(spawner->found, X_OK) == 0)
+	if (spawner->found && strcmp(spawner->found_name, name) == 0 && strcmp(spawner->found_path, path) == 0)
 		return xstrdup(spawner->found);
 	file = find_program(spec, env);
 	if (file) {
@@ -206,45 +199,27 @@ static char *find_again(struct spawner *spawner, const struct child_spec *spec, 
 	return file;
 }
 
-/* 0 and the pid, or errno */
-static int start_plain(struct spawner *spawner, const struct child_spec *spec, const char *file, char *const *env,
-	const int from[3], pid_t *pid)
-{
-	posix_spawn_file_actions_t actions;
-	int number = posix_spawn_file_actions_init(&actions);
+enum failure_kind { OF_START, OF_GROUP, OF_RULES }; /* of the program, of its group, of its rules */
 
-	if (number != 0)
-		return number;
-	for (int i = 0; i < 3 && number == 0; i++) {
-		/* ours are inherited; if one of them is closed, so it is there */
-		if (from[i] != i)
-			number = posix_spawn_file_actions_adddup2(&actions, from[i], i);
-	}
-	for (int i = 0; i < 2 && number == 0 && spec->tokens; i++)
-		number = posix_spawn_file_actions_adddup2(&actions, spec->tokens[i], CHILD_TOKENS + i);
-	if (number == 0 && spec->dir)
-		number = posix_spawn_file_actions_addchdir_np(&actions, spec->dir);
-	if (number == 0)
-		number = posix_spawn(pid, file, &actions, &spawner->attributes, spec->argv, env);
-	posix_spawn_file_actions_destroy(&actions);
-	return number;
-}
+struct failure {
+	int number; /* 0: none */
+	enum failure_kind what;
+};
 
-/* what posix_spawn(3) cannot be told is done by the child itself before it becomes another program */
-struct confined {
+/* what the child does itself before it becomes another program */
+struct plan {
 	const struct child_spec *spec;
 	const char *file;
 	char *const *env;
-	const int *from;       /* descriptors to become 0, 1, 2 */
+	const int *from; /* descriptors to become 0, 1, 2 */
+	int last_signal;
 	int join[CGROUP_DIRS]; /* see cgroup_open_join() */
 	int join_count;
 	int rules;  /* see landlock_rules(); -1: none */
-	int report; /* a pipe: what went wrong; closed by success */
-};
-
-struct confined_failure {
-	int number;
-	enum { OF_START, OF_GROUP, OF_RULES } what; /* of the program, of its group, of its rules */
+	int report; /* a pipe, for a failure; closed by success. -1: the child's memory is ours */
+	/* written by the child: seen here if its memory is ours */
+	struct failure failure;
+	bool is_shared;
 };
 
 static void limit_address_space(int64_t bytes)
@@ -280,57 +255,57 @@ static void close_others_later(void)
 }
 
 /* Between vfork(2) and execve(2), with our memory for its own: only what is safe in a signal handler, and nothing of
- * ours is changed. It never returns */
-static void become(const struct confined *plan)
+ * ours is changed but the plan. It never returns */
+static void become(struct plan *plan)
 {
+	const struct child_spec *spec = plan->spec;
 	const struct sigaction default_action = {.sa_handler = SIG_DFL};
-	struct confined_failure failure = {0};
+	enum failure_kind what = OF_START;
 	sigset_t none;
 
+	plan->is_shared = true;
 	setsid();
 	for (int i = 0; i < plan->join_count; i++) {
-		if (write(plan->join[i], "0", 1) != 1) {
-			failure = (struct confined_failure){errno, OF_GROUP};
+		what = OF_GROUP;
+		if (write(plan->join[i], "0", 1) != 1)
 			goto failed;
-		}
 	}
+	what = OF_START;
 	for (int i = 0; i < 3; i++) {
-		if (plan->from[i] != i && dup2(plan->from[i], i) < 0) {
-			failure.number = errno;
+		/* ours are inherited; if one of them is closed, so it is there */
+		if (plan->from[i] != i && dup2(plan->from[i], i) < 0)
 			goto failed;
-		}
 	}
-	for (int i = 0; i < 2 && plan->spec->tokens; i++) {
-		if (dup2(plan->spec->tokens[i], CHILD_TOKENS + i) < 0) {
-			failure.number = errno;
+	for (int i = 0; i < 2 && spec->tokens; i++) {
+		if (dup2(spec->tokens[i], CHILD_TOKENS + i) < 0)
 			goto failed;
-		}
 	}
-	if ((plan->spec->terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0) ||
-		(plan->spec->dir && chdir(plan->spec->dir) != 0)) {
-		failure.number = errno;
+	if ((spec->terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0) || (spec->dir && chdir(spec->dir) != 0))
 		goto failed;
-	}
-	for (int signo = 1; signo < NSIG; signo++)
+	for (int signo = 1; signo <= plan->last_signal; signo++)
 		sigaction(signo, &default_action, NULL);
-	limit_address_space(plan->spec->address_space);
-	if (plan->spec->wraps || plan->spec->writable)
+	open_files_restore();
+	limit_address_space(spec->address_space);
+	if (spec->wraps || spec->writable)
 		close_others_later();
-	if (plan->rules >= 0 && landlock_enter(plan->rules) != 0) {
-		failure = (struct confined_failure){errno, OF_RULES};
-		goto failed;
+	if (plan->rules >= 0) {
+		what = OF_RULES;
+		if (landlock_enter(plan->rules) != 0)
+			goto failed;
+		what = OF_START;
 	}
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	execve(plan->file, plan->spec->argv, plan->env);
-	failure.number = errno;
+	execve(plan->file, spec->argv, plan->env);
 failed:
-	(void)!write(plan->report, &failure, sizeof failure);
+	plan->failure = (struct failure){errno, what};
+	if (plan->report >= 0)
+		(void)!write(plan->report, &plan->failure, sizeof plan->failure);
 	_exit(127);
 }
 
 /* vfork(2) leaves the frame that called it to the child: so it has one that holds nothing */
-__attribute__((noinline)) static pid_t start_plan(const struct confined *plan)
+__attribute__((noinline)) static pid_t start_plan(struct plan *plan)
 {
 	pid_t pid = vfork();
 
@@ -339,97 +314,120 @@ __attribute__((noinline)) static pid_t start_plan(const struct confined *plan)
 	return pid;
 }
 
-/* 0 and the pid, or errno */
-static int start_confined(const struct child_spec *spec, const char *file, char *const *env, const int from[3],
-	pid_t *pid, struct confined_failure *why)
+static void make_report(int ends[2])
 {
-	struct confined plan = {.spec = spec, .file = file, .env = env, .from = from, .rules = -1};
-	struct confined_failure failure = {0};
-	sigset_t all, before;
-	int ends[2], number = 0;
-	ssize_t got;
-
 	if (pipe(ends) != 0)
-		return errno;
+		return; /* then the status 127 is all there is to know of a failure */
 	fcntl(ends[0], F_SETFD, FD_CLOEXEC);
 	fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-	plan.report = ends[1];
-	plan.join_count = plan.spec->group ? cgroup_open_join(plan.spec->group, plan.join) : 0;
-	if (plan.join_count < 0) {
-		number = errno;
-		why->what = OF_GROUP;
-	} else if (spec->writable && (plan.rules = landlock_rules(spec->writable, NULL)) < 0) {
-		number = errno;
-		why->what = OF_RULES;
-	} else {
-		/* a handler of ours must not run in the child, where it would change our memory */
-		sigfillset(&all);
-		sigprocmask(SIG_SETMASK, &all, &before);
-		*pid = start_plan(&plan);
-		number = *pid < 0 ? errno : 0;
-		sigprocmask(SIG_SETMASK, &before, NULL);
-	}
-	close(ends[1]);
-	for (int i = 0; i < plan.join_count; i++)
-		close(plan.join[i]);
-	if (number == 0) {
-		do
-			got = read(ends[0], &failure, sizeof failure);
-		while (got < 0 && errno == EINTR);
-		if (got == (ssize_t)sizeof failure) {
-			while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
-				;
-			number = failure.number;
-			*why = failure;
-		}
-	}
-	if (plan.rules >= 0)
-		close(plan.rules);
-	close(ends[0]);
-	return number;
 }
 
-static bool is_confined(const struct child_spec *spec)
+static void read_report(int ends[2], struct failure *failure)
 {
-	return spec->group || spec->address_space > 0 || spec->writable || spec->wraps || spec->terminal;
+	struct failure read_one;
+	ssize_t got;
+
+	close(ends[1]);
+	do
+		got = read(ends[0], &read_one, sizeof read_one);
+	while (got < 0 && errno == EINTR);
+	if (got == (ssize_t)sizeof read_one)
+		*failure = read_one;
+	close(ends[0]);
+}
+
+/* The pid, or -1 with the failure. By vfork(2), since the cost of fork(2) grows with our memory. Where tools that watch
+ * over memory make a fork(2) of it, the child reports over a pipe; the first start shows which it is */
+static pid_t start_planned(struct spawner *spawner, struct plan *plan, struct failure *failure)
+{
+	int ends[2] = {-1, -1};
+	sigset_t all, before;
+	pid_t pid;
+
+	if (!spawner->shares_memory)
+		make_report(ends);
+	plan->report = ends[1];
+	/* a handler of ours must not run in the child, where it would change our memory */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid = start_plan(plan);
+	if (pid < 0)
+		plan->failure.number = errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (pid > 0 && plan->is_shared)
+		spawner->shares_memory = true;
+	if (ends[0] >= 0)
+		read_report(ends, &plan->failure);
+	*failure = plan->failure;
+	if (failure->number == 0)
+		return pid;
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return -1;
+}
+
+static pid_t start(struct spawner *spawner, const struct child_spec *spec, const char *file, char *const *env,
+	const int from[3], struct failure *failure)
+{
+	struct plan plan = {
+		.spec = spec, .file = file, .env = env, .from = from, .last_signal = spawner->last_signal, .rules = -1};
+	pid_t pid = -1;
+
+	*failure = (struct failure){0};
+	plan.join_count = spec->group ? cgroup_open_join(spec->group, plan.join) : 0;
+	if (plan.join_count < 0)
+		*failure = (struct failure){errno, OF_GROUP};
+	else if (spec->writable && (plan.rules = landlock_rules(spec->writable, NULL)) < 0)
+		*failure = (struct failure){errno, OF_RULES};
+	else
+		pid = start_planned(spawner, &plan, failure);
+	for (int i = 0; i < plan.join_count; i++)
+		close(plan.join[i]);
+	if (plan.rules >= 0)
+		close(plan.rules);
+	return pid;
 }
 
 pid_t spawner_start(struct spawner *spawner, const struct child_spec *spec, int *error_number, struct orch_error *err)
 {
 	char *const *env = spec->env ? spec->env : environ;
-	char *file = spec->file ? xstrdup(spec->file) : find_again(spawner, spec, env);
 	int from[3], moved[3] = {-1, -1, -1};
-	int number;
-	struct confined_failure why = {0};
+	struct failure failure = {0};
+	char *file = NULL;
 	pid_t pid = -1;
+	bool again;
 
-	number = file ? 0 : errno;
-	if (number == 0)
-		number = arrange(spawner, spec, from, moved) == 0 ? 0 : errno;
-	/* what we start finds the limits as we found them */
-	if (number == 0) {
-		open_files_begin_start();
-		number = is_confined(spec) ? start_confined(spec, file, env, from, &pid, &why)
-					   : start_plain(spawner, spec, file, env, from, &pid);
-		open_files_end_start();
+	if (arrange(spawner, spec, from, moved) != 0) {
+		failure.number = errno;
+	} else {
+		do {
+			again = !spec->file && spawner->found;
+			free(file);
+			file = spec->file ? xstrdup(spec->file) : find_again(spawner, spec, env);
+			if (file)
+				pid = start(spawner, spec, file, env, from, &failure);
+			else
+				failure = (struct failure){errno, OF_START};
+			/* what was found before may be elsewhere now */
+			again = again && pid < 0 && file && failure.what == OF_START;
+			if (again)
+				replace(&spawner->found, NULL);
+		} while (again);
 	}
 	for (int i = 0; i < 3; i++) {
 		if (moved[i] >= 0)
 			close(moved[i]);
 	}
-	if (number != 0) {
-		if (why.what == OF_RULES) {
-			errno = number;
+	if (failure.number != 0) {
+		errno = failure.number;
+		if (failure.what == OF_RULES)
 			error_errno(err, "cannot run '%s': Landlock cannot confine it", spec->argv[0]);
-		} else if (why.what == OF_GROUP) {
-			errno = number;
+		else if (failure.what == OF_GROUP)
 			error_errno(err, "cannot run '%s': it cannot be moved into its control group", spec->argv[0]);
-		} else {
-			explain(spec, file, number, err);
-		}
-		pid = -1;
+		else
+			explain(spec, file, failure.number, err);
 	}
 	free(file);
-	*error_number = number;
+	*error_number = failure.number;
 	return pid;
 }

@@ -1,9 +1,12 @@
-/* posix_spawn(3) of a child in a session of its own, with signals as a new process expects them. Private to os/child.c.
+/*
+ * Starts a child by vfork(2), as posix_spawn(3) does, but in fewer system calls, and with what that cannot be told: a
+ * control group, Landlock's rules, a limit of memory, a terminal. It has a session of its own, and signals as a new
+ * process expects them. Private to os/child.c.
  */
 #ifndef OS_SPAWN_H
 #define OS_SPAWN_H
 
-#include <spawn.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "orch/error.h"
@@ -12,8 +15,9 @@ struct child_spec;
 
 /* what is the same for every child, made once */
 struct spawner {
-	posix_spawnattr_t attributes;
-	int null; /* /dev/null, above 2 */
+	int null;           /* /dev/null, above 2 */
+	int last_signal;    /* no higher one has another action than the default */
+	bool shares_memory; /* a child has been seen to write in our memory before it becomes another program */
 	/* the program found last, and what was searched for and where: nearly always the same shell. NULL before the
 	 * first */
 	char *found, *found_name, *found_path;

@@ -330,7 +330,7 @@ static int link_new(
 
 /* Sends it whole. A supervisor always reads, except while it waits for us to read: so that is done meanwhile. -1: it is
  * gone */
-static int send_request(struct link *link, const struct strbuf *request, const int fds[2])
+static int send_request(struct link *link, const struct strbuf *request, const int *fds, size_t fd_count)
 {
 	union {
 		struct cmsghdr aligned;
@@ -343,17 +343,17 @@ static int send_request(struct link *link, const struct strbuf *request, const i
 		struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 		ssize_t wrote;
 
-		if (sent == 0 && fds) {
+		if (sent == 0 && fd_count > 0) {
 			struct cmsghdr *head;
 
 			memset(&control, 0, sizeof control);
 			message.msg_control = control.bytes;
-			message.msg_controllen = sizeof control.bytes;
+			message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
 			head = CMSG_FIRSTHDR(&message);
 			head->cmsg_level = SOL_SOCKET;
 			head->cmsg_type = SCM_RIGHTS;
-			head->cmsg_len = CMSG_LEN(2 * sizeof(int));
-			memcpy(CMSG_DATA(head), fds, 2 * sizeof(int));
+			head->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+			memcpy(CMSG_DATA(head), fds, fd_count * sizeof(int));
 		}
 		wrote = sendmsg(link->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (wrote >= 0) {
@@ -404,7 +404,8 @@ static void build_start(
 		.wraps = spec->wraps,
 		.slot = spec->slot ? spec->slot->number : -1,
 		.seen = link->ends_seen,
-		.has_tokens = spec->has_tokens};
+		.has_tokens = spec->has_tokens,
+		.has_input = spec->terminal || spec->in >= 0};
 
 	if (spec->terminal) {
 		head.terminal = spec->terminal->window ? REQUEST_TERMINAL_WINDOW : REQUEST_TERMINAL;
@@ -451,7 +452,7 @@ static void send_tokens(struct link *link, const struct supervised_spec *spec)
 		return;
 	link->tokens |= UINT64_C(1) << head.slot;
 	strbuf_add(&request, &head, sizeof head);
-	(void)send_request(link, &request, spec->tokens);
+	(void)send_request(link, &request, spec->tokens, 2);
 	strbuf_release(&request);
 }
 
@@ -462,13 +463,15 @@ int supervised_start(struct supervised **out, struct supervision *all, const str
 	struct supervised *tree;
 	struct strbuf request = {0};
 	int fds[2];
+	size_t fd_count = 0;
 
-	if (all->null < 0 && (all->null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0) {
+	if (spec->log < 0 && all->null < 0 && (all->null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0) {
 		*number = errno;
 		return error_errno(err, "cannot open '/dev/null'");
 	}
-	fds[0] = spec->terminal ? spec->terminal->listener : spec->in < 0 ? all->null : spec->in;
-	fds[1] = spec->log < 0 ? all->null : spec->log;
+	if (spec->terminal || spec->in >= 0)
+		fds[fd_count++] = spec->terminal ? spec->terminal->listener : spec->in;
+	fds[fd_count++] = spec->log < 0 ? all->null : spec->log;
 	if (!link && link_new(&link, all, spec->record ? spec->mark : NULL, spec->record != NULL, number, err) != 0)
 		return -1;
 	if (!spec->record)
@@ -480,7 +483,7 @@ int supervised_start(struct supervised **out, struct supervision *all, const str
 	send_tokens(link, spec);
 	build_start(&request, link, tree, spec);
 	/* if it is gone, on_supervisor_exit() says so to each of its trees */
-	(void)send_request(link, &request, fds);
+	(void)send_request(link, &request, fds, fd_count);
 	strbuf_release(&request);
 	*out = tree;
 	return 0;
@@ -499,7 +502,7 @@ void supervised_signal(struct supervised *tree, int signo)
 	if (tree->link->fd < 0)
 		return;
 	strbuf_add(&request, &head, sizeof head);
-	(void)send_request(tree->link, &request, NULL);
+	(void)send_request(tree->link, &request, NULL, 0);
 	strbuf_release(&request);
 }
 
@@ -522,7 +525,7 @@ void supervision_withdraw(struct supervision *all)
 		return;
 	strbuf_add(&request, &head, sizeof head);
 	/* if it is gone, or goes now, on_supervisor_exit() says so to each of its trees */
-	link->withdrawing = send_request(link, &request, NULL) == 0;
+	link->withdrawing = send_request(link, &request, NULL, 0) == 0;
 	strbuf_release(&request);
 	take_answers(link);
 	while (link->withdrawing) {

@@ -25,8 +25,8 @@ struct end_step {
 };
 
 enum {
-	SUPERVISED_WAITING_MAX = 16, /* more than that need not wait: see supervised_slot */
-	SUPERVISED_TOLD_LATE_MS = 5,
+	SUPERVISED_WAITING_MAX = 48, /* more than that need not wait: see supervised_slot */
+	SUPERVISED_TOLD_LATE_MS = 15,
 	SUPERVISED_TOKENS_MAX = 64, /* slots above have none */
 };
 
@@ -80,13 +80,13 @@ struct supervised_spec {
 	 * (who runs), .control (a FIFO that takes "signal N" lines) and .exit (how it ended). Whoever has dealt with
 	 * the end removes .job, see supervised_forget(). NULL: the shared one */
 	const char *record;
-	const struct supervised_slot *slot; /* NULL: none. Not with `record` */
+	const struct supervised_slot *slot;         /* NULL: none. Not with `record` */
 	const struct supervised_terminal *terminal; /* NULL: none. Not with a slot that is waited for */
 	/* It finds two descriptors (child_spec.tokens): these, borrowed for as long as their slot is used; of one that
 	 * waits for a slot (`tokens` NULL) those that were given for what ran there first */
 	bool has_tokens;
 	const int *tokens;
-	bool wraps;                         /* see child_spec, too for the next */
+	bool wraps; /* see child_spec, too for the next */
 	char *const *writable;
 	/* bytes that all of it may have at once, by a control group where supervision_memory() says that this can be
 	 * had; 0: no limit */

@@ -33,6 +33,7 @@ enum {
 	WRITE_AGAIN_MS = 1000, /* a .exit that could not be written; doubled each time */
 	WRITE_AGAIN_MAX_MS = 60000,
 	CONTROL_LINE_MAX = 64,
+	FDS_LOST = -1,
 	HANGUP_MS = 1000, /* for what has lost its terminal, before the steps of its end */
 };
 
@@ -49,7 +50,7 @@ struct tree {
 	unsigned step_count, step;
 	struct loop_timer *timer; /* of the steps, or of the next try to write .exit */
 	bool ending;
-	bool signalled; /* by the other end: whatever its status, it has not ended well */
+	bool signalled;            /* by the other end: whatever its status, it has not ended well */
 	struct terminal *terminal; /* NULL: none */
 	int lost;                  /* see terminal_calls; 0: it was not */
 	struct request *waiting;   /* until its window is there; NULL: it has been started */
@@ -71,14 +72,14 @@ struct supervisor {
 	struct loop_fd *socket;
 	bool connected, kept_open;
 	struct strbuf received;
-	/* descriptors that came, two for each request to start something, in their order; -1: there was no room for it
-	 */
+	/* descriptors that came, in the order of the requests that they came with; FDS_LOST: for some of a request
+	 * there was no room */
 	ARRAY(int) fds;
 	struct tree *trees;
 	struct cgroup_places places;
 	bool places_found;
 
-	int (*tokens)[2]; /* [SUPERVISED_TOKENS_MAX], of each slot; -1: none. NULL: no slot has any */
+	int (*tokens)[2];         /* [SUPERVISED_TOKENS_MAX], of each slot; -1: none. NULL: no slot has any */
 	struct waiting_line line; /* see supervised_slot */
 	struct strbuf answers;    /* not sent yet */
 	struct loop_timer *send_late;
@@ -411,11 +412,30 @@ static int move_up(int fd)
 	return moved;
 }
 
-/* takes two of the descriptors that came */
+/* the `count` descriptors that came with a request, and had to come before its first byte. False: some did not, and
+ * there are none to be closed */
+static bool take_fds(struct supervisor *all, int *fds, size_t count)
+{
+	size_t taken = 0, got = 0;
+
+	while (taken < all->fds.count && got < count && all->fds.items[taken] != FDS_LOST)
+		fds[got++] = all->fds.items[taken++];
+	if (taken < all->fds.count && got < count) {
+		taken++;
+		while (got > 0)
+			close(fds[--got]);
+	}
+	all->fds.count -= taken;
+	memmove(all->fds.items, all->fds.items + taken, all->fds.count * sizeof(int));
+	return got == count;
+}
+
 static void take_tokens(struct supervisor *all, int slot)
 {
-	if (all->fds.count < 2 || slot < 0 || slot >= SUPERVISED_TOKENS_MAX)
-		return; /* never: they come before the first byte of their request */
+	int fds[2];
+
+	if (!take_fds(all, fds, 2) || slot < 0 || slot >= SUPERVISED_TOKENS_MAX)
+		return; /* a make says so then, and runs one job */
 	if (!all->tokens) {
 		all->tokens = xmalloc(SUPERVISED_TOKENS_MAX * sizeof *all->tokens);
 		memset(all->tokens, -1, SUPERVISED_TOKENS_MAX * sizeof *all->tokens);
@@ -423,13 +443,11 @@ static void take_tokens(struct supervisor *all, int slot)
 	for (int i = 0; i < 2; i++) {
 		if (all->tokens[slot][i] >= 0)
 			close(all->tokens[slot][i]);
-		all->tokens[slot][i] = move_up(all->fds.items[i]);
+		all->tokens[slot][i] = move_up(fds[i]);
 	}
-	all->fds.count -= 2;
-	memmove(all->fds.items, all->fds.items + 2, all->fds.count * sizeof(int));
 }
 
-/* NULL: they did not come, or there was no room for them; a make says so then, and runs one job */
+/* NULL: they did not come, or there was no room for them */
 static const int *tokens_of(const struct supervisor *all, int slot)
 {
 	int at = slot < 0 ? 0 : slot;
@@ -647,35 +665,31 @@ static void on_end_in_slot(struct supervisor *all, int slot, bool well)
 static void handle_start(struct supervisor *all, struct request *request)
 {
 	uint64_t id = request->id;
-	int in, log;
+	int fds[2], in = -1, log;
 
-	if (all->fds.count < 2) {
-		free(request);
-		return; /* never: they come before the first byte of their request */
-	}
-	in = all->fds.items[0];
-	log = all->fds.items[1];
-	all->fds.count -= 2;
-	memmove(all->fds.items, all->fds.items + 2, all->fds.count * sizeof(int));
 	waiting_line_heard(&all->line, request->seen);
-	if (in >= 0 && log >= 0 && request->terminal != REQUEST_NO_TERMINAL) {
+	if (!take_fds(all, fds, request->has_input ? 2 : 1)) {
+		refuse(all, id, EMFILE, "its supervisor has too many open files");
+		free(request);
+		return;
+	}
+	if (request->has_input)
+		in = fds[0];
+	log = fds[request->has_input ? 1 : 0];
+	if (request->terminal != REQUEST_NO_TERMINAL) {
 		start_in_terminal(all, request, in, log);
 		return;
 	}
-	if (in >= 0 && log >= 0 && request->slots > 0) {
+	if (request->slots > 0) {
 		if (!waiting_line_join(&all->line, request, in, log))
 			refuse_late(all, id);
 		start_waiting(all);
 		return;
 	}
-	if (in >= 0 && log >= 0)
-		start(tree_new(all, id, request->slot), request, in, log);
-	else
-		refuse(all, id, EMFILE, "its supervisor has too many open files");
+	start(tree_new(all, id, request->slot), request, in, log);
 	if (in >= 0)
 		close(in);
-	if (log >= 0)
-		close(log);
+	close(log);
 	free(request);
 }
 
@@ -757,10 +771,8 @@ static void disconnect(struct supervisor *all)
 	leave_if_done(all);
 }
 
-static void take_fds(struct supervisor *all, struct msghdr *message)
+static void receive_fds(struct supervisor *all, struct msghdr *message)
 {
-	size_t before = all->fds.count;
-
 	for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
 		size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
@@ -770,10 +782,8 @@ static void take_fds(struct supervisor *all, struct msghdr *message)
 			memcpy(ARRAY_PUSH(&all->fds), CMSG_DATA(part) + i * sizeof(int), sizeof(int));
 	}
 	/* this process has as many open as it may: the request must not get those of the next one */
-	if (message->msg_flags & MSG_CTRUNC) {
-		while (all->fds.count - before < 2)
-			*ARRAY_PUSH(&all->fds) = -1;
-	}
+	if (message->msg_flags & MSG_CTRUNC)
+		*ARRAY_PUSH(&all->fds) = FDS_LOST;
 }
 
 static void on_socket(void *data)
@@ -802,7 +812,7 @@ static void on_socket(void *data)
 		return;
 	}
 	strbuf_grown(&all->received, (size_t)got);
-	take_fds(all, &message);
+	receive_fds(all, &message);
 	handle_received(all);
 	send_answers_in_time(all);
 }

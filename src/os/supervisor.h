@@ -30,12 +30,13 @@ struct request {
 	uint32_t type;
 	uint64_t id;
 	int32_t signo; /* of REQUEST_SIGNAL */
-	/* of REQUEST_START, with the descriptors for its input and its log beside the first byte. Behind the struct:
-	 * the steps, then the texts, each with a NUL: argv, env, dir, mark, record (empty: none), path of its
-	 * terminal's socket (likewise; the descriptor for its input is that socket then), writable */
+	/* of REQUEST_START, with the descriptor for its log beside the first byte, and before it that for its input,
+	 * if it has one. Behind the struct: the steps, then the texts, each with a NUL: argv, env, dir, mark, record
+	 * (empty: none), path of its terminal's socket (likewise; the descriptor for its input is that socket then),
+	 * writable */
 	uint32_t step_count, argc, envc, writec; /* writec 0: it may write anything */
 	int64_t linger_ms;
-	int64_t memory;        /* see supervised_spec, too for the next two */
+	int64_t memory; /* see supervised_spec, too for the next two */
 	int32_t memory_each, own_group, wraps;
 	/* where it runs; -1: nowhere in particular. One that waits has instead, behind the other texts, those of each
 	 * slot; and `seen`, how many ends in slots the asker knew of */
@@ -46,6 +47,7 @@ struct request {
 	/* it finds the tokens of its slot (-1: of slot 0), which came before, with two descriptors, by a REQUEST_TOKENS
 	 * for that slot */
 	int32_t has_tokens;
+	int32_t has_input; /* a descriptor for it; else it is /dev/null */
 };
 
 enum answer_type { ANSWER_STARTED = 1, ANSWER_FAILED, ANSWER_ENDED, ANSWER_WITHDRAWN };

@@ -161,7 +161,8 @@ struct waiting *waiting_line_leave(struct waiting_line *line)
 
 void waiting_free(struct waiting *waiting)
 {
-	close(waiting->in);
+	if (waiting->in >= 0)
+		close(waiting->in);
 	close(waiting->log);
 	free(waiting->request);
 	free(waiting);

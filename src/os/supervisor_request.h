@@ -12,7 +12,7 @@
 struct start_request {
 	struct end_step *steps; /* a copy, for whoever wants to keep it (NULL it then) */
 	unsigned step_count;
-	char **argv, **env, **writable; /* the texts lie in the request; writable NULL: anything */
+	char **argv, **env, **writable;             /* the texts lie in the request; writable NULL: anything */
 	const char *dir, *mark, *record, *terminal; /* so do these; NULL: none */
 };
 
@@ -25,7 +25,7 @@ void start_request_release(struct start_request *start);
 struct waiting {
 	struct waiting *next;
 	struct request *request;
-	int in, log; /* what came with it */
+	int in, log; /* what came with it; in -1: nothing */
 };
 
 /* a slot that became free when nothing waited */

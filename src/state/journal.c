@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +77,9 @@ int journal_append(struct journal *journal, const struct orch_event *event, stru
 	event_write_json(&journal->buffer, event);
 	strbuf_truncate(&journal->buffer, journal->buffer.len - 1);
 	sum = digest_bytes(journal->buffer.data + start, journal->buffer.len - start);
-	strbuf_addf(&journal->buffer, SUM_KEY "%016" PRIx64 SUM_END "\n", sum);
+	strbuf_addstr(&journal->buffer, SUM_KEY);
+	strbuf_addhex(&journal->buffer, sum);
+	strbuf_addstr(&journal->buffer, SUM_END "\n");
 	return journal->buffer.len >= BUFFER_MAX ? journal_flush(journal, false, err) : 0;
 }
 

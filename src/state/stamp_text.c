@@ -93,27 +93,50 @@ static void write_recipe_text(struct strbuf *out, const char *text)
 	}
 }
 
+static void add_words(struct strbuf *out, const char *key, const char *value)
+{
+	strbuf_addstr(out, key);
+	strbuf_addstr(out, value);
+}
+
+static void add_digest(struct strbuf *out, const char *key, uint64_t digest)
+{
+	strbuf_addstr(out, key);
+	strbuf_addhex(out, digest);
+}
+
 void stamp_write(struct strbuf *out, const char *stream, const struct stamp_detail *detail)
 {
 	const struct stamp *stamp = &detail->stamp;
 	size_t start = out->len;
 	char time[UNITS_TEXT_MAX];
 
-	strbuf_addf(out, STAMP_FIRST_LINE "stream %s\n", stream);
+	add_words(out, STAMP_FIRST_LINE "stream ", stream);
 	if (detail->run)
-		strbuf_addf(out, "run %s\n", detail->run);
-	strbuf_addf(out, "attempt %u\nfinished %s\nduration %" PRIu32 "\n", detail->attempt,
-		units_time_utc(time, stamp->finished_ms), stamp->duration_ms);
-	strbuf_addf(out, "recipe %016" PRIx64 "\ninputs %016" PRIx64 "\ndeps %016" PRIx64 "\nresult %016" PRIx64 "\n",
-		stamp->recipe, stamp->inputs, stamp->deps, stamp->result);
+		add_words(out, "\nrun ", detail->run);
+	strbuf_addstr(out, "\nattempt ");
+	strbuf_addint(out, detail->attempt);
+	add_words(out, "\nfinished ", units_time_utc(time, stamp->finished_ms));
+	strbuf_addstr(out, "\nduration ");
+	strbuf_addint(out, stamp->duration_ms);
+	add_digest(out, "\nrecipe ", stamp->recipe);
+	add_digest(out, "\ninputs ", stamp->inputs);
+	add_digest(out, "\ndeps ", stamp->deps);
+	add_digest(out, "\nresult ", stamp->result);
+	strbuf_addch(out, '\n');
 	for (size_t i = 0; i < detail->part_count; i++) {
-		strbuf_addf(out, "part %c %016" PRIx64 " ", detail->parts[i].kind, detail->parts[i].digest);
+		const char kind[] = {detail->parts[i].kind, ' ', '\0'};
+
+		strbuf_addstr(out, "part ");
+		add_digest(out, kind, detail->parts[i].digest);
+		strbuf_addch(out, ' ');
 		write_name(out, detail->parts[i].name);
 		strbuf_addch(out, '\n');
 	}
 	if (detail->recipe_text)
 		write_recipe_text(out, detail->recipe_text);
-	strbuf_addf(out, "end %016" PRIx64 "\n", digest_bytes(out->data + start, out->len - start));
+	add_digest(out, "end ", digest_bytes(out->data + start, out->len - start));
+	strbuf_addch(out, '\n');
 }
 
 static bool parse_hex(const char *text, size_t len, uint64_t *value)

@@ -422,12 +422,16 @@ char *statedir_journal(const char *run)
 
 char *statedir_log(const char *run, const char *stream, unsigned attempt)
 {
-	return xasprintf(".orch/runs/%s/logs/%s.%u.log", run, stream, attempt);
+	char number[UNITS_TEXT_MAX];
+
+	return xconcat(".orch/runs/", run, "/logs/", stream, ".", units_number(number, attempt), ".log", NULL);
 }
 
 char *statedir_attempt_file(const char *run, const char *stream, unsigned attempt, const char *what)
 {
-	return xasprintf(".orch/runs/%s/attempts/%s.%u.%s", run, stream, attempt, what);
+	char number[UNITS_TEXT_MAX];
+
+	return xconcat(".orch/runs/", run, "/attempts/", stream, ".", units_number(number, attempt), ".", what, NULL);
 }
 
 char *statedir_shims(const char *run)

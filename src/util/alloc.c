@@ -62,17 +62,21 @@ char *xstrndup(const char *text, size_t len)
 
 char *xvasprintf(const char *format, va_list args)
 {
+	char first[256]; /* nearly all fit, and are printed once */
 	va_list again;
 	int len;
 	char *text;
 
 	va_copy(again, args);
-	len = vsnprintf(NULL, 0, format, again);
+	len = vsnprintf(first, sizeof first, format, again);
 	va_end(again);
 	if (len < 0)
 		return xstrdup("");
 	text = xmalloc((size_t)len + 1);
-	vsnprintf(text, (size_t)len + 1, format, args);
+	if ((size_t)len < sizeof first)
+		memcpy(text, first, (size_t)len + 1);
+	else
+		vsnprintf(text, (size_t)len + 1, format, args);
 	return text;
 }
 
@@ -84,5 +88,29 @@ char *xasprintf(const char *format, ...)
 	va_start(args, format);
 	text = xvasprintf(format, args);
 	va_end(args);
+	return text;
+}
+
+char *xconcat(const char *first, ...)
+{
+	size_t len = 0;
+	const char *part;
+	va_list args;
+	char *text, *at;
+
+	va_start(args, first);
+	for (part = first; part; part = va_arg(args, const char *))
+		len += strlen(part);
+	va_end(args);
+	text = at = xmalloc(len + 1);
+	va_start(args, first);
+	for (part = first; part; part = va_arg(args, const char *)) {
+		size_t size = strlen(part);
+
+		memcpy(at, part, size);
+		at += size;
+	}
+	va_end(args);
+	*at = '\0';
 	return text;
 }

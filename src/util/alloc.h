@@ -19,5 +19,7 @@ char *xstrdup(const char *text);
 char *xstrndup(const char *text, size_t len);
 __attribute__((format(printf, 1, 2))) char *xasprintf(const char *format, ...);
 char *xvasprintf(const char *format, va_list args);
+/* all the texts, up to NULL, one after the other: for what is made so often that reading a format costs too much */
+__attribute__((sentinel)) char *xconcat(const char *first, ...);
 
 #endif

@@ -85,9 +85,32 @@ void json_add_key(struct json_writer *w, const char *key)
 	w->after_key = true;
 }
 
-static bool is_plain(unsigned char c)
+/* how many of the first `len` bytes stand for themselves in a string */
+static size_t plain_prefix(const char *text, size_t len)
 {
-	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones * 0x80;
+	size_t at = 0;
+
+	/* eight at a time, see "Determine if a word has a byte less than n" and "equal to n" of Anderson's Bit
+	 * Twiddling Hacks; a byte that is taken for special without being so is looked at again below */
+	for (; at + 8 <= len; at += 8) {
+		uint64_t word, quote, backslash, special;
+
+		memcpy(&word, text + at, sizeof word);
+		quote = word ^ ones * '"';
+		backslash = word ^ ones * '\\';
+		special = word | (word + ones) | ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) |
+			((backslash - ones) & ~backslash);
+		if (special & tops)
+			break;
+	}
+	for (; at < len; at++) {
+		unsigned char c = (unsigned char)text[at];
+
+		if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
+			break;
+	}
+	return at;
 }
 
 static size_t add_special(struct strbuf *out, const char *text, size_t len)
@@ -125,10 +148,8 @@ void json_add_stringn(struct json_writer *w, const char *text, size_t len)
 	separate(w);
 	strbuf_addch(w->out, '"');
 	while (len) {
-		size_t plain = 0;
+		size_t plain = plain_prefix(text, len);
 
-		while (plain < len && is_plain((unsigned char)text[plain]))
-			plain++;
 		strbuf_add(w->out, text, plain);
 		text += plain;
 		len -= plain;
@@ -152,18 +173,8 @@ void json_add_string(struct json_writer *w, const char *text)
 
 void json_add_int(struct json_writer *w, int64_t value)
 {
-	char digits[24];
-	size_t at = sizeof digits;
-	uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-
 	separate(w);
-	do {
-		digits[--at] = (char)('0' + rest % 10);
-		rest /= 10;
-	} while (rest);
-	if (value < 0)
-		digits[--at] = '-';
-	strbuf_add(w->out, digits + at, sizeof digits - at);
+	strbuf_addint(w->out, value);
 }
 
 void json_add_double(struct json_writer *w, double value)

@@ -37,7 +37,7 @@ void strbuf_grown(struct strbuf *sb, size_t added)
 	sb->data[sb->len] = '\0';
 }
 
-void strbuf_add(struct strbuf *sb, const void *bytes, size_t len)
+void strbuf_add_slowly(struct strbuf *sb, const void *bytes, size_t len)
 {
 	len = allowed(sb, len);
 	if (len)
@@ -48,14 +48,29 @@ void strbuf_add(struct strbuf *sb, const void *bytes, size_t len)
 	sb->data[sb->len] = '\0';
 }
 
-void strbuf_addstr(struct strbuf *sb, const char *text)
+void strbuf_addint(struct strbuf *sb, int64_t value)
 {
-	strbuf_add(sb, text, strlen(text));
+	char digits[24];
+	size_t at = sizeof digits;
+	uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+
+	do {
+		digits[--at] = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest);
+	if (value < 0)
+		digits[--at] = '-';
+	strbuf_add(sb, digits + at, sizeof digits - at);
 }
 
-void strbuf_addch(struct strbuf *sb, char c)
+void strbuf_addhex(struct strbuf *sb, uint64_t value)
 {
-	strbuf_add(sb, &c, 1);
+	static const char hex[] = "0123456789abcdef";
+	char digits[STRBUF_HEX64];
+
+	for (size_t at = sizeof digits; at-- > 0; value >>= 4)
+		digits[at] = hex[value & 15];
+	strbuf_add(sb, digits, sizeof digits);
 }
 
 void strbuf_vaddf(struct strbuf *sb, const char *format, va_list args)

@@ -9,6 +9,10 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { STRBUF_HEX64 = 16 }; /* characters of strbuf_addhex() */
 
 struct strbuf {
 	char *data;
@@ -18,9 +22,34 @@ struct strbuf {
 	bool truncated;
 };
 
-void strbuf_add(struct strbuf *sb, const void *bytes, size_t len);
-void strbuf_addstr(struct strbuf *sb, const char *text);
-void strbuf_addch(struct strbuf *sb, char c);
+/* where there is no room yet, or a limit; strbuf_add() is what to call */
+void strbuf_add_slowly(struct strbuf *sb, const void *bytes, size_t len);
+
+static inline void strbuf_add(struct strbuf *sb, const void *bytes, size_t len)
+{
+	if (sb->limit > 0 || sb->capacity - sb->len <= len) {
+		strbuf_add_slowly(sb, bytes, len);
+		return;
+	}
+	memcpy(sb->data + sb->len, bytes, len);
+	sb->len += len;
+	sb->data[sb->len] = '\0';
+}
+
+static inline void strbuf_addstr(struct strbuf *sb, const char *text)
+{
+	strbuf_add(sb, text, strlen(text));
+}
+
+static inline void strbuf_addch(struct strbuf *sb, char c)
+{
+	strbuf_add(sb, &c, 1);
+}
+
+/* in decimal */
+void strbuf_addint(struct strbuf *sb, int64_t value);
+/* as STRBUF_HEX64 small hexadecimal digits */
+void strbuf_addhex(struct strbuf *sb, uint64_t value);
 __attribute__((format(printf, 2, 3))) void strbuf_addf(struct strbuf *sb, const char *format, ...);
 void strbuf_vaddf(struct strbuf *sb, const char *format, va_list args);
 /* room for `extra` more bytes; returns where they go; the caller then adds to `len` with strbuf_grown() */

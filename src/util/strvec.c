@@ -37,6 +37,11 @@ void strvec_pushf(struct strvec *vec, const char *format, ...)
 	va_end(args);
 }
 
+void strvec_pushenv(struct strvec *vec, const char *name, const char *value)
+{
+	push_owned(vec, xconcat(name, "=", value, NULL));
+}
+
 void strvec_split(struct strvec *vec, const char *text)
 {
 	for (;;) {
@@ -67,10 +72,10 @@ void strvec_setenv(struct strvec *vec, const char *name, const char *value)
 	size_t at = find(vec, name);
 
 	if (value && at == vec->count) {
-		strvec_pushf(vec, "%s=%s", name, value);
+		strvec_pushenv(vec, name, value);
 	} else if (value) {
 		free(vec->items[at]);
-		vec->items[at] = xasprintf("%s=%s", name, value);
+		vec->items[at] = xconcat(name, "=", value, NULL);
 	} else if (at < vec->count) {
 		free(vec->items[at]);
 		memmove(&vec->items[at], &vec->items[at + 1], (vec->count - at) * sizeof *vec->items);

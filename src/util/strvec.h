@@ -13,6 +13,8 @@ struct strvec {
 void strvec_push(struct strvec *vec, const char *text);
 void strvec_pushn(struct strvec *vec, const char *text, size_t len);
 __attribute__((format(printf, 2, 3))) void strvec_pushf(struct strvec *vec, const char *format, ...);
+/* "NAME=VALUE", without a look at whether `name` is there already: that is strvec_setenv() */
+void strvec_pushenv(struct strvec *vec, const char *name, const char *value);
 /* splits at runs of blanks */
 void strvec_split(struct strvec *vec, const char *text);
 /* in an environment ("NAME=value" items): replaces or adds NAME; a NULL value removes it */

@@ -249,6 +249,20 @@ static void put_digits(char *at, int count, int value)
 	}
 }
 
+char *units_number(char buffer[UNITS_TEXT_MAX], unsigned value)
+{
+	int digits = 1;
+
+	for (unsigned rest = value / 10; rest; rest /= 10)
+		digits++;
+	buffer[digits] = '\0';
+	while (digits-- > 0) {
+		buffer[digits] = (char)('0' + value % 10);
+		value /= 10;
+	}
+	return buffer;
+}
+
 char *units_time_utc(char buffer[UNITS_TEXT_MAX], int64_t epoch_ms)
 {
 	int64_t days = epoch_ms / 86400000, rest = epoch_ms % 86400000;

@@ -17,7 +17,9 @@ bool units_parse_double(const char *text, double *value);
 bool units_parse_bool(const char *text, bool *value);
 
 enum { UNITS_TEXT_MAX = 40 };
-/* for people: "0.42s", "12.3s", "3m05s", "2h07m", "3d04h"; returns buffer */
+/* in decimal; returns buffer, as all of these do */
+char *units_number(char buffer[UNITS_TEXT_MAX], unsigned value);
+/* for people: "0.42s", "12.3s", "3m05s", "2h07m", "3d04h" */
 char *units_duration(char buffer[UNITS_TEXT_MAX], int64_t ms);
 /* that reads back exactly: "90s", "1h30m", "250ms" */
 char *units_duration_exact(char buffer[UNITS_TEXT_MAX], int64_t ms);

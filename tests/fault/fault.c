@@ -45,6 +45,7 @@ static uint64_t nth;
 static int number;
 static bool lasting, halve;
 static pid_t owner;
+static int (*next_execve)(const char *path, char *const argv[], char *const env[]);
 
 static long number_of(const char *name)
 {
@@ -61,6 +62,7 @@ __attribute__((constructor)) static void begin(void)
 	void *memory;
 	int fd;
 
+	next_execve = NEXT(execve);
 	if (!path)
 		return;
 	fd = NEXT(open)(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -90,15 +92,20 @@ __attribute__((constructor)) static void begin(void)
 	unsetenv("FAULT_SHORT");
 }
 
-/* counts a call; its number if it is one of the chosen family in the right process, else 0 */
-static uint64_t count(enum family which)
+/* counts a call of `process`; its number if it is one of the chosen family in the right process, else 0 */
+static uint64_t count_of(pid_t process, enum family which)
 {
 	uint64_t now;
 
-	if (owner == 0 || getpid() != owner)
+	if (owner == 0 || process != owner)
 		return 0;
 	now = atomic_fetch_add(&report->counts[which], 1) + 1;
 	return which == family && nth > 0 ? now : 0;
+}
+
+static uint64_t count(enum family which)
+{
+	return count_of(getpid(), which);
 }
 
 static bool due(uint64_t now, uint64_t when)
@@ -106,10 +113,10 @@ static bool due(uint64_t now, uint64_t when)
 	return now > 0 && (lasting ? now >= when : now == when);
 }
 
-/* true: it fails, and errno is set */
-static bool fails(enum family which, int fd, const char *path)
+/* true: it fails, and errno is set. `now`: see count_of() */
+static bool fails_as(uint64_t now, int fd, const char *path)
 {
-	if (!due(count(which), nth))
+	if (!due(now, nth))
 		return false;
 	if (atomic_fetch_add(&report->failed, 1) == 0) {
 		report->fd = fd;
@@ -118,6 +125,11 @@ static bool fails(enum family which, int fd, const char *path)
 	}
 	errno = number;
 	return true;
+}
+
+static bool fails(enum family which, int fd, const char *path)
+{
+	return fails_as(count(which), fd, path);
 }
 
 static bool open_fails(const char *path, int flags)
@@ -295,6 +307,12 @@ int mkdirat(int at, const char *path, mode_t mode)
 pid_t fork(void)
 {
 	return fails(SPAWN, -1, "fork") ? -1 : NEXT(fork)();
+}
+
+/* vfork(2) cannot be stood in for: what it has made has its parent's memory until it gets here */
+int execve(const char *path, char *const argv[], char *const env[])
+{
+	return fails_as(count_of(getppid(), SPAWN), -1, path) ? -1 : next_execve(path, argv, env);
 }
 
 int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *how,
