@@ -20,6 +20,7 @@
 #include "os/loop.h"
 #include "os/pidmap.h"
 #include "os/proc.h"
+#include "os/roster.h"
 #include "os/spawn.h"
 #include "util/alloc.h"
 #include "util/array.h"
@@ -84,6 +85,7 @@ struct children {
 	struct loop_timer *sweep_timer;
 	struct spawner spawner;
 	struct pidmap pids;
+	struct roster roster;
 	struct map marks; /* mark -> child */
 	struct child **items;
 	size_t count;
@@ -112,7 +114,8 @@ static void count_orphan(struct children *all, struct child *owner, int change)
 	*counter += (size_t)change;
 }
 
-static void forget(struct children *all, pid_t pid)
+/* what is known of one that is no leader */
+static void leave_out(struct children *all, pid_t pid)
 {
 	const struct pid_slot *slot = pidmap_get(&all->pids, pid);
 
@@ -175,7 +178,7 @@ static void take_orphan(struct children *all, pid_t pid, unsigned tries)
 			owner = owner_by_mark(all, pid, tries, &again);
 		}
 	}
-	forget(all, pid);
+	leave_out(all, pid);
 	pidmap_add(&all->pids, pid, kind, owner)->undecided = again ? tries + 1 : 0;
 	if (kind == PID_ORPHAN)
 		count_orphan(all, owner, 1);
@@ -194,8 +197,15 @@ static bool reap_orphan(struct children *all, pid_t pid)
 	while (rc != 0 && errno == EINTR);
 	if (rc == 0 && info.si_pid == 0)
 		return false;
-	forget(all, pid);
+	leave_out(all, pid);
+	roster_reaped(&all->roster, pid);
 	return true;
+}
+
+/* of all that are our children as far as we know */
+static bool only_leaders(const struct children *all)
+{
+	return all->pids.count == all->count;
 }
 
 /* brings what is known of orphans up to date */
@@ -206,12 +216,14 @@ static void refresh_orphans(struct children *all)
 	/* one that ended after the list was read may have passed its own children on to us: so, until none does */
 	for (int round = 0; again && round < REFRESH_ROUNDS_MAX; round++) {
 		again = false;
+		enum roster_news news = roster_read(&all->roster);
+
 		all->scratch.count = 0;
 		all->undecided = 0;
-		if (proc_own_children(&all->scratch) != 0) {
-			all->blind = true;
+		all->blind = news == ROSTER_UNKNOWN;
+		if (all->blind || (news == ROSTER_AS_EXPECTED && only_leaders(all)))
 			break;
-		}
+		roster_list(&all->roster, &all->scratch);
 		for (size_t i = 0; i < all->scratch.count; i++) {
 			pid_t pid = all->scratch.items[i];
 			const struct pid_slot *slot = pidmap_get(&all->pids, pid);
@@ -453,6 +465,7 @@ static void detach(struct child *child)
 	if (child->orphans > 0)
 		forget_owner(all, child);
 	pidmap_remove(&all->pids, child->pid);
+	roster_reaped(&all->roster, child->pid);
 	if (child->mark && map_get(&all->marks, child->mark) == child)
 		map_remove(&all->marks, child->mark);
 	all->items[child->index] = all->items[--all->count];
@@ -509,8 +522,10 @@ static bool has_ended(pid_t pid)
 	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 ? info.si_pid == pid : errno == ECHILD;
 }
 
-/* reaps orphans until a leader is the next that has ended; false: no leader among those that have ended */
-static bool reap_to_leader(struct children *all)
+/* the first leader that has ended, whether that was seen before or not; orphans that come before it are reaped. NULL:
+ * none
+ */
+static struct child *next_ended(struct children *all)
 {
 	for (;;) {
 		siginfo_t info = {0};
@@ -519,13 +534,13 @@ static bool reap_to_leader(struct children *all)
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
 			if (errno == EINTR)
 				continue;
-			return false;
+			return NULL;
 		}
 		if (info.si_pid == 0)
-			return false;
+			return NULL;
 		slot = pidmap_get(&all->pids, info.si_pid);
 		if (slot && slot->kind == PID_LEADER)
-			return true;
+			return slot->owner;
 		reap_orphan(all, info.si_pid);
 	}
 }
@@ -545,18 +560,20 @@ static void give_unknown(struct children *all, struct child *to)
 	all->unknown = 0;
 }
 
-/* sees who has ended, and takes every child whose leader has a step further. The one place that calls on_exit */
-static void sweep(struct children *all)
+/* a leader has just been seen to have ended: is nothing left of it, and does no other's end wait to be dealt with? */
+static bool is_alone(struct children *all)
+{
+	refresh_orphans(all);
+	return !all->blind && all->ended == 1 && only_leaders(all);
+}
+
+/* takes every child whose leader has ended a step further */
+static void step_all(struct children *all)
 {
 	struct child *done = NULL, **end = &done;
 	size_t parents = 0; /* running leaders that an orphan could be of */
 	int64_t began = all->count > SWEEP_FEW ? clock_mono_us() : 0;
 
-	if (all->sweeping)
-		return;
-	if (!reap_to_leader(all) && all->ended == 0)
-		return;
-	all->sweeping = true;
 	for (size_t i = 0; i < all->count; i++) {
 		if (all->items[i]->step == RUNNING && has_ended(all->items[i]->pid))
 			leader_ended(all->items[i]);
@@ -593,6 +610,28 @@ static void sweep(struct children *all)
 		done = child->next_done;
 		finish(child);
 	}
+}
+
+/* Sees who has ended. Nearly always they leave nothing behind, and are dealt with one by one, at a cost that does not
+ * grow with the number of those that run. The one place that calls on_exit */
+static void sweep(struct children *all)
+{
+	struct child *child;
+
+	if (all->sweeping)
+		return;
+	all->sweeping = true;
+	all->sweep_us = 0;
+	while ((child = next_ended(all))) {
+		if (child->step == RUNNING)
+			leader_ended(child);
+		if (!is_alone(all))
+			break;
+		child->step = FINISHING;
+		finish(child);
+	}
+	if (all->ended > 0)
+		step_all(all);
 	all->sweeping = false;
 }
 
@@ -665,7 +704,8 @@ int children_new(struct children **out, struct loop *loop, struct orch_error *er
 	all->sweep_timer = loop_timer_new(loop, on_sweep, all);
 	all->was_subreaper = set_subreaper(true);
 	/* left by whoever became this program by exec */
-	all->blind = proc_own_children(&all->scratch) != 0;
+	all->blind = roster_read(&all->roster) == ROSTER_UNKNOWN;
+	roster_list(&all->roster, &all->scratch);
 	for (size_t i = 0; i < all->scratch.count; i++)
 		pidmap_add(&all->pids, all->scratch.items[i], PID_FOREIGN, NULL);
 	*out = all;
@@ -750,6 +790,7 @@ void children_free(struct children *all)
 		set_subreaper(false);
 	spawner_release(&all->spawner);
 	pidmap_release(&all->pids);
+	roster_release(&all->roster);
 	map_release(&all->marks);
 	strbuf_release(&all->environment);
 	ARRAY_RELEASE(&all->scratch);
@@ -787,6 +828,7 @@ int child_spawn(struct child **out, struct children *all, const struct child_spe
 	child->index = all->count;
 	*ARRAY_PUSH(all) = child;
 	pidmap_add(&all->pids, pid, PID_LEADER, child);
+	roster_started(&all->roster, pid);
 	if (spec->mark && !map_get(&all->marks, spec->mark)) {
 		child->mark = xstrdup(spec->mark);
 		map_set(&all->marks, child->mark, child);

@@ -68,42 +68,35 @@ bool proc_stat_read(pid_t pid, struct proc_stat *out)
 	return true;
 }
 
-/* adds the numbers in a .../children file, read from its start; -1: it cannot be read */
-static int parse_children(int fd, struct pid_list *out)
+/* adds what is in a .../children file, read from its start; -1: it cannot be read */
+static int read_text(int fd, struct strbuf *out)
 {
-	char text[CHUNK];
 	ssize_t len;
-	pid_t pid = 0;
 
 	if (lseek(fd, 0, SEEK_SET) != 0)
 		return -1;
 	do {
-		len = read_some(fd, text, sizeof text);
-		for (ssize_t i = 0; i < len; i++) {
-			if (text[i] >= '0' && text[i] <= '9') {
-				pid = pid * 10 + (text[i] - '0');
-			} else if (pid > 0) {
-				*ARRAY_PUSH(out) = pid;
-				pid = 0;
-			}
-		}
+		len = read_some(fd, strbuf_reserve(out, CHUNK), CHUNK);
+		if (len < 0)
+			return -1;
+		strbuf_grown(out, (size_t)len);
 		/* seq_file(9) gives less than most of a page only where there is no more */
 	} while (len >= LAST_READ_MAX);
-	return len < 0 ? -1 : 0;
+	return 0;
 }
 
-static int read_children(const char *path, struct pid_list *out)
+static int read_children_text(const char *path, struct strbuf *out)
 {
 	int fd = open_proc(path), result;
 
 	if (fd < 0)
 		return -1;
-	result = parse_children(fd, out);
+	result = read_text(fd, out);
 	close(fd);
 	return result;
 }
 
-int proc_own_children(struct pid_list *out)
+int proc_own_children_text(struct strbuf *out)
 {
 	/* kept open, since it is asked for at every end of a child; a process has one, and a fork another */
 	static int own_fd = -1;
@@ -119,12 +112,25 @@ int proc_own_children(struct pid_list *out)
 		own_fd = open_proc(path);
 		owner = main_thread;
 	}
-	if (own_fd < 0 || parse_children(own_fd, out) != 0)
+	if (own_fd < 0 || read_text(own_fd, out) != 0)
 		return -1;
 	if (this_thread == main_thread)
 		return 0;
 	snprintf(path, sizeof path, "/proc/self/task/%ld/children", (long)this_thread);
-	return read_children(path, out);
+	return read_children_text(path, out);
+}
+
+static void read_children(const char *path, struct pid_list *out)
+{
+	struct strbuf text = {0};
+	char *end;
+
+	/* the thread may have ended meanwhile */
+	if (read_children_text(path, &text) == 0) {
+		for (const char *at = text.data; *at; at = end + strspn(end, " "))
+			*ARRAY_PUSH(out) = (pid_t)strtol(at, &end, 10);
+	}
+	strbuf_release(&text);
 }
 
 /* adds the children of all threads of a process */
@@ -142,7 +148,7 @@ static void children_of(pid_t pid, struct pid_list *out)
 		if (entry->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof path, "/proc/%ld/task/%.20s/children", (long)pid, entry->d_name);
-		(void)read_children(path, out); /* the thread may have ended meanwhile */
+		read_children(path, out);
 	}
 	closedir(tasks);
 }
@@ -309,7 +315,7 @@ bool proc_stat_read(pid_t pid, struct proc_stat *out)
 	return false;
 }
 
-int proc_own_children(struct pid_list *out)
+int proc_own_children_text(struct strbuf *out)
 {
 	(void)out;
 	return -1;

@@ -34,8 +34,9 @@ struct proc_list {
 
 /* false: there is no such process, or no /proc */
 bool proc_stat_read(pid_t pid, struct proc_stat *out);
-/* adds our own children, zombies too; -1: unknown */
-int proc_own_children(struct pid_list *out);
+/* adds the process ids of our own children, zombies too, a blank behind each, in the order in which they became ours;
+ * -1: unknown */
+int proc_own_children_text(struct strbuf *out);
 /* adds every descendant of `root` that is still there, zombies left out, parents before children. No pid in it is a
  * stranger's: each was seen as the child of a process that was verified the same way, up to `root`, which the caller
  * keeps from being reaped */
