@@ -12,6 +12,7 @@ import os
 import platform
 import shlex
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -23,7 +24,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(srcdir, "tests", "lib"))
 
 ORCH = os.path.abspath(os.environ.get("ORCH", "orch"))
-SPAWN_LIMIT = os.path.abspath(os.path.join(os.environ.get("builddir", "."), "tests", "bench", "spawn_limit"))
+PROBES = os.path.abspath(os.path.join(os.environ.get("builddir", "."), "tests", "bench"))
+SPAWN_LIMIT, EDGE = os.path.join(PROBES, "spawn_limit"), os.path.join(PROBES, "edge")
 DOCUMENT = os.path.join(srcdir, "doc", "performance.md")
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
@@ -167,13 +169,13 @@ def against(name, orch, ninja, limit, commands, more=""):
 
 
 def nothing_to_do(graphs):
-    for layers, width, rounds in ((100, 100, 11), (100, 1000, 7)):
+    for layers, width, rounds, most in ((100, 100, 11, 0.5), (100, 1000, 7, 0.33)):
         path = graphs.get("layers", layers, width)
         count = layers * width
         (orch, orch_peak), (ninja, ninja_peak), (make, _) = alternate(
             rounds, ([ORCH], path + "/orch", None), (["ninja"], path + "/ninja", None), (["make"], path + "/make", None))
         commands = "layers-%d/orch: orch; ../ninja: ninja" % count
-        yield against("nothing to do, %d streams in 100 layers" % count, orch, ninja, 0.5, commands, " (make: %s)" % ms(make))
+        yield against("nothing to do, %d streams in 100 layers" % count, orch, ninja, most, commands, " (make: %s)" % ms(make))
         if count == 100000:
             yield Line("memory of the same, %d streams" % count,
                        "%.1f MB : %.1f MB = **%.2f**" % (orch_peak / 1024, ninja_peak / 1024, orch_peak / ninja_peak), "at most 0.80 of ninja",
@@ -187,7 +189,7 @@ def dry_run(graphs):
 
 
 def independent(graphs):
-    for count, rounds in ((1000, 7), (10000, 3)):
+    for count, rounds in ((1000, 9), (10000, 5)):
         path = graphs.get("independent", count)
         limits = []
         found = ([], [], [])
@@ -199,9 +201,10 @@ def independent(graphs):
                 seconds.append(measure(command, directory)[0])
         orch, ninja, make = (statistics.median(seconds) for seconds in found)
         limit = statistics.median(limits)
-        yield against("%d streams of `:` at -j2" % count, orch, ninja, 1,
-                      "independent-%d/orch: mv .orch .orch.old; orch -j2 -s; ../ninja: rm -f .ninja_log; ninja -j2 --quiet; spawn_limit %d 2" % (count, count),
-                      " (make: %s; spawning alone: %s, orch is %.2f of it)" % (ms(make), ms(limit), orch / limit))
+        commands = "independent-%d/orch: mv .orch .orch.old; orch -j2 -s; ../ninja: rm -f .ninja_log; ninja -j2 --quiet; spawn_limit %d 2" % (count, count)
+        yield against("%d streams of `:` at -j2" % count, orch, ninja, 1, commands, " (make: %s)" % ms(make))
+    yield Line("dispatch: those %d, against spawning alone" % count, "%s : %s, **%.2f** of its rate" % (ms(orch), ms(limit), limit / orch),
+               "at least 0.85 of the rate", limit >= 0.85 * orch, commands)
 
 
 def start_up(graphs):
@@ -253,6 +256,44 @@ def sleeping(graphs):
         sys.exit("bench: 1000 sleeping streams: %d at once, exit status %d" % (count, code))
     yield Line("memory with 1000 attempts at once", "**%.1f MB**" % (peak / 1024), "under 30 MB", peak < 30 * 1024, "sleeping-1000: orch -j1000 -s; VmHWM of /proc/PID/status")
     yield Line("wake-ups in 4 s, 1000 attempts asleep", "**%d**" % switches, "0", switches == 0, "the same; ctxt_switches of /proc/PID/task/*/status")
+
+
+EDGES, ASLEEP = 300, 1000
+
+
+def gaps(path):
+    """Sorted: from the end of a line's process to the start of the next one's."""
+    with open(path) as lines:
+        times = [tuple(int(word) for word in line.split()) for line in lines]
+    return sorted((after[0] - before[1]) / 1e9 for before, after in zip(times, times[1:]))
+
+
+def edges(graphs):
+    path = os.path.join(graphs.top, "edges")
+    os.makedirs(path, exist_ok=True)
+    forget(path)
+    found = {name: os.path.join(path, name) for name in ("orch", "alone")}
+    for out in found.values():
+        if os.path.exists(out):
+            os.remove(out)
+    with open(path + "/Orchfile", "w") as out:
+        out.write("project:\n\tshell = %s %s\n\ndefaults:\n\tdetach = no\n\n" % (EDGE, found["orch"]))
+        for number in range(EDGES):
+            out.write("e%d:%s\n\t:\n" % (number, " e%d" % (number - 1) if number else ""))
+        for number in range(ASLEEP):
+            out.write("s%d:\n\tpriority = 1\n\tsleep\n" % number)
+    run = subprocess.Popen([ORCH, "-j%d" % (ASLEEP + 1), "-s"], cwd=path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (os.path.exists(found["orch"]) and len(gaps(found["orch"])) == EDGES - 1):
+        time.sleep(0.5)
+    run.send_signal(signal.SIGINT)
+    if run.wait() != 130:
+        sys.exit("bench: %d edges with %d streams asleep: exit status %d" % (EDGES, ASLEEP, run.returncode))
+    subprocess.run([EDGE, found["alone"], "alone", str(EDGES)], check=True)
+    (orch, late), (alone, alone_late) = ((statistics.median(all_of), all_of[len(all_of) * 99 // 100]) for all_of in (gaps(out) for out in found.values()))
+    yield Line("end of a dependency to start of the next, %d asleep" % ASLEEP,
+               "median %s, 99th percentile **%s** (spawning alone: %s, %s)" % (ms(orch), ms(late), ms(alone), ms(alone_late)),
+               "99th percentile under 2 ms", late < 0.002, "edges: mv .orch .orch.old; orch -j%d -s; edge alone.out alone %d" % (ASLEEP + 1, EDGES))
 
 
 def one_gigabyte(graphs):
@@ -308,7 +349,7 @@ def worktrees(graphs):
 
 
 # what makes many files comes first: see forget()
-PARTS = (independent, start_up, nothing_to_do, dry_run, sleeping, one_gigabyte, worktrees)
+PARTS = (independent, edges, start_up, nothing_to_do, dry_run, sleeping, one_gigabyte, worktrees)
 
 
 # --- the table ---------------------------------------------------------------------------------------------------------------------
@@ -328,7 +369,7 @@ def machine():
 def table(lines):
     text = ["Measured on %s." % machine(), "", "| what | orch : ninja | target | |", "| --- | --- | --- | --- |"]
     text += ["| %s | %s | %s | %s |" % (line.name, line.measured, line.target, "pass" if line.passed else "**miss**") for line in lines]
-    text += ["", "To repeat a line, in the directory that `make bench BENCH='--keep DIR'` leaves (`spawn_limit` is `tests/bench/spawn_limit`):", ""]
+    text += ["", "To repeat a line, in the directory that `make bench BENCH='--keep DIR'` leaves (`spawn_limit` and `edge` are in `tests/bench`):", ""]
     seen = []
     for line in lines:
         if line.commands not in seen:
@@ -355,7 +396,7 @@ def main():
     parser.add_argument("--only", metavar="WORD", action="append", help="of: " + ", ".join(part.__name__ for part in PARTS))
     options = parser.parse_args()
 
-    for tool in (ORCH, SPAWN_LIMIT, "ninja", "make"):
+    for tool in (ORCH, SPAWN_LIMIT, EDGE, "ninja", "make"):
         if not shutil.which(tool):
             sys.exit("bench: no %s" % tool)
     for name in list(os.environ):
