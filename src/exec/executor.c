@@ -395,12 +395,13 @@ static void finish_run(struct executor *ex)
 {
 	struct orch_error err = {0};
 	struct orch_event event;
+	bool synced = false;
 
 	if (ex->finishing)
 		return;
 	ex->finishing = true;
-	/* stamps first: the event says that they are safe */
-	if (stamp_store_sync(ex->store, &err) < 0 || file_cache_save(ex->cache, &err) < 0)
+	/* stamps first: the event says that they are made */
+	if (stamp_store_finish(ex->store, &synced, &err) < 0 || file_cache_save(ex->cache, &err) < 0)
 		tell_failure(ex, &err);
 	orch_event_init(&event, ORCH_EVENT_RUN_FINISHED);
 	event.run = ex->run_id;
@@ -418,7 +419,7 @@ static void finish_run(struct executor *ex)
 	tell(ex, &event);
 	tell_flush(ex, true);
 	syncer_done(ex->syncer);
-	if (!ex->failed_itself && statedir_mark_synced(ex->dir, ex->run_id, &err) < 0)
+	if (!ex->failed_itself && synced && statedir_mark_synced(ex->dir, ex->run_id, &err) < 0)
 		tell_failure(ex, &err);
 	hooks_fire(ex->hooks, HOOK_FINISH, &event);
 	end_loop(ex);

@@ -319,6 +319,7 @@ static int recover_run(const struct statedir *dir, const char *run, struct recov
 	} else if (!recovery->begun) {
 		result = 1;
 	} else if (recovery->rebooted) {
+		stamp_store_distrust_index(recovery->store);
 		result = journal_read(path, 0, restore_stamp, recovery, NULL, err);
 		if (recovery->failed || (result == 0 && stamp_store_check(recovery->store, err) < 0))
 			result = -1;

@@ -376,19 +376,18 @@ static int sync_each(const struct stamp_store *store)
 	return fs_sync_dir(store->dir->stamps_fd);
 }
 
-int stamp_store_sync(struct stamp_store *store, struct orch_error *err)
+static int save(struct stamp_store *store, bool sync_many, bool *synced, struct orch_error *err)
 {
-	int result;
+	bool is_changed = store->puts > 0 || store->removals > 0, is_few = store->puts <= SYNC_EACH_MAX;
 
+	*synced = true;
 	if (store->dir->stamps_fd < 0)
 		return 0;
-	if (store->puts == 0 && store->removals == 0 && !store->index_discarded && store->stale <= INDEX_STALE_MAX)
+	if (!is_changed && !store->index_discarded && store->stale <= INDEX_STALE_MAX)
 		return 0;
-	if (store->puts > 0 || store->removals > 0) {
-		result = store->puts > SYNC_EACH_MAX ? fs_sync_filesystem(store->dir->stamps_fd) : sync_each(store);
-		if (result < 0)
-			return error_errno(err, "cannot write the stamps in '%s/stamps' to the disk", store->dir->path);
-	}
+	if (is_changed && (is_few ? sync_each(store) : sync_many ? fs_sync_filesystem(store->dir->stamps_fd) : 0) < 0)
+		return error_errno(err, "cannot write the stamps in '%s/stamps' to the disk", store->dir->path);
+	*synced = !is_changed || is_few || sync_many;
 	store->puts = store->removals = 0;
 	strvec_release(&store->unsynced);
 	if (stamp_index_save(&store->index, store->dir->fd, err) < 0)
@@ -396,6 +395,24 @@ int stamp_store_sync(struct stamp_store *store, struct orch_error *err)
 	store->index_discarded = false;
 	store->stale = 0;
 	return 0;
+}
+
+int stamp_store_sync(struct stamp_store *store, struct orch_error *err)
+{
+	bool synced;
+
+	return save(store, true, &synced, err);
+}
+
+int stamp_store_finish(struct stamp_store *store, bool *synced, struct orch_error *err)
+{
+	return save(store, false, synced, err);
+}
+
+void stamp_store_distrust_index(struct stamp_store *store)
+{
+	for (uint32_t i = 1; i < store->index.count; i++)
+		store->index.records[i].flags &= (uint32_t)~STAMP_KNOWN;
 }
 
 void stamp_store_close(struct stamp_store *store)

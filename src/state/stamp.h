@@ -61,6 +61,12 @@ int stamp_store_remove(struct stamp_store *store, const char *stream, struct orc
 /* everything put since open is on the disk when it returns (a file at a time for a few, the file system at once for
  * many); then the index is written anew */
 int stamp_store_sync(struct stamp_store *store, struct orch_error *err);
+/* the same at the end of a run whose journal has all stamps too: many are left to the system, which writes them within
+ * seconds. `*synced`: none were; else the run is not to be called synced, so that journal_recover_stamps() of the next
+ * one sees to them */
+int stamp_store_finish(struct stamp_store *store, bool *synced, struct orch_error *err);
+/* from now on a stamp is what its file says: after a power cut the index may be there, and the file not whole */
+void stamp_store_distrust_index(struct stamp_store *store);
 void stamp_store_close(struct stamp_store *store);
 
 /* the text of a stamp file, and back; used for the journal's copy too */

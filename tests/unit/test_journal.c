@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -342,6 +343,63 @@ static void test_recovery(void **state)
 	statedir_release(&dir);
 }
 
+/* the index reached the disk, the stamp that it speaks of did not */
+static void test_recovery_despite_index(void **state)
+{
+	struct stamp_detail detail = {.stamp = {.recipe = 5, .finished_ms = 1}};
+	struct stamp_store *store;
+	struct statedir dir;
+	uint64_t recipe;
+	bool synced;
+	int fd;
+
+	(void)state;
+	assert_int_equal(statedir_claim(&dir, ".", NULL), 0);
+	free(make_run(&dir, "other", "a", 5));
+	assert_int_equal(stamp_store_open(&store, &dir, NULL), 0);
+	assert_int_equal(stamp_store_put(store, "a", &detail, NULL), 0);
+	assert_int_equal(stamp_store_finish(store, &synced, NULL), 0);
+	assert_true(synced);
+	stamp_store_close(store);
+	fd = open(".orch/stamps/a", O_WRONLY | O_TRUNC);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(recover(&dir, &recipe), 1);
+	assert_int_equal(recipe, 5);
+	assert_int_equal(stamp_store_open(&store, &dir, NULL), 0);
+	assert_int_equal(stamp_store_read(store, "a", &detail, NULL), 0);
+	stamp_detail_release(&detail);
+	stamp_store_close(store);
+	statedir_release(&dir);
+}
+
+/* few are on the disk when a run ends; of many it is said that they may not be */
+static void test_many_are_not_synced(void **state)
+{
+	struct stamp_detail detail = {.stamp = {.recipe = 5, .finished_ms = 1}};
+	struct stamp_store *store;
+	struct stamp stamp;
+	struct statedir dir;
+	bool synced;
+
+	(void)state;
+	assert_int_equal(statedir_claim(&dir, ".", NULL), 0);
+	assert_int_equal(stamp_store_open(&store, &dir, NULL), 0);
+	for (int i = 0; i < 200; i++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "s%d", i);
+		assert_int_equal(stamp_store_put(store, name, &detail, NULL), 0);
+	}
+	assert_int_equal(stamp_store_finish(store, &synced, NULL), 0);
+	assert_false(synced);
+	stamp_store_close(store);
+	assert_int_equal(stamp_store_open(&store, &dir, NULL), 0);
+	assert_true(stamp_store_get(store, "s199", &stamp));
+	stamp_store_close(store);
+	statedir_release(&dir);
+}
+
 #define SCRATCH_TEST(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
 
 int main(void)
@@ -355,6 +413,8 @@ int main(void)
 		SCRATCH_TEST(test_lines_larger_than_a_block),
 		SCRATCH_TEST(test_a_failed_write_stays_failed),
 		SCRATCH_TEST(test_recovery),
+		SCRATCH_TEST(test_recovery_despite_index),
+		SCRATCH_TEST(test_many_are_not_synced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
