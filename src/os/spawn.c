@@ -38,7 +38,7 @@ int spawner_init(struct spawner *spawner, struct orch_error *err)
 
 	if (opened < 0)
 		return error_errno(err, "cannot open '/dev/null'");
-	*spawner = (struct spawner){.null = opened};
+	*spawner = (struct spawner){.null = opened, .last_signal = FIRST_RARE_SIGNAL - 1};
 	if (opened < FIRST_FREE_FD) {
 		/* we were started with a standard descriptor closed */
 		spawner->null = fcntl(opened, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
@@ -46,14 +46,12 @@ int spawner_init(struct spawner *spawner, struct orch_error *err)
 		if (spawner->null < 0)
 			return error_errno(err, "cannot open '/dev/null'");
 	}
-	for (int signo = 1; signo < NSIG; signo++) {
+	for (int signo = FIRST_RARE_SIGNAL; signo < NSIG; signo++) {
 		struct sigaction action;
 
-		if (signo >= FIRST_RARE_SIGNAL && sigaction(signo, NULL, &action) == 0 && action.sa_handler != SIG_DFL)
+		if (sigaction(signo, NULL, &action) == 0 && action.sa_handler != SIG_DFL)
 			spawner->last_signal = signo;
 	}
-	if (spawner->last_signal == 0)
-		spawner->last_signal = FIRST_RARE_SIGNAL - 1;
 	return 0;
 }
 
@@ -178,18 +176,21 @@ static void replace(char **text, const char *with)
 	*text = with ? xstrdup(with) : NULL;
 }
 
-/* find_program(), which is not asked again for what it has just found: if that is there no more, its start fails, and
- * whoever tries again has forgotten it */
-static char *find_again(struct spawner *spawner, const struct child_spec *spec, char *const *env)
+/* find_program(), which is not asked again for what it has just found. `*is_old`: it was not, so the file may be there
+ * no more */
+static char *find_again(struct spawner *spawner, const struct child_spec *spec, char *const *env, bool *is_old)
 {
 	const char *name = spec->argv[0], *path = variable(env, "PATH");
 	char *file;
 
+	*is_old = false;
 	/* a relative entry of PATH means another place in another directory */
 	if (!path || spec->dir || strchr(name, '/'))
 		return find_program(spec, env);
-	if (spawner->found && strcmp(spawner->found_name, name) == 0 && strcmp(spawner->found_path, path) == 0)
+	if (spawner->found && strcmp(spawner->found_name, name) == 0 && strcmp(spawner->found_path, path) == 0) {
+		*is_old = true;
 		return xstrdup(spawner->found);
+	}
 	file = find_program(spec, env);
 	if (file) {
 		replace(&spawner->found, file);
@@ -388,32 +389,39 @@ static pid_t start(struct spawner *spawner, const struct child_spec *spec, const
 	return pid;
 }
 
-pid_t spawner_start(struct spawner *spawner, const struct child_spec *spec, int *error_number, struct orch_error *err)
+/* finds the program, and starts it; *file, for the caller to free, NULL: it was not found */
+static pid_t find_and_start(
+	struct spawner *spawner, const struct child_spec *spec, const int from[3], char **file, struct failure *failure)
 {
 	char *const *env = spec->env ? spec->env : environ;
+	bool is_old = false;
+	pid_t pid;
+
+	*file = spec->file ? xstrdup(spec->file) : find_again(spawner, spec, env, &is_old);
+	pid = *file ? start(spawner, spec, *file, env, from, failure) : -1;
+	if (pid < 0 && is_old && failure->what == OF_START &&
+		(failure->number == ENOENT || failure->number == EACCES)) {
+		replace(&spawner->found, NULL);
+		free(*file);
+		*file = find_again(spawner, spec, env, &is_old);
+		pid = *file ? start(spawner, spec, *file, env, from, failure) : -1;
+	}
+	if (!*file)
+		*failure = (struct failure){errno, OF_START};
+	return pid;
+}
+
+pid_t spawner_start(struct spawner *spawner, const struct child_spec *spec, int *error_number, struct orch_error *err)
+{
 	int from[3], moved[3] = {-1, -1, -1};
 	struct failure failure = {0};
 	char *file = NULL;
 	pid_t pid = -1;
-	bool again;
 
-	if (arrange(spawner, spec, from, moved) != 0) {
+	if (arrange(spawner, spec, from, moved) == 0)
+		pid = find_and_start(spawner, spec, from, &file, &failure);
+	else
 		failure.number = errno;
-	} else {
-		do {
-			again = !spec->file && spawner->found;
-			free(file);
-			file = spec->file ? xstrdup(spec->file) : find_again(spawner, spec, env);
-			if (file)
-				pid = start(spawner, spec, file, env, from, &failure);
-			else
-				failure = (struct failure){errno, OF_START};
-			/* what was found before may be elsewhere now */
-			again = again && pid < 0 && file && failure.what == OF_START;
-			if (again)
-				replace(&spawner->found, NULL);
-		} while (again);
-	}
 	for (int i = 0; i < 3; i++) {
 		if (moved[i] >= 0)
 			close(moved[i]);

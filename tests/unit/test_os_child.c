@@ -230,6 +230,43 @@ static void says_why_it_cannot_start(void **state)
 	free(script);
 }
 
+/* where a program was found is remembered, but not believed */
+static void finds_what_was_moved(void **state)
+{
+	static const char program[] = "#!/bin/sh\nexit 7\n";
+	const char *const argv[] = {"moved-program", NULL};
+	char *first = xasprintf("%s/first", scratch), *second = xasprintf("%s/second", scratch),
+	     *from = xasprintf("%s/moved-program", first), *to = xasprintf("%s/moved-program", second),
+	     *path = xasprintf("PATH=%s:%s", first, second), *env[] = {path, everywhere, NULL};
+	struct child_spec spec = {
+		.argv = (char *const *)argv, .env = env, .in = -1, .out = -1, .err = -1, .on_exit = on_exit_of_run};
+	struct orch_error err;
+	int number;
+
+	(void)state;
+	assert_int_equal(mkdir(first, 0700) | mkdir(second, 0700), 0);
+	assert_int_equal(fs_replace(AT_FDCWD, from, program, sizeof program - 1, false, NULL), 0);
+	assert_int_equal(chmod(from, 0700), 0);
+	for (int i = 0; i < 3; i++) {
+		struct run run = {0};
+
+		spec.data = &run;
+		assert_int_equal(child_spawn(&run.child, children, &spec, &number, &err), 0);
+		wait_for(1);
+		assert_int_equal(run.how.code, 7);
+		if (i == 1)
+			assert_int_equal(rename(from, to), 0);
+	}
+	assert_int_equal(unlink(to), 0);
+	assert_int_equal(child_spawn(&(struct run){0}.child, children, &spec, &number, &err), -1);
+	assert_int_equal(number, ENOENT);
+	free(path);
+	free(to);
+	free(from);
+	free(second);
+	free(first);
+}
+
 /* what a shell writes on its output */
 static char *output_of(const char *script, const char *dir)
 {
@@ -569,6 +606,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(tells_how_it_ended),
 		TEST(says_why_it_cannot_start),
+		TEST(finds_what_was_moved),
 		TEST(starts_clean),
 #ifdef __linux__
 		TEST(ends_what_was_left_in_the_group),
