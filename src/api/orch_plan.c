@@ -268,7 +268,7 @@ static char *make_reason(struct orch_plan *plan, uint32_t id)
 			return xasprintf("depends on %s, which runs", plan->orch->project.streams[item->other].name);
 		break;
 	case REASON_OUTPUT_MISSING:
-		missing = fingerprint_missing_output(stream);
+		missing = fingerprint_missing_output(stream, NULL);
 		if (missing)
 			return xasprintf("output %s does not exist", missing);
 		if (stream->set->generates && !stream->is_generated)

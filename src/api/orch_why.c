@@ -204,7 +204,7 @@ char *orch_plan_why(struct orch_plan *plan, size_t stream)
 			why.changes[i].name,
 			why.stamped || strcmp(why.changes[i].what, "runs") == 0 ? why.changes[i].what : "new");
 	if (fact->output_missing)
-		missing = fingerprint_missing_output(why.stream);
+		missing = fingerprint_missing_output(why.stream, NULL);
 	if (why.stream->set->generates)
 		strbuf_addf(&out, "  generates   %s%s\n", why.stream->set->generates,
 			why.stream->is_generated ? "" : ": nothing that is there, and fits, so far");

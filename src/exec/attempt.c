@@ -152,33 +152,25 @@ static void on_committed(void *data, enum orch_outcome outcome, const char *mess
 		fail(attempt, outcome, message ? xstrdup(message) : NULL);
 }
 
-/* NULL: all that it declared is there. Of the others that is looked at when all of it is settled */
-static const char *missing_in_worktree(const struct attempt *attempt)
+void attempt_succeed(struct attempt *attempt)
 {
-	const struct words *outputs = &attempt->stream->set->outputs;
 	const char *missing = NULL;
 
-	for (uint32_t i = 0; i < outputs->count && !missing; i++) {
-		char *path = path_join(attempt->workspace->cwd, outputs->items[i]);
-
-		if (!fs_exists(path))
-			missing = outputs->items[i];
-		free(path);
-	}
-	return missing;
-}
-
-static void succeed(struct attempt *attempt)
-{
-	const char *missing = attempt->workspace ? missing_in_worktree(attempt) : NULL;
-
-	if (!attempt->workspace) {
-		finish(attempt, ORCH_OUTCOME_SUCCESS, NULL);
+	if (attempt->ending) {
+		fail(attempt, attempt->ended_by, NULL);
 		return;
 	}
+	/* of one that works beside others that is looked at when all of it is settled, unless it can be seen late */
+	if (attempt->workspace || attempt->last.latency_ms > 0)
+		missing = attempt_missing_output(attempt);
+	if (missing && attempt_looks_again(attempt))
+		return;
 	if (missing) {
-		fail(attempt, ORCH_OUTCOME_OUTPUTS,
-			xasprintf("it succeeded, but its output '%s' does not exist in its worktree", missing));
+		fail(attempt, ORCH_OUTCOME_OUTPUTS, attempt_missing_text(attempt, missing));
+		return;
+	}
+	if (!attempt->workspace) {
+		finish(attempt, ORCH_OUTCOME_SUCCESS, NULL);
 		return;
 	}
 	/* they are beside its work, not beside what is made of it */
@@ -386,7 +378,7 @@ static void after_job(struct attempt *attempt)
 		else if (attempt->stream->set->check.bytes)
 			begin_phase(attempt, PHASE_CHECK);
 		else
-			succeed(attempt);
+			attempt_succeed(attempt);
 	} else if ((how->signalled || how->code != 0) && how->oom_kills) {
 		fail(attempt, ORCH_OUTCOME_MEMORY, describe_memory(attempt, how));
 	} else if (how->signalled || how->code != 0) {
@@ -410,7 +402,7 @@ static void after_job(struct attempt *attempt)
 	} else if (attempt->phase == PHASE_RUN && attempt->stream->set->check.bytes) {
 		begin_phase(attempt, PHASE_CHECK);
 	} else {
-		succeed(attempt);
+		attempt_succeed(attempt);
 	}
 }
 
@@ -591,7 +583,7 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 		.memory_each = set->memory_rlimit,
 		.slot = attempt_outlives_us(attempt) ? NULL : &slot,
 	};
-	char *script_path = NULL, *record, *terminal, *title;
+	char *script_path = NULL, *record, *terminal, *title, *results_path = NULL;
 	uint32_t step_count;
 	const struct kill_step *kill = attempt_kill_steps(attempt, &step_count);
 	struct end_step *steps = xreallocarray(NULL, step_count + 1, sizeof *steps);
@@ -613,7 +605,7 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 	if (attempt_outlives_us(attempt) && attempt->phase != PHASE_SETUP)
 		command.record = record;
 	if (attempt->ops == &runner_queue)
-		attempt_ask_queue(attempt, &command, &label);
+		attempt_ask_queue(attempt, &command, &label, &results_path);
 	status = context_expand(context, attempt, text, true, &script, err);
 	jobserver_prepare(attempt->jobserver, attempt, &command);
 	if (status == 0)
@@ -635,6 +627,7 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 	free(record);
 	free(terminal);
 	free(title);
+	free(results_path);
 	free(steps);
 	strbuf_release(&script);
 	strbuf_release(&label);

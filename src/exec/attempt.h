@@ -94,6 +94,9 @@ struct attempt {
 	int64_t queued_since_ms, queued_ms;
 	bool remote; /* it was adopted from a queue */
 	char *fate;  /* what its job's scheduler made of it; NULL: nothing */
+	/* what it made is looked for again, see attempt_late.c: NULL, 0: not yet; monotonic */
+	struct loop_timer *look_again;
+	int64_t look_until_ms;
 	int64_t timeout_ms; /* 0: none */
 	struct loop_timer *timeout, *idle, *kill;
 	struct quiet quiet;        /* of `idle` */

@@ -97,7 +97,7 @@ void attempt_end(struct attempt *attempt, enum orch_outcome outcome, bool now)
 {
 	uint32_t count;
 
-	if (attempt->done)
+	if (attempt->done || attempt_end_looking(attempt, outcome))
 		return;
 	if (!attempt->job) {
 		/* git is at work: when that is done, it ends; work that is being committed is done */

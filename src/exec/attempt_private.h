@@ -1,6 +1,7 @@
 /*
  * What the parts of exec/attempt.h share: attempt.c leads from phase to phase, attempt_watch.c looks at its output and
- * its time, attempt_end.c ends what runs, attempt_adopt.c takes over what an orch that is gone began.
+ * its time, attempt_late.c at what it should have made, attempt_end.c ends what runs, attempt_adopt.c takes over what
+ * an orch that is gone began.
  */
 #ifndef EXEC_ATTEMPT_PRIVATE_H
 #define EXEC_ATTEMPT_PRIVATE_H
@@ -20,13 +21,17 @@ struct job_callbacks attempt_callbacks(struct attempt *attempt);
 void attempt_job_ended(void *data, const struct job_exit *how);
 /* what was noted down when its check began, for one that is adopted in it */
 void attempt_read_check_note(struct attempt *attempt);
+/* its work has gone well: its outputs are looked at, and what is in its worktree is committed */
+void attempt_succeed(struct attempt *attempt);
 /* the last of its check-ins that still ran; data: the attempt */
 void attempt_checkins_gone(void *data);
 
 /* --- attempt_queue.c --- */
 
-/* what its runner is to be asked for, if that is runner_queue. `label` is filled, and outlives the command */
-void attempt_ask_queue(const struct attempt *attempt, struct command *command, struct strbuf *label);
+/* what its runner is to be asked for, if that is runner_queue. `label` and *results_path are filled, and outlive the
+ * command; the caller frees the latter */
+void attempt_ask_queue(
+	const struct attempt *attempt, struct command *command, struct strbuf *label, char **results_path);
 /* is it run by somebody who has it in a queue? */
 bool attempt_is_queued_stream(const struct attempt *attempt);
 /* job_callbacks `queued` and `output`; data: the attempt */
@@ -36,6 +41,17 @@ void attempt_job_output(void *data);
 void attempt_left_queue(struct attempt *attempt);
 /* what a fate other than JOB_ENDED is as an outcome */
 enum orch_outcome attempt_outcome_of(enum job_fate fate);
+
+/* --- attempt_late.c --- */
+
+/* the first file that it should have made, and that is not there; NULL: all is. Borrowed */
+const char *attempt_missing_output(const struct attempt *attempt);
+/* It may be there, and not to be seen here yet: attempt_succeed() is called again in a while. False: it is missing */
+bool attempt_looks_again(struct attempt *attempt);
+/* for people; the caller frees */
+char *attempt_missing_text(const struct attempt *attempt, const char *missing);
+/* its end is asked for while that is waited for. False: it is not */
+bool attempt_end_looking(struct attempt *attempt, enum orch_outcome outcome);
 
 /* --- attempt_watch.c --- */
 

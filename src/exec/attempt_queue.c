@@ -8,6 +8,7 @@
 #include "exec/context.h"
 #include "graph/project.h"
 #include "os/clock.h"
+#include "state/statedir.h"
 #include "util/strbuf.h"
 
 bool attempt_is_queued_stream(const struct attempt *attempt)
@@ -15,7 +16,8 @@ bool attempt_is_queued_stream(const struct attempt *attempt)
 	return attempt->remote || attempt->works_by == &runner_queue;
 }
 
-void attempt_ask_queue(const struct attempt *attempt, struct command *command, struct strbuf *label)
+void attempt_ask_queue(
+	const struct attempt *attempt, struct command *command, struct strbuf *label, char **results_path)
 {
 	const struct settings *set = attempt->stream->set;
 
@@ -26,6 +28,8 @@ void attempt_ask_queue(const struct attempt *attempt, struct command *command, s
 	command->label = strbuf_cstr(label);
 	command->options = set->slurm && strcmp(command->queue, "slurm") == 0 ? set->slurm : set->job_options;
 	command->log_path = attempt->log;
+	command->results_path = *results_path =
+		statedir_attempt_file(attempt->run, attempt->stream->name, attempt->number, "output");
 	command->slot = NULL;
 }
 

@@ -169,7 +169,8 @@ void attempt_disarm(struct attempt *attempt)
 	loop_timer_free(attempt->idle);
 	loop_timer_free(attempt->kill);
 	loop_timer_free(attempt->output_timer);
+	loop_timer_free(attempt->look_again);
 	loop_watch_free(attempt->watch);
-	attempt->timeout = attempt->idle = attempt->kill = attempt->output_timer = NULL;
+	attempt->timeout = attempt->idle = attempt->kill = attempt->output_timer = attempt->look_again = NULL;
 	attempt->watch = NULL;
 }

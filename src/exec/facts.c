@@ -67,7 +67,7 @@ int facts_gather(struct plan_facts **out, const struct project *project, struct 
 			fingerprint_inputs(cache, stream, &fact->inputs, NULL, &missing, NULL) < 0)
 			fact->unreadable = true;
 		if (stream->set->outputs.count && !workspace_is_wanted(stream))
-			fact->output_missing = fingerprint_missing_output(stream) != NULL;
+			fact->output_missing = fingerprint_missing_output(stream, NULL) != NULL;
 		fact->output_missing |= stream->set->generates && !stream->is_generated;
 		/* one that was never complete is to run anyway */
 		if (stream->set->orchfile && fact->stamp.present && !fact->output_missing)
@@ -186,7 +186,7 @@ int facts_touch(struct plan *plan, const uint32_t *streams, size_t count, struct
 	/* all are looked at before any is touched */
 	for (size_t i = 0; i < count; i++) {
 		const struct stream *stream = &plan->project->streams[streams[i]];
-		const char *missing = fingerprint_missing_output(stream);
+		const char *missing = fingerprint_missing_output(stream, NULL);
 
 		if (missing)
 			return error_set(err, "stream '%s' cannot be called complete: its output '%s' does not exist",

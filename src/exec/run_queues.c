@@ -34,7 +34,8 @@ void run_queues_declare(struct executor *ex, const struct project *project)
 			.poll = poll,
 			.cancel = cancel,
 			.interval_ms = runner->interval_ms,
-			.lost_ms = runner->lost_ms};
+			.lost_ms = runner->lost_ms,
+			.latency_ms = runner->latency_ms};
 
 		queues_declare(ex->runner.queues, &spec);
 		free(submit);

@@ -33,7 +33,7 @@ void settle_later(void *data, struct attempt *attempt)
 static void complete(struct executor *ex, struct attempt *attempt)
 {
 	struct stamp_detail detail = {0};
-	const char *missing = attempt->workspace ? NULL : fingerprint_missing_output(attempt->stream);
+	const char *missing = attempt->workspace ? NULL : fingerprint_missing_output(attempt->stream, NULL);
 	struct orch_error err = {0};
 	struct orch_event event;
 	struct strbuf text = {0};

@@ -70,7 +70,7 @@ struct value_ref {
 struct queue_runner {
 	const char *name;
 	struct text submit, poll, cancel;
-	int64_t interval_ms, lost_ms;
+	int64_t interval_ms, lost_ms, latency_ms;
 	enum agent_origin origin;
 	struct place place;
 };

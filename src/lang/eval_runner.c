@@ -7,7 +7,7 @@
 #include "lang/value.h"
 #include "util/suggest.h"
 
-enum { INTERVAL_MS = 5000, LOST_MS = 120000, LOST_MIN_MS = 2000 };
+enum { INTERVAL_MS = 5000, LOST_MS = 120000, LOST_MIN_MS = 2000, LATENCY_MS = 30000 };
 
 /* those that need no declaration */
 static const char *const built_in[] = {"process", "pty", "tmux", NULL};
@@ -45,6 +45,7 @@ static void build(struct eval *eval, const struct declaration *from, struct queu
 	*runner = (struct queue_runner){.name = from->name,
 		.interval_ms = INTERVAL_MS,
 		.lost_ms = LOST_MS,
+		.latency_ms = LATENCY_MS,
 		.origin = from->origin,
 		.place = from->place};
 	for (uint32_t i = 0; i < from->property_count; i++) {
@@ -60,6 +61,8 @@ static void build(struct eval *eval, const struct declaration *from, struct queu
 			set_duration(eval, property, 100, &runner->interval_ms);
 		else if (is_row(property, "lost"))
 			set_duration(eval, property, LOST_MIN_MS, &runner->lost_ms);
+		else if (is_row(property, "latency"))
+			set_duration(eval, property, 0, &runner->latency_ms);
 	}
 	if (!runner->submit.bytes)
 		eval_error(eval, from->place, "runner '%s' has no 'submit:': the script that hands a job over", from->name);

@@ -230,6 +230,8 @@ const struct setting setting_table[] = {
 		"time between two polls; grows while nothing changes", false, NULL},
 	{"lost", SETTING_DURATION, SCOPE_RUNNER, NULL, 0, 0, ELSEWHERE, "2m",
 		"how long a job that runs may give no sign of life", false, NULL},
+	{"latency", SETTING_DURATION, SCOPE_RUNNER, NULL, 0, 0, ELSEWHERE, "30s",
+		"how long what a job wrote may stay unseen here after its end", false, NULL},
 };
 
 const unsigned setting_count = sizeof setting_table / sizeof setting_table[0];

@@ -84,6 +84,7 @@ bool exit_text_parse(const char *text, struct supervised_record *out)
 	out->told = number(text, "told") != 0;
 	out->not_started = (int)number(text, "not-started");
 	out->log_size = number(text, "log-size");
+	out->results_size = number(text, "results-size");
 	out->fate = (int)number(text, "fate");
 	copy_line(out->message, sizeof out->message, record_value(text, "message"));
 	return true;

@@ -473,6 +473,29 @@ bool fs_may_be_remote(const char *path)
 #endif
 }
 
+void fs_look_again(const char *dir, const char *path)
+{
+	char *part = xstrdup(path);
+	int at = open(dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), next;
+
+	for (size_t end = 0; at >= 0 && path[end]; end++) {
+		end += strspn(path + end, "/");
+		end += strcspn(path + end, "/");
+		part[end] = '\0';
+		/* nothing is waited for: not for the other end of a FIFO, nor for a device */
+		next = openat(at, part, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		part[end] = path[end];
+		if (next < 0)
+			break;
+		close(next);
+		if (!path[end])
+			break;
+	}
+	if (at >= 0)
+		close(at);
+	free(part);
+}
+
 bool fs_exists(const char *path)
 {
 	struct stat st;

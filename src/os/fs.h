@@ -30,6 +30,9 @@ int fs_sync_dir(int dir_fd);
 int fs_sync_filesystem(int fd);
 /* is it on a file system on which others may write without our being told of it? True where that cannot be known */
 bool fs_may_be_remote(const char *path);
+/* Opens each directory on the way to `path`, relative to `dir` (NULL: the current), and what is there, so that a file
+ * system over a network that remembers what there is, and what is not, looks again */
+void fs_look_again(const char *dir, const char *path);
 bool fs_exists(const char *path);
 bool fs_is_directory(const char *path);
 /* the current directory, malloc'd */

@@ -156,8 +156,9 @@ int remote_spec_write(const char *record, const char *token, const struct remote
 	struct strbuf out = {0};
 	int result;
 
-	add_text(&out, "orch-spec 1");
+	add_text(&out, "orch-spec 2");
 	add_text(&out, spec->log);
+	add_text(&out, spec->results ? spec->results : "");
 	add_text(&out, spec->dir ? spec->dir : "");
 	add_text(&out, spec->mark ? spec->mark : "");
 	add_text(&out, spec->label);
@@ -253,9 +254,10 @@ struct remote_spec *remote_spec_read(const char *record, const char *token, stru
 	cursor.bad = false;
 	memcpy(cursor.at, text, len);
 	free(text);
-	if (strcmp(take_text(&cursor), "orch-spec 1") != 0)
+	if (strcmp(take_text(&cursor), "orch-spec 2") != 0)
 		cursor.bad = true;
 	spec->log = take_text(&cursor);
+	spec->results = take_text(&cursor);
 	spec->dir = or_null(take_text(&cursor));
 	spec->mark = or_null(take_text(&cursor));
 	spec->label = take_text(&cursor);

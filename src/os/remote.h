@@ -48,6 +48,7 @@ char *remote_path(const char *record, const char *token, const char *ending);
 struct remote_spec {
 	char **argv, **env, **writable; /* writable NULL: anything */
 	const char *dir, *mark, *log;   /* dir and mark NULL: none */
+	const char *results; /* a file whose size .exit is to tell too, as that of the log; empty: none */
 	struct end_step *steps;
 	unsigned step_count;
 	int64_t linger_ms, memory;

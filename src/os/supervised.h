@@ -152,6 +152,7 @@ struct supervised_record {
 	int not_started;   /* errno, if its command could not be started; 0: it was */
 	char message[512]; /* why, of this and of `fate` */
 	int64_t log_size;  /* bytes, when it ended */
+	int64_t results_size; /* the same of remote_spec.results; 0: there was none */
 	int fate;          /* of one that did not tell how it ended: what was made of that; 0: it did */
 };
 

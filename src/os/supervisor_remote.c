@@ -220,6 +220,8 @@ static void tell_end(struct remote_tree *tree, const struct child_exit *how, int
 		strbuf_addf(&tree->exit_text, "not-started %d\nmessage %s\n", not_started, message);
 	if (tree->log >= 0 && fstat(tree->log, &st) == 0)
 		strbuf_addf(&tree->exit_text, "log-size %lld\n", (long long)st.st_size);
+	if (*tree->spec->results && stat(tree->spec->results, &st) == 0 && S_ISREG(st.st_mode))
+		strbuf_addf(&tree->exit_text, "results-size %lld\n", (long long)st.st_size);
 	exit_text_end(&tree->exit_text);
 	if (write_exit(tree)) {
 		loop_stop(tree->loop);

@@ -445,6 +445,7 @@ void queues_declare(struct queues *all, const struct queue_spec *spec)
 	queue->cancel = xstrdup(spec->cancel);
 	queue->interval_ms = spec->interval_ms;
 	queue->lost_ms = spec->lost_ms;
+	queue->latency_ms = spec->latency_ms;
 }
 
 static void queue_free(struct queue *queue)

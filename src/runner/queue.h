@@ -19,6 +19,7 @@ struct queue_spec {
 	const char *submit, *poll, *cancel;
 	int64_t interval_ms; /* between two polls, while something changes */
 	int64_t lost_ms;     /* how long a job may be silent */
+	int64_t latency_ms;  /* how long what it wrote may be seen here too late; 0: it is not waited for */
 };
 
 /* Jobs run below `dir`, absolute; files are made in `scratch` below it, which exists by the time of the first job.

@@ -21,8 +21,6 @@
 #include "util/error.h"
 #include "util/path.h"
 
-enum { LOG_WAIT_MS = 30000 };
-
 static const char *const fate_texts[] = {
 	[JOB_ENDED] = "it was ended there",
 	[JOB_TIME_LIMIT] = "it ran into the time limit of its job",
@@ -84,6 +82,7 @@ void job_free(struct job *job)
 	}
 	free(job->record);
 	free(job->log);
+	free(job->results);
 	free(job->label);
 	free(job->options);
 	free(job);
@@ -178,18 +177,26 @@ static void end_without_exit(struct job *job, enum job_fate fate)
 	free(complaint);
 }
 
-/* over a network what was written last may be seen late. False: it is to be waited for */
-static bool has_whole_log(struct job *job, int64_t now_ms)
+/* has the file at least that many bytes? */
+static bool is_whole(const char *path, int64_t size)
 {
-	int fd = open(job->log, O_RDONLY | O_CLOEXEC);
+	/* opening it has a file system over a network look again */
+	int fd = size > 0 && *path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	struct stat st;
-	bool whole = fd < 0 || fstat(fd, &st) != 0 || st.st_size >= job->record_of.log_size;
+	bool whole = size <= 0 || !*path || (fd >= 0 && fstat(fd, &st) == 0 && st.st_size >= size);
 
 	if (fd >= 0)
 		close(fd);
-	if (!job->log_until_ms)
-		job->log_until_ms = now_ms + LOG_WAIT_MS;
-	return whole || now_ms > job->log_until_ms;
+	return whole;
+}
+
+/* over a network what was written last may be seen late. False: it is to be waited for */
+static bool has_whole_files(struct job *job, int64_t now_ms)
+{
+	if (!job->whole_until_ms)
+		job->whole_until_ms = now_ms + job->queue->latency_ms;
+	return (is_whole(job->log, job->record_of.log_size) && is_whole(job->results, job->record_of.results_size)) ||
+		now_ms >= job->whole_until_ms;
 }
 
 static void settle(struct job *job, int64_t now_ms)
@@ -211,10 +218,11 @@ static void settle(struct job *job, int64_t now_ms)
 		.unkillable = record->how.unkillable,
 		.names = record->how.names,
 		.fate = fate,
+		.latency_ms = job->queue->latency_ms,
 	};
 	char *text;
 
-	if (!has_whole_log(job, now_ms))
+	if (!has_whole_files(job, now_ms))
 		return;
 	/* by a scheduler that knows nothing of it any more, or says nothing */
 	if (fate == JOB_ENDED && job->sight.ended_badly && record->told && !job->sight.asked)
@@ -463,7 +471,7 @@ static int queue_start(struct job **out, struct runner *runner, const struct com
 		.memory_each = command->memory_each,
 		.wraps = command->wraps,
 	};
-	char *cwd = fs_cwd(), *dir = NULL, *log = NULL;
+	char *cwd = fs_cwd(), *dir = NULL, *log = NULL, *results = NULL;
 	struct job *job;
 	int result = 0;
 
@@ -485,10 +493,12 @@ static int queue_start(struct job **out, struct runner *runner, const struct com
 	spec.argv = argv.items;
 	spec.dir = dir = command->dir ? path_join(cwd, command->dir) : xstrdup(queue->all->dir);
 	spec.log = log = path_join(cwd, command->log_path);
+	spec.results = results = command->results_path ? path_join(cwd, command->results_path) : xstrdup("");
 	spec.label = command->label;
 	spec.options = command->options;
 	spec.lease_ms = queue->lost_ms;
 	job->log = xstrdup(log);
+	job->results = xstrdup(results);
 	job->label = xstrdup(command->label);
 	job->options = command->options ? xstrdup(command->options) : NULL;
 	snprintf(job->note.runner, sizeof job->note.runner, "%s", queue->name);
@@ -504,6 +514,7 @@ static int queue_start(struct job **out, struct runner *runner, const struct com
 	strvec_release(&argv);
 	free(dir);
 	free(log);
+	free(results);
 	free(cwd);
 	if (result != 0) {
 		remote_tidy(job->record, job->note.token);
@@ -573,6 +584,7 @@ static int queue_adopt(struct job **out, struct runner *runner, const char *reco
 	job->queued_told = true;
 	spec = remote_spec_read(job->record, note.token, NULL);
 	job->log = xstrdup(spec ? spec->log : "");
+	job->results = xstrdup(spec ? spec->results : "");
 	job->label = xstrdup(spec ? spec->label : path_file(record));
 	job->options = spec && spec->options ? xstrdup(spec->options) : NULL;
 	free(spec);

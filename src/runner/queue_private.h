@@ -17,7 +17,7 @@ struct queue {
 	struct queues *all;
 	struct queue *next;
 	char *name, *submit, *poll, *cancel;
-	int64_t interval_ms, lost_ms;
+	int64_t interval_ms, lost_ms, latency_ms;
 	struct job *jobs, **last; /* in the order in which they came */
 	struct loop_timer *tick;
 
@@ -53,7 +53,7 @@ struct job {
 	struct queue *queue;
 	struct job *next, **link;
 	struct job_callbacks on;
-	char *record, *log, *label, *options; /* the last may be NULL */
+	char *record, *log, *results, *label, *options; /* log and results may be empty; options may be NULL */
 	struct remote_note note;
 	enum job_stage stage;
 
@@ -73,7 +73,7 @@ struct job {
 	unsigned cancel_call; /* see queue_cancel(); 0: it was not taken back */
 	int signo;      /* that it was asked to end with */
 	bool warned;    /* of files that cannot be read */
-	int64_t log_until_ms; /* its log is waited for until then; 0: it is not */
+	int64_t whole_until_ms; /* its log and results are waited for until then; 0: they are not */
 };
 
 /* --- queue.c --- */

@@ -63,6 +63,7 @@ struct command {
 	const char *label;    /* what it is called there: letters, digits, `.`, `_` and `-` */
 	const char *options;  /* for whoever hands it over, as written; NULL: none */
 	const char *log_path; /* of `log` */
+	const char *results_path; /* a file that it may write, and that is whole when it has ended; NULL: none */
 };
 
 /* what became of a job of runner_queue, beyond its status */
@@ -90,6 +91,7 @@ struct job_exit {
 	const char *names; /* for the call only */
 	enum job_fate fate;
 	const char *why; /* of a fate other than JOB_ENDED, for the call only */
+	int64_t latency_ms; /* what it has written may be seen here as much later; 0: it is seen at once */
 };
 /* the same, of a process tree; `names` points into it */
 struct job_exit job_exit_of(const struct child_exit *how);

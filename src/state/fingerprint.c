@@ -332,7 +332,7 @@ int fingerprint_inputs(struct file_cache *cache, const struct stream *stream, ui
 	return 0;
 }
 
-const char *fingerprint_missing_output(const struct stream *stream)
+const char *fingerprint_missing_output(const struct stream *stream, const char *dir)
 {
 	struct words outputs = stream->set->outputs;
 
@@ -342,10 +342,13 @@ const char *fingerprint_missing_output(const struct stream *stream)
 		if (path_has_glob(outputs.items[i])) {
 			struct strvec paths = {0};
 
-			there = glob_files(NULL, outputs.items[i], &paths, NULL) == 0 && paths.count > 0;
+			there = glob_files(dir, outputs.items[i], &paths, NULL) == 0 && paths.count > 0;
 			strvec_release(&paths);
 		} else {
-			there = fs_exists(outputs.items[i]);
+			char *path = path_join(dir ? dir : "", outputs.items[i]);
+
+			there = fs_exists(path);
+			free(path);
 		}
 		if (!there)
 			return outputs.items[i];

@@ -36,8 +36,8 @@ void fingerprint_recipe_text(const struct project *project, const struct stream 
  * without inputs has digest 0 and costs nothing */
 int fingerprint_inputs(struct file_cache *cache, const struct stream *stream, uint64_t *digest,
 	struct stamp_detail *detail, const char **missing, struct orch_error *err);
-/* the first output that does not exist, or NULL */
-const char *fingerprint_missing_output(const struct stream *stream);
+/* the first output that does not exist in `dir` (NULL: the current one), or NULL */
+const char *fingerprint_missing_output(const struct stream *stream, const char *dir);
 /* digest of the outputs' content, parts 'o' added */
 int fingerprint_outputs(struct file_cache *cache, const struct stream *stream, uint64_t *digest,
 	struct stamp_detail *detail, struct orch_error *err);

@@ -345,6 +345,107 @@ outcome() { [ "$(cat .orch/runs/*/journal.jsonl | jq -r "select(.type == \"attem
 	outcome one spawn
 }
 
+# what a job leaves as `hidden` is `made` only when its end was written down, and a second later: as with a file system
+# over a network
+see_late() {
+	sed -i 's|^\tsubmit: .*|\tsubmit: . ./submit|' Orchfile
+	cat >submit <<-E
+		printf 'sh "%s"; s=\$?; sleep 1; cd "\$(cat $PWD/where)" && mv hidden made; exit \$s\n' "\$ORCH_JOB_SCRIPT" >"\$ORCH_JOB_SCRIPT.late"
+		$S submit "\$ORCH_JOB_SCRIPT.late" "\$ORCH_JOB_OUTPUT"
+	E
+}
+
+@test "outputs that are seen late are looked for again, in the project and in a worktree" {
+	git init -q -b main .
+	git -c user.name=t -c user.email=t@example.org commit -q --allow-empty -m begin
+	orchfile <<-'E'
+	one:
+	  outputs = made
+	  pwd >where; echo one >hidden; echo one >>effects
+	two: one
+	  isolate = worktree
+	  outputs = ma*
+	  pwd >HERE/where; cat HERE/made >hidden; echo two >>HERE/effects
+	E
+	sed -i "s|HERE|$PWD|g" Orchfile
+	see_late
+	begin && end 0
+	[ "$(cat effects | xargs)" = 'one two' ]
+	[ "$(git show orch/two:made)" = one ]
+	outcome one success
+	outcome two success
+}
+
+@test "an output that there is not is looked for no longer than the runner's latency" {
+	orchfile <<-'E'
+	one:
+	  outputs = made
+	  echo one >>effects
+	E
+	sed -i 's|^\tlost = .*|&\n\tlatency = 300ms|' Orchfile
+	begin && end 1
+	outcome one outputs
+	grep -q "FAILED one .*'made' does not exist, or was not to be seen here within 300ms ('latency' of its runner)" out
+	sed -i 's|latency = .*|latency = 0s|' Orchfile
+	begin && end 1
+	outcome one 'outputs outputs'
+	grep -q "FAILED one .*'made' does not exist$" out
+	lines effects 2
+}
+
+@test "while an output is looked for, the run can be stopped, or orch killed" {
+	orchfile <<-'E'
+	one:
+	  timeout = 5s
+	  outputs = made
+	  echo one >>effects
+	E
+	sed -i 's|^\tlost = .*|&\n\tlatency = 10m|' Orchfile
+	begin
+	wait_for eval 'ls .orch/runs/*/attempts/*.exit'
+	# its files are looked at twice a second
+	sleep 1.2
+	kill -INT "$orch"
+	end 130
+	outcome one stopped
+	begin
+	wait_for lines effects 2
+	wait_for eval 'ls ".orch/runs/$(ls .orch/runs | tail -n 1)"/attempts/*.exit'
+	crash
+	begin
+	wait_for grep -q 'go on\|ended meanwhile' out
+	echo made >made
+	end 0
+	lines effects 2
+}
+
+@test "the end of what it wrote to ORCH_OUTPUT is waited for" {
+	orchfile <<-'E'
+	one:
+	  never runs
+	two: one
+	  runner = process
+	  echo {{one.value}} >>effects
+	E
+	# a node that says how it ended, and of which the rest is seen late
+	sed -i 's|^\tsubmit: .*|\tsubmit: . ./submit|' Orchfile
+	cat >submit <<-E
+		SCHED="$S"
+	E
+	cat >>submit <<-'E'
+		job=${ORCH_JOB_SCRIPT%.sh} record=${ORCH_JOB_SCRIPT%.*.sh}
+		results=$(tr '\0' '\n' <"$job.spec" | sed -n 's/^ORCH_OUTPUT=//p')
+		printf 'orch-job 1\nsupervisor 1 1\nleader 0 0\nboot x\nstarted 1 1\nhost far\nend\n' >"$job.job"
+		printf 'value=' >"$results"
+		printf 'orch-exit 1\nstatus 0\nresults-size 11\nend\n' >"$job.new"
+		mv "$job.new" "$job.exit"
+		echo "sleep 1.5; echo late >>'$results'" >"$job.late"
+		$SCHED submit "$job.late" "$ORCH_JOB_OUTPUT"
+	E
+	begin && end 0
+	[ "$(cat effects)" = late ]
+}
+
 @test "what is wrong in the Orchfile is said before anything runs" {
 	orchfile <<-'E'
 	one:

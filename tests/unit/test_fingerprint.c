@@ -325,12 +325,13 @@ static void test_outputs(void **state)
 	uint64_t digest;
 
 	(void)state;
-	assert_string_equal(fingerprint_missing_output(&stream), "out/x");
+	assert_string_equal(fingerprint_missing_output(&stream, NULL), "out/x");
 	assert_int_equal(mkdir("out", 0700), 0);
 	assert_int_equal(mkdir("out/x", 0700), 0);
-	assert_string_equal(fingerprint_missing_output(&stream), "*.o");
+	assert_string_equal(fingerprint_missing_output(&stream, NULL), "*.o");
+	assert_string_equal(fingerprint_missing_output(&stream, "out"), "out/x");
 	scratch_write("a.o", "");
-	assert_null(fingerprint_missing_output(&stream));
+	assert_null(fingerprint_missing_output(&stream, NULL));
 	assert_int_equal(fingerprint_outputs(opened.cache, &stream, &digest, &detail, NULL), 0);
 	assert_int_not_equal(digest, 0);
 	assert_int_equal(detail.part_count, 2);
@@ -339,7 +340,7 @@ static void test_outputs(void **state)
 	set.outputs.count = 0;
 	assert_int_equal(fingerprint_outputs(opened.cache, &stream, &digest, NULL, NULL), 0);
 	assert_int_equal(digest, 0);
-	assert_null(fingerprint_missing_output(&stream));
+	assert_null(fingerprint_missing_output(&stream, NULL));
 	close_cache(&opened);
 }
 

@@ -177,6 +177,27 @@ static void removes_deep_trees(void **state)
 	assert_false(fs_exists("deep"));
 }
 
+static void looks_again_without_waiting(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir("again", 0700), 0);
+	assert_int_equal(mkfifo("again/fifo", 0600), 0);
+	/* none of it blocks, makes anything, or leaves a descriptor */
+	int before = dup(0);
+
+	fs_look_again(NULL, "again/fifo");
+	fs_look_again("again", "fifo/");
+	fs_look_again(NULL, "again//fifo");
+	fs_look_again(NULL, "again/absent/x");
+	fs_look_again("absent", "x");
+	fs_look_again(NULL, "/");
+	fs_look_again(NULL, "");
+	close(before);
+	assert_int_equal(dup(0), before);
+	close(before);
+	assert_false(fs_exists("again/absent"));
+}
+
 static void knows_itself(void **state)
 {
 	char *cwd = fs_cwd(), *self = fs_self();
@@ -200,6 +221,7 @@ int main(void)
 		cmocka_unit_test(makes_directories),
 		cmocka_unit_test(removes_trees),
 		cmocka_unit_test(removes_deep_trees),
+		cmocka_unit_test(looks_again_without_waiting),
 		cmocka_unit_test(knows_itself),
 	};
 

@@ -25,7 +25,7 @@
 
 struct place {
 	char dir[64];
-	char *record, *log;
+	char *record, *log, *results;
 };
 
 static int begin(void **state)
@@ -37,6 +37,7 @@ static int begin(void **state)
 		return -1;
 	place->record = xasprintf("%s/a.1.running", place->dir);
 	place->log = xasprintf("%s/log", place->dir);
+	place->results = xasprintf("%s/results", place->dir);
 	*state = place;
 	return 0;
 }
@@ -48,6 +49,7 @@ static int finish(void **state)
 
 	free(place->record);
 	free(place->log);
+	free(place->results);
 	free(place);
 	return result;
 }
@@ -102,6 +104,7 @@ static struct remote_spec some_spec(const struct place *place, char **argv, char
 		.env = env,
 		.log = place->log,
 		.dir = place->dir,
+		.results = place->results,
 		.label = "run.a.1",
 		.steps = steps,
 		.step_count = 2,
@@ -136,6 +139,7 @@ static void specs(void **state)
 	assert_null(read->options);
 	assert_string_equal(read->dir, place->dir);
 	assert_string_equal(read->log, place->log);
+	assert_string_equal(read->results, place->results);
 	assert_string_equal(read->label, "run.a.1");
 	assert_int_equal(read->step_count, 2);
 	assert_int_equal(read->steps[0].wait_ms, 10000);
@@ -268,7 +272,7 @@ static void a_tree_runs_once(void **state)
 	struct orch_error err;
 	size_t len;
 
-	run_one(place, "t", "echo $ORCH_X $FROM_NODE; exit 3", NULL);
+	run_one(place, "t", "echo $ORCH_X $FROM_NODE; echo results >results; exit 3", NULL);
 	assert_int_equal(setenv("FROM_NODE", "node7", 1), 0);
 	assert_int_equal(setenv("ORCH_X", "not this", 1), 0);
 	assert_int_equal(wait_for(start_supervisor(place, "t")), 0);
@@ -286,6 +290,7 @@ static void a_tree_runs_once(void **state)
 	assert_int_equal(fs_read(place->log, 0, &text, &len, &err), 0);
 	assert_string_equal(text, "two words node7\n");
 	assert_int_equal(record.log_size, (int64_t)len);
+	assert_int_equal(record.results_size, 8);
 	assert_true(remote_beat(place->record, "t") > 0);
 	free(text);
 }
