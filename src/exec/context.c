@@ -594,7 +594,7 @@ int context_environment(const struct context *context, const struct attempt *att
 
 	if (!overrides ||
 		!is_overridden("MAKEFLAGS=", own, &set->unset, attempt->stint ? &attempt->stint->agent->unset : NULL))
-		jobserver_environment(attempt->jobserver, command, own);
+		jobserver_environment(attempt->jobserver, attempt, command, own);
 	overrides |= jobserver_shims(attempt->jobserver, attempt, command, own);
 	strvec_pushenv(own, "ORCH_RUN", attempt->run);
 	strvec_pushenv(own, "ORCH_STREAM", attempt->stream->name);

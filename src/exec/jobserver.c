@@ -2,6 +2,7 @@
 
 #include "exec/jobserver.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "os/loop.h"
 #include "os/open_files.h"
 #include "os/tokens.h"
+#include "os/usage.h"
 #include "runner/runner.h"
 #include "sched/lend.h"
 #include "state/statedir.h"
@@ -27,13 +29,15 @@
 
 enum { SPARE_FILES = 64 }; /* that pipes leave to the streams themselves */
 
-/* a slot's pipes, or an agent's FIFOs */
+/* a slot's pipes, an agent's FIFOs, or the one FIFO of a command that finds it by its path */
 struct channel {
 	struct slot *slot;
-	bool is_open;
+	bool is_open, is_one;
 	struct tokens tokens;
 	struct loop_fd *give, *back; /* NULL: not watched yet */
 	bool watches_give;           /* for being emptied */
+	int usage;                   /* of the one FIFO: its watch */
+	int ends[2];                 /* of the one FIFO: what keeps it open where we are gone */
 };
 
 struct slot {
@@ -56,6 +60,8 @@ struct jobserver {
 	const struct makeclient *around; /* NULL: none */
 	char *flags;                     /* MAKEFLAGS=... of those that share */
 	char *other_flags;               /* of the others; NULL: not set */
+	struct usage *usage;             /* of all that are one FIFO; NULL: there were none yet */
+	bool fifo_failed;                /* one FIFO is not to be had, and that has been told */
 	char *shims;                     /* the directory, see shims.h; NULL: not made yet */
 };
 
@@ -90,6 +96,36 @@ static void on_returned(void *data)
 	all->calls.changed(all->calls.data);
 }
 
+/* of its one FIFO: what is more than we gave has come back, and where nothing is left all has been taken */
+static bool look_at(struct jobserver *all, struct slot *slot)
+{
+	const struct lend_client *client = &all->lending.clients[slot->number];
+	unsigned lying;
+
+	if (slot->now != &slot->fifos || !slot->fifos.is_one || !slot->fifos.is_open || !client->there)
+		return false;
+	lying = tokens_lying(&slot->fifos.tokens);
+	if (lying > client->lies)
+		lend_returned(&all->lending, slot->number,
+			tokens_take_some(&slot->fifos.tokens, lying - client->lies));
+	else if (lying == 0 && client->lies > 0)
+		lend_emptied(&all->lending, slot->number);
+	else
+		return false;
+	return true;
+}
+
+static void on_used(void *data)
+{
+	struct jobserver *all = data;
+	bool changed = false;
+
+	for (unsigned i = 0; i < LEND_SLOTS_MAX; i++)
+		changed |= look_at(all, &all->slots[i]);
+	if (changed)
+		all->calls.changed(all->calls.data);
+}
+
 /* the end that is written to is never readable: it is in trouble, which the next write will tell */
 static void on_give_trouble(void *data)
 {
@@ -107,13 +143,18 @@ static void watch_give(struct channel *channel, bool watch)
 
 /* --- pipes --- */
 
-static void cannot_share(struct jobserver *all, const char *stream, const struct orch_error *err)
+static void tell_cannot_share(struct jobserver *all, const char *stream, const struct orch_error *err)
 {
 	char *message = xasprintf("streams cannot share their slots with a make or cargo in them: %s", err->message);
 
-	all->failed = true;
 	all->calls.warning(all->calls.data, stream, message);
 	free(message);
+}
+
+static void cannot_share(struct jobserver *all, const char *stream, const struct orch_error *err)
+{
+	all->failed = true;
+	tell_cannot_share(all, stream, err);
 }
 
 static void open_pipes(struct jobserver *all, struct slot *slot, const char *stream)
@@ -155,15 +196,71 @@ static void open_fifos(struct jobserver *all, struct slot *slot, const struct at
 	free(back);
 }
 
+/* what stands in MAKEFLAGS as it is */
+static char *path_for_all(const char *path, struct orch_error *err)
+{
+	char *cwd = fs_cwd(), *full = xasprintf("%s/%s", cwd, path);
+
+	free(cwd);
+	if (!strpbrk(full, " \t\n\v\f\r\\$"))
+		return full;
+	error_set(err, "their FIFO's path '%s' has a character that cannot stand in MAKEFLAGS ('jobserver = pipe' needs none)",
+		full);
+	free(full);
+	return NULL;
+}
+
+static int make_fifo(struct jobserver *all, struct slot *slot, char *path, struct orch_error *err)
+{
+	struct channel *channel = &slot->fifos;
+
+	unlink(path);
+	if ((!all->usage && usage_new(&all->usage, all->loop, on_used, all, err) != 0) ||
+		tokens_fifo(&channel->tokens, path, err) != 0)
+		return -1;
+	channel->usage = usage_watch(all->usage, path, err);
+	if (channel->usage < 0) {
+		tokens_close(&channel->tokens);
+		unlink(path);
+		return -1;
+	}
+	channel->is_open = channel->is_one = true;
+	channel->ends[0] = channel->tokens.take;
+	channel->ends[1] = channel->tokens.give;
+	return 0;
+}
+
+static void open_fifo(struct jobserver *all, struct slot *slot, const struct attempt *attempt)
+{
+	char *relative = statedir_attempt_file(attempt->run, attempt->stream->name, attempt->number, "tokens"), *path;
+	struct orch_error err = {0};
+
+	if (all->fifo_failed) {
+		free(relative);
+		return;
+	}
+	path = path_for_all(relative, &err);
+	free(relative);
+	if (path && make_fifo(all, slot, path, &err) == 0) {
+		slot->path = path;
+		return;
+	}
+	free(path);
+	tell_cannot_share(all, attempt->stream->name, &err);
+	all->fifo_failed = true;
+}
+
 static void close_channel(struct channel *channel)
 {
 	loop_fd_free(channel->give);
 	loop_fd_free(channel->back);
 	channel->give = channel->back = NULL;
 	channel->watches_give = false;
+	if (channel->is_open && channel->is_one)
+		usage_ignore(channel->slot->all->usage, channel->usage);
 	if (channel->is_open)
 		tokens_close(&channel->tokens);
-	channel->is_open = false;
+	channel->is_open = channel->is_one = false;
 }
 
 static void close_fifos(struct slot *slot)
@@ -174,6 +271,7 @@ static void close_fifos(struct slot *slot)
 	if (!slot->path)
 		return;
 	back = xasprintf("%s.back", slot->path);
+	/* of one FIFO there is no other */
 	unlink(slot->path);
 	unlink(back);
 	free(back);
@@ -186,7 +284,7 @@ static void close_fifos(struct slot *slot)
 /* a sandbox closes what is inherited, and lets nothing else be opened */
 static bool may_share(const struct stream *stream)
 {
-	return stream->set->jobserver == JOBSERVER_PIPE && stream->set->sandbox == SANDBOX_OFF;
+	return stream->set->jobserver != JOBSERVER_OFF && stream->set->sandbox == SANDBOX_OFF;
 }
 
 /* is what it does now its agent's program, which closes what it inherits? */
@@ -204,12 +302,26 @@ void jobserver_prepare(struct jobserver *all, const struct attempt *attempt, str
 {
 	bool has_no_slot_yet = attempt->slot == NO_SLOT_YET;
 
+	if (attempt->slot < LEND_SLOTS_MAX)
+		all->slots[attempt->slot].now = NULL;
 	if (!is_sharing(all) || (!has_no_slot_yet && attempt->slot >= LEND_SLOTS_MAX) || !attempt->ops->hands_over)
 		return;
 	if (all->around) {
 		command->tokens = has_no_slot_yet ? NULL : makeclient_descriptors(all->around);
 		if (!makeclient_descriptors(all->around))
 			return;
+	} else if (!has_no_slot_yet && attempt->stream->set->jobserver == JOBSERVER_FIFO) {
+		struct slot *slot = &all->slots[attempt->slot];
+
+		if (!may_share(attempt->stream))
+			return;
+		close_fifos(slot);
+		open_fifo(all, slot, attempt);
+		slot->now = slot->fifos.is_open ? &slot->fifos : NULL;
+		/* for the supervisor, that it can be opened also where we are gone; what runs there inherits nothing */
+		if (slot->now && command->record)
+			command->tokens = slot->fifos.ends;
+		return;
 	} else if (!has_no_slot_yet && is_agents(attempt)) {
 		struct slot *slot = &all->slots[attempt->slot];
 
@@ -232,6 +344,21 @@ void jobserver_prepare(struct jobserver *all, const struct attempt *attempt, str
 	command->has_tokens = may_share(attempt->stream) && !is_agents(attempt);
 }
 
+__attribute__((format(printf, 2, 3))) static char *flags_for(const struct jobserver *all, const char *format, ...)
+{
+	struct strbuf add = {0}, text = {0};
+	va_list args;
+
+	strbuf_addf(&add, "-j%u --jobserver-auth=", all->jobs);
+	va_start(args, format);
+	strbuf_vaddf(&add, format, args);
+	va_end(args);
+	strbuf_addstr(&text, "MAKEFLAGS=");
+	makeflags_write(&text, getenv("MAKEFLAGS"), strbuf_cstr(&add));
+	strbuf_release(&add);
+	return strbuf_detach(&text);
+}
+
 static const char *path_of(const struct strvec *env)
 {
 	for (size_t i = 0; i < env->count; i++) {
@@ -241,10 +368,19 @@ static const char *path_of(const struct strvec *env)
 	return getenv("PATH") ? getenv("PATH") : "/usr/local/bin:/usr/bin:/bin";
 }
 
-void jobserver_environment(const struct jobserver *all, const struct command *command, struct strvec *env)
+void jobserver_environment(const struct jobserver *all, const struct attempt *attempt, const struct command *command,
+	struct strvec *env)
 {
-	if (command && command->has_tokens)
+	const struct slot *slot = attempt->slot < LEND_SLOTS_MAX ? &all->slots[attempt->slot] : NULL;
+
+	if (command && command->has_tokens) {
 		strvec_push(env, all->flags);
+	} else if (command && slot && slot->now == &slot->fifos && slot->fifos.is_one) {
+		char *flags = flags_for(all, "fifo:%s", slot->path);
+
+		strvec_push(env, flags);
+		free(flags);
+	}
 	else if (all->other_flags)
 		strvec_push(env, all->other_flags);
 }
@@ -255,7 +391,7 @@ bool jobserver_shims(
 	const struct slot *slot = attempt->slot < LEND_SLOTS_MAX ? &all->slots[attempt->slot] : NULL;
 	char *path, *cwd;
 
-	if (!command || !slot || !slot->path || slot->now != &slot->fifos || !is_agents(attempt))
+	if (!command || !slot || !slot->path || slot->now != &slot->fifos || slot->fifos.is_one || !is_agents(attempt))
 		return false;
 	cwd = fs_cwd();
 	strvec_pushf(env, "ORCH_JOBSERVER=%s/%s", cwd, slot->path);
@@ -311,14 +447,15 @@ static bool give(struct jobserver *all, struct slot *slot, int64_t now_ms)
 
 	/* what was written there before anything was given is worth nothing */
 	if (all->lending.clients[slot->number].has == 0)
-		(void)tokens_returned(&channel->tokens);
-	if (!channel->back)
+		(void)(channel->is_one ? tokens_take(&channel->tokens) : tokens_returned(&channel->tokens));
+	if (!channel->is_one && !channel->back)
 		channel->back = loop_fd_new(all->loop, channel->tokens.back, on_returned, channel);
 	/* it is empty, unless somebody wrote into it what was not given */
-	if (!channel->back || !tokens_give(&channel->tokens))
+	if ((!channel->is_one && !channel->back) || !tokens_give(&channel->tokens))
 		return false;
 	lend_given(&all->lending, slot->number, now_ms);
-	watch_give(channel, true);
+	if (!channel->is_one)
+		watch_give(channel, true);
 	return true;
 }
 
@@ -373,15 +510,11 @@ static void make_flags(struct jobserver *all)
 	const char *found = getenv("MAKEFLAGS");
 	struct makeflags read;
 	struct strbuf text = {0};
-	char *add = xasprintf("-j%u --jobserver-auth=%d,%d", all->jobs, CHILD_TOKENS, CHILD_TOKENS + 1);
 
 	free(all->flags);
 	free(all->other_flags);
 	all->other_flags = NULL;
-	strbuf_addstr(&text, "MAKEFLAGS=");
-	makeflags_write(&text, found, add);
-	all->flags = strbuf_detach(&text);
-	free(add);
+	all->flags = flags_for(all, "%d,%d", CHILD_TOKENS, CHILD_TOKENS + 1);
 	if (!found)
 		return;
 	/* without a jobserver that they could reach */
@@ -428,6 +561,7 @@ void jobserver_free(struct jobserver *all)
 		close_channel(&all->slots[i].pipes);
 		close_fifos(&all->slots[i]);
 	}
+	usage_free(all->usage);
 	free(all->shims);
 	loop_timer_free(all->wake);
 	free(all->flags);

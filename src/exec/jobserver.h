@@ -1,7 +1,8 @@
 /*
  * GNU make's jobserver, for what runs inside of streams: a make or cargo there finds it in its environment, and so
  * the run's slots are theirs too (sched/lend.h says when, os/tokens.h how). Every slot has pipes of its own, made when
- * it is first used, so that what a command has when it ends, however that comes, is known and ours again.
+ * it is first used, so that what a command has when it ends, however that comes, is known and ours again. A stream
+ * that asks for it finds a FIFO by its path instead, which is its command's alone.
  *
  * Where orch itself was started by a make with a jobserver, streams find that one instead: see also exec/makeclient.h.
  */
@@ -40,8 +41,9 @@ void jobserver_set(struct jobserver *jobserver, const struct project *project, u
 
 /* before its environment is made: what the command is to find of descriptors */
 void jobserver_prepare(struct jobserver *jobserver, const struct attempt *attempt, struct command *command);
-/* adds MAKEFLAGS: with the jobserver, if `command` has it; NULL: no command of that kind, and without */
-void jobserver_environment(const struct jobserver *jobserver, const struct command *command, struct strvec *env);
+/* adds MAKEFLAGS: with the jobserver, if `command` of the attempt has it; NULL: no command of that kind, and without */
+void jobserver_environment(const struct jobserver *jobserver, const struct attempt *attempt,
+	const struct command *command, struct strvec *env);
 /* Adds what leads an agent's makes to the jobserver by their own way (shims.h), PATH among it; false: nothing */
 bool jobserver_shims(const struct jobserver *jobserver, const struct attempt *attempt, const struct command *command,
 	struct strvec *env);

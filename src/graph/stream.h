@@ -46,7 +46,7 @@ enum changes { CHANGES_OPTIONAL, CHANGES_REQUIRED, CHANGES_FORBIDDEN };
 enum isolate { ISOLATE_DEFAULT, ISOLATE_NONE, ISOLATE_WORKTREE };
 enum keep { KEEP_NEVER, KEEP_FAILED, KEEP_ALWAYS };
 enum sandbox { SANDBOX_OFF, SANDBOX_WORKTREE, SANDBOX_OFFLINE };
-enum jobserver_form { JOBSERVER_PIPE, JOBSERVER_OFF };
+enum jobserver_form { JOBSERVER_PIPE, JOBSERVER_FIFO, JOBSERVER_OFF };
 enum tristate { TRI_DEFAULT, TRI_NO, TRI_YES };
 /* what makes a completed stream stale: bits */
 enum rerun { RERUN_RECIPE = 1, RERUN_INPUTS = 2, RERUN_DEPS = 4, RERUN_ALL = 7, RERUN_MISSING = 0 };

@@ -13,7 +13,7 @@ static const char *const when_choices[] = {"success", "failure", "always", NULL}
 static const char *const changes_choices[] = {"optional", "required", "forbidden", NULL};
 static const char *const isolate_choices[] = {"none", "worktree", NULL};
 static const char *const keep_choices[] = {"never", "failed", "always", NULL};
-static const char *const jobserver_choices[] = {"pipe", "off", NULL};
+static const char *const jobserver_choices[] = {"pipe", "fifo", "off", NULL};
 static const char *const sandbox_choices[] = {"off", "worktree", "offline", NULL};
 static const char *const rerun_choices[] = {"recipe", "inputs", "deps", "missing", NULL};
 static const char *const merge_choices[] = {"manual", "auto", "squash", NULL};
@@ -101,7 +101,7 @@ const struct setting setting_table[] = {
 	{"weight", SETTING_INT, BOTH, NULL, 1, 1000, AT(weight), "1", "slots the stream takes", false, NULL},
 	{"priority", SETTING_INT, BOTH, NULL, -1000000, 1000000, AT(priority), "0", "higher starts first", false, NULL},
 	{"jobserver", SETTING_ENUM, BOTH, jobserver_choices, 0, 0, AT(jobserver), "pipe",
-		"whether a make or cargo in its commands shares the run's slots", false, NULL},
+		"whether, and how, a make or cargo in its commands shares the run's slots", false, NULL},
 	{"estimate", SETTING_DURATION, BOTH, NULL, 0, 0, AT(estimate_ms), "", "expected time, until a run was recorded",
 		false, NULL},
 	{"memory", SETTING_MEMORY, BOTH, NULL, 0, 0, AT(memory), "",

@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -77,6 +79,18 @@ int tokens_fifos(struct tokens *tokens, const char *forth, const char *back, str
 	return 0;
 }
 
+int tokens_fifo(struct tokens *tokens, const char *path, struct orch_error *err)
+{
+	*tokens = TOKENS_NONE;
+	if (mkfifo(path, 0600) != 0)
+		return cannot(tokens, err);
+	tokens->take = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	tokens->give = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (tokens->take < 0 || tokens->give < 0)
+		return cannot(tokens, err);
+	return 0;
+}
+
 bool tokens_give(const struct tokens *tokens)
 {
 	ssize_t wrote;
@@ -87,30 +101,43 @@ bool tokens_give(const struct tokens *tokens)
 	return wrote == 1;
 }
 
-static unsigned read_all(int fd)
+static unsigned read_some(int fd, unsigned most)
 {
 	char bytes[256];
 	unsigned count = 0;
 
-	for (;;) {
-		ssize_t got = read(fd, bytes, sizeof bytes);
+	while (count < most) {
+		ssize_t got = read(fd, bytes, most - count < sizeof bytes ? most - count : sizeof bytes);
 
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
-			return count;
+			break;
 		count += (unsigned)got;
 	}
+	return count;
 }
 
 unsigned tokens_take(const struct tokens *tokens)
 {
-	return read_all(tokens->take);
+	return read_some(tokens->take, UINT_MAX);
 }
 
 unsigned tokens_returned(const struct tokens *tokens)
 {
-	return read_all(tokens->back);
+	return read_some(tokens->back, UINT_MAX);
+}
+
+unsigned tokens_lying(const struct tokens *tokens)
+{
+	int count;
+
+	return ioctl(tokens->take, FIONREAD, &count) == 0 && count > 0 ? (unsigned)count : 0;
+}
+
+unsigned tokens_take_some(const struct tokens *tokens, unsigned most)
+{
+	return read_some(tokens->take, most);
 }
 
 void tokens_close(struct tokens *tokens)

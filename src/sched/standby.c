@@ -10,7 +10,7 @@ static bool is_plain(const struct run *run, uint32_t stream)
 	bool is_bare = what->run.bytes && !what->prompt.bytes && !set->prompt_file && !set->check.bytes &&
 		!set->setup.bytes && !set->runner && !run->plan->project->set.runner &&
 		set->outputs.count == 0 && set->memory == 0 && set->every_count == 0 && !set->generates &&
-		!set->orchfile;
+		!set->orchfile && set->jobserver != JOBSERVER_FIFO;
 
 	return is_bare && graph_user_count(run->plan->graph, stream) == 0 && set->weight <= 1 && !set->pool &&
 		set->when == WHEN_SUCCESS && set->isolate != ISOLATE_WORKTREE && set->sandbox == SANDBOX_OFF &&

@@ -179,6 +179,234 @@ most() {
 	[ "$(most)" -eq 1 ]
 }
 
+# client: a client of a jobserver that is a FIFO, as the manual of GNU make has it (no make of before 4.4 and no old cargo
+# is one): client.py NAME JOBS [AT-ONCE]. One of its jobs is for nothing, each other one has a token
+client() {
+	cat >client.py <<-'END'
+		import os, re, subprocess, sys, threading
+
+		path = re.findall(r"--jobserver-auth=fifo:(\S+)", os.environ["MAKEFLAGS"])[-1]
+		fifo_in, fifo_out = os.open(path, os.O_RDONLY), os.open(path, os.O_WRONLY)
+		lock, left, running, failed = threading.Condition(), list(range(int(sys.argv[2]))), 0, 0
+
+		def work(token):
+		    global running, failed
+		    with lock:
+		        if not left:
+		            return False
+		        name = f"{sys.argv[1]}-{left.pop()}"
+		        running += 1
+		    status = subprocess.run(["./job", name] + sys.argv[3:]).returncode
+		    if token:
+		        os.write(fifo_out, token)
+		    with lock:
+		        running -= 1
+		        failed += status != 0
+		        lock.notify()
+		    return True
+
+		def helper():
+		    while True:
+		        token = os.read(fifo_in, 1)
+		        if not work(token):
+		            os.write(fifo_out, token)
+		            return
+
+		for _ in range(8):
+		    threading.Thread(target=helper, daemon=True).start()
+		while work(b""):
+		    pass
+		with lock:
+		    lock.wait_for(lambda: running == 0)
+		sys.stdout.flush()
+		os._exit(failed > 0)
+	END
+}
+
+@test "fifo: what finds it by its path has the slots that nobody else needs" {
+	client
+	orchfile <<-'END'
+		defaults:
+		  jobserver = fifo
+		built:
+		  python3 client.py built 12 4
+		  echo "flags: $MAKEFLAGS"
+		  : >done
+		idle: | built
+		  echo idle
+		checked: | idle
+		  check: python3 client.py check 8 4
+		  echo checked
+		last: | checked
+		  jobserver = pipe
+		  make -s WHO=make AT_ONCE=4
+	END
+	expect 0 -j4
+	[ "$(most)" -eq 4 ]
+	[ "$(grep -c '^-' "$LOG")" -eq 28 ]
+	grep -qx "flags:  -j4 --jobserver-auth=fifo:$PWD/.orch/runs/.*/attempts/built.1.tokens" .orch/runs/*/logs/built.1.log
+	# nothing is left, and nobody inherits what it does not need
+	[ -z "$(find .orch -type p)" ]
+	expect 0 -B -j4 idle built
+	[ -z "$(find .orch -type p)" ]
+}
+
+@test "fifo: never more than there are slots, and never fewer where there is work" {
+	client
+	orchfile <<-'END'
+		one:
+		  jobserver = fifo
+		  python3 client.py one 20 4
+		two:
+		  jobserver = fifo
+		  python3 client.py two 20 4
+		make:
+		  make -s WHO=make AT_ONCE=4
+		for n in 1 2 3 4 5 6:
+		  plain{{n}}:
+		    ./job plain{{n}}
+		heavy: one two make
+		  jobserver = fifo
+		  weight = 3
+		  python3 client.py heavy 8 3
+	END
+	expect 0 -j4
+	[ "$(most)" -eq 4 ]
+	[ "$(grep -c '^-' "$LOG")" -eq 62 ]
+}
+
+@test "fifo: who dies with tokens gives them back" {
+	client
+	orchfile <<-'END'
+		defaults:
+		  jobserver = fifo
+		thief:
+		  fifo=${MAKEFLAGS##*=fifo:}
+		  exec 8<>"$fifo"
+		  dd bs=1 count=1 2>/dev/null <&8 | grep -q +
+		  dd bs=1 count=1 2>/dev/null <&8 | grep -q +
+		  dd bs=1 count=1 2>/dev/null <&8 | grep -q +
+		  kill -9 $$
+		after: | thief
+		  when = always
+		  python3 client.py after 8 4
+		killed: | after
+		  when = always
+		  python3 client.py killed 8 4 &
+		  until grep -q '^- killed' "$LOG"; do sleep 0.02; done
+		  kill -9 $!
+		  exit 1
+		last: | killed
+		  when = always
+		  : >"$LOG"
+		  python3 client.py last 8 4
+	END
+	expect 1 -j4 -k
+	[[ "$output" == *"killed by SIGKILL"* ]]
+	[ "$(most)" -eq 4 ]
+	grep -q '^- last' "$LOG"
+	[ -z "$(find .orch -type p)" ]
+}
+
+@test "fifo: nothing is made of what was not given, once it has been returned" {
+	client
+	orchfile <<-'END'
+		forger:
+		  jobserver = fifo
+		  fifo=${MAKEFLAGS##*=fifo:}
+		  printf '%01000d' 0 >"$fifo"
+		  # eaten, but for what was offered
+		  exec 8<>"$fifo"
+		  until [ "$(python3 -c 'import array, fcntl, termios; n = array.array("i", [0]); fcntl.ioctl(8, termios.FIONREAD, n); print(n[0])' 8<&8)" -le 1 ]; do sleep 0.05; done
+		  python3 client.py forger 8 3
+		  : >done
+		idle:
+		  while [ ! -e done ]; do sleep 0.05; done
+		  ./job idle
+	END
+	expect 0 -j4
+	[ "$(most)" -eq 3 ]
+}
+
+@test "fifo: an agent's program finds it without the shims, also when orch is gone" {
+	client
+	orchfile <<-'END'
+		agent thing:
+		  run: [ "$(command -v make)" = "$MAKE_HERE" ] && { cat client.py | env -u ORCH_JOBSERVER python3 - {{stream}} 8 ${ARGS-}; }
+		one:
+		  agent = thing
+		  jobserver = fifo
+		  prompt: do it
+		  env = ARGS=4
+	END
+	MAKE_HERE=$(command -v make) expect 0 -j4
+	[ "$(most)" -eq 4 ]
+	[ -z "$(find .orch -type p)" ]
+	# one that goes on when orch has been killed: its FIFO can still be opened, also by who comes late
+	: >"$LOG"
+	orchfile <<-'END'
+		agent thing:
+		  run: echo $PPID >begun; until [ -e go ]; do sleep 0.05; done; python3 client.py late 3; echo "ended $?" >>"$LOG"
+		late:
+		  agent = thing
+		  jobserver = fifo
+		  prompt: do it
+	END
+	"$ORCH" -j4 >out 2>&1 3>&- &
+	local orch=$! left=600
+	until [ -s begun ]; do
+		left=$((left - 1))
+		[ $left -gt 0 ]
+		sleep 0.05
+	done
+	kill -9 "$orch"
+	wait "$orch" || true
+	: >go
+	until grep -q ended "$LOG"; do
+		left=$((left - 1))
+		[ $left -gt 0 ]
+		sleep 0.05
+	done
+	grep -qx "ended 0" "$LOG"
+	[ "$(grep -c '^- late' "$LOG")" -eq 3 ]
+	# the next run takes it over
+	expect 0 -j4
+}
+
+@test "fifo: where it cannot be, and in a directory whose name MAKEFLAGS cannot carry" {
+	client
+	orchfile <<-'END'
+		defaults:
+		  jobserver = fifo
+		boxed:
+		  sandbox = worktree
+		  echo "flags: ${MAKEFLAGS-none}"
+	END
+	expect 0 -j4
+	grep -qx "flags: none" .orch/runs/*/logs/boxed.1.log
+	expect 0 -B -j1
+	grep -qx "flags: none" .orch/runs/*/logs/boxed.1.log
+	mkdir "a b"
+	cd "a b" || return 1
+	cp ../job ../Makefile .
+	orchfile <<-'END'
+		one:
+		  jobserver = fifo
+		  echo "flags: ${MAKEFLAGS-none}"
+		two: one
+		  jobserver = fifo
+		  true
+		three: two
+		  make -s WHO=three AT_ONCE=4
+	END
+	expect 0 -j4
+	[ "$(grep -c "cannot stand in MAKEFLAGS" <<<"$output")" -eq 1 ]
+	[[ "$output" == *"cannot share their slots"*"'jobserver = pipe'"* ]]
+	grep -qx "flags: none" .orch/runs/*/logs/one.1.log
+	[ "$(most)" -eq 4 ]
+	[ -z "$(find .orch -type p)" ]
+}
+
 @test "cargo inside shares them too" {
 	command -v cargo >/dev/null || skip "there is no cargo here"
 	mkdir -p main/src

@@ -7,7 +7,9 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "os/loop.h"
 #include "os/tokens.h"
+#include "os/usage.h"
 #include "util/makeflags.h"
 #include "util/strbuf.h"
 
@@ -87,6 +89,87 @@ static void fifos_do_the_same(void **state)
 	assert_int_equal(tokens.give, -1);
 	unlink(forth);
 	unlink(back);
+	rmdir(dir);
+}
+
+static void one_fifo_for_both_ways(void **state)
+{
+	char dir[] = "/tmp/test-tokens-XXXXXX", path[64], bytes[9000];
+	struct orch_error err = {0};
+	struct tokens tokens;
+	int client;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/fifo", dir);
+	assert_int_equal(tokens_fifo(&tokens, path, NULL), 0);
+	assert_int_equal(tokens_lying(&tokens), 0);
+	client = open(path, O_RDWR);
+	assert_true(client >= 0);
+	assert_true(tokens_give(&tokens));
+	assert_int_equal(tokens_lying(&tokens), 1);
+	assert_int_equal(write(client, "++", 2), 2);
+	assert_int_equal(tokens_lying(&tokens), 3);
+	assert_int_equal(tokens_take_some(&tokens, 2), 2);
+	assert_int_equal(tokens_lying(&tokens), 1);
+	assert_int_equal(tokens_take_some(&tokens, 2), 1);
+	/* who gives back never waits, also where something lies there for ever */
+	assert_true(tokens_give(&tokens));
+	for (size_t i = 0; i < sizeof bytes; i++) {
+		assert_true(is_ready(client, POLLOUT));
+		assert_int_equal(write(client, "+", 1), 1);
+		assert_int_equal(read(client, bytes, 1), 1);
+	}
+	assert_int_equal(tokens_take(&tokens), 1);
+	assert_int_equal(tokens_take(&tokens), 0);
+	close(client);
+	tokens_close(&tokens);
+	assert_int_equal(tokens_fifo(&tokens, path, &err), -1);
+	assert_non_null(strstr(err.message, "File exists"));
+	unlink(path);
+	rmdir(dir);
+}
+
+static void on_use(void *data)
+{
+	loop_stop(data);
+}
+
+static void use_is_seen(void **state)
+{
+	char dir[] = "/tmp/test-tokens-XXXXXX", path[64], byte;
+	struct orch_error err = {0};
+	struct tokens tokens;
+	struct usage *usage;
+	struct loop *loop;
+	int client, watch;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/fifo", dir);
+	assert_int_equal(loop_new(&loop, NULL), 0);
+	assert_int_equal(usage_new(&usage, loop, on_use, loop, NULL), 0);
+	assert_int_equal(usage_watch(usage, path, &err), -1);
+	assert_non_null(strstr(err.message, "/fifo'"));
+	assert_int_equal(tokens_fifo(&tokens, path, NULL), 0);
+	watch = usage_watch(usage, path, NULL);
+	assert_true(watch >= 0);
+	client = open(path, O_RDWR);
+	assert_true(client >= 0);
+	/* each returns once it has been said */
+	assert_int_equal(write(client, "++", 2), 2);
+	loop_run(loop);
+	assert_int_equal(read(client, &byte, 1), 1);
+	loop_run(loop);
+	assert_int_equal(tokens_lying(&tokens), 1);
+	usage_ignore(usage, watch);
+	usage_ignore(usage, watch);
+	close(client);
+	tokens_close(&tokens);
+	usage_free(usage);
+	usage_free(NULL);
+	loop_free(loop);
+	unlink(path);
 	rmdir(dir);
 }
 
@@ -185,6 +268,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(emptiness_is_seen),
 		cmocka_unit_test(fifos_do_the_same),
+		cmocka_unit_test(one_fifo_for_both_ways),
+		cmocka_unit_test(use_is_seen),
 		cmocka_unit_test(somebody_elses),
 		cmocka_unit_test(makeflags_are_read),
 		cmocka_unit_test(makeflags_are_written),
