@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "orch/history.h"
+#include "util/alloc.h"
 #include "util/path.h"
 #include "util/strbuf.h"
 #include "util/units.h"
@@ -236,8 +237,18 @@ static void add_times(struct strbuf *out, const struct orch_status *status, cons
 	add_accounts(out, status, options);
 }
 
+/* what was typed, if it is short enough to be read and typed again: not the names of a thousand streams */
+static char *words_to_run_again(const struct summary_options *options)
+{
+	const char *command = options->command != NULL ? options->command : "orch";
+
+	return strlen(command) > SUMMARY_COMMAND ? xstrdup("run the same command again")
+						 : xasprintf("run '%s' again", command);
+}
+
 /* the run has ended since nobody approved of these: how they are */
-static bool add_approve(struct strbuf *out, const struct orch_status *status, const struct summary_options *options)
+static bool add_approve(struct strbuf *out, const struct orch_status *status, const struct summary_options *options,
+	const char *again)
 {
 	size_t count = 0;
 
@@ -255,19 +266,17 @@ static bool add_approve(struct strbuf *out, const struct orch_status *status, co
 		add_text(out, stream->name, options);
 	}
 	if (count > 0)
-		strbuf_addf(out, "', then run '%s' again\n", options->command != NULL ? options->command : "orch");
+		strbuf_addf(out, "', then %s\n", again);
 	return count > 0;
 }
 
 static void add_next(struct strbuf *out, const struct orch_status *status, const struct summary_options *options)
 {
-	const char *command = options->command != NULL ? options->command : "orch";
 	size_t failed = status->count[ORCH_TASK_FAILED];
 	size_t left = status->count[ORCH_TASK_SKIPPED] + status->count[ORCH_TASK_CANCELLED] +
 		status->count[ORCH_TASK_WAITING] + status->count[ORCH_TASK_READY] + status->count[ORCH_TASK_RUNNING] +
 		status->count[ORCH_TASK_BACKOFF];
-
-	char *holds = orch_status_holds(status, status->last_ms);
+	char *holds = orch_status_holds(status, status->last_ms), *again;
 
 	if (holds != NULL && failed + left > 0)
 		strbuf_addf(out, "next: %s%s\n", holds, strstr(holds, "orch resume") ? "" : "; 'orch resume' ends that before");
@@ -276,15 +285,14 @@ static void add_next(struct strbuf *out, const struct orch_status *status, const
 		strbuf_addstr(out, "next: 'orch status' says what the held streams wait for\n");
 	if (failed == 0 && left == 0)
 		return;
-	if (failed == 0 && add_approve(out, status, options))
-		return;
-	if (status->stopping != NULL && failed == 0)
-		strbuf_addf(out, "next: run '%s' again to continue with what is left\n", command);
-	else if (failed > 0)
-		strbuf_addf(
-			out, "next: mend what failed, then run '%s' again; what completed is not repeated\n", command);
-	else if (status->count[ORCH_TASK_SKIPPED] < left)
-		strbuf_addf(out, "next: run '%s' again to continue with what is left\n", command);
+	again = words_to_run_again(options);
+	if (failed > 0)
+		strbuf_addf(out, "next: mend what failed, then %s; what completed is not repeated\n", again);
+	else if (add_approve(out, status, options, again))
+		; /* that says it too */
+	else if (status->stopping != NULL || status->count[ORCH_TASK_SKIPPED] < left)
+		strbuf_addf(out, "next: %s to continue with what is left\n", again);
+	free(again);
 }
 
 void summary_write(struct strbuf *out, const struct orch_status *status, const struct summary_options *options)

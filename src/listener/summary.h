@@ -13,14 +13,15 @@
 
 struct strbuf;
 
-enum { SUMMARY_LOG_LINES = 10, SUMMARY_SKIPPED = 20, SUMMARY_FAILED = 100, SUMMARY_NAMED = 5 };
+enum { SUMMARY_LOG_LINES = 10, SUMMARY_SKIPPED = 20, SUMMARY_FAILED = 100, SUMMARY_NAMED = 5, SUMMARY_COMMAND = 80 };
 /* of so few streams everything that was printed during the run is still on the screen */
 enum { SUMMARY_IN_SIGHT = 10 };
 
 struct summary_options {
 	unsigned log_lines;  /* of each failed stream; 0: only the command that shows its log, e.g. because it was
 				printed */
-	const char *command; /* what was typed, to be typed again: "orch -k check"; NULL: "orch" */
+	const char *command; /* what was typed, to be typed again: "orch -k check"; NULL: "orch". More than SUMMARY_COMMAND bytes
+				are not repeated */
 	/* adds `text` as it may be shown; NULL: as it is */
 	void (*clean)(struct strbuf *out, const char *text, size_t len, void *data);
 	void *clean_data;

@@ -411,6 +411,17 @@ END
 	background=
 }
 
+@test "what is to be run again is repeated if it is short" {
+	printf 'for n in %s:\n\tstream-{{n}}:\n\t\t[ ! -e fail ]\n' "$(seq 50 | tr '\n' ' ')" >Orchfile
+	: >fail
+	run --separate-stderr "$ORCH" -k -j4 stream-1 stream-2
+	[ "$status" -eq 1 ]
+	[[ "$stderr" == *"next: mend what failed, then run '"*"stream-1 stream-2' again; what completed is not repeated"* ]]
+	run --separate-stderr "$ORCH" -k -j4 $(seq -f stream-%g 50)
+	[ "$status" -eq 1 ]
+	[[ "$stderr" == *"next: mend what failed, then run the same command again; what completed is not repeated"* ]]
+}
+
 @test "status, logs and history after orch was killed" {
 	printf 'a:\n\techo begun\n\twhile [ -e Orchfile ] && [ ! -e go ]; do sleep 0.1; done\nb: a\n\ttrue\n' >Orchfile
 	"$ORCH" -O none >/dev/null 2>&1 3>&- &

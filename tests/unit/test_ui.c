@@ -740,7 +740,7 @@ static void test_summary_many_skipped(void **state)
 	struct orch_status status;
 	struct summary_options options = {0};
 	struct strbuf out = {0};
-	char name[32];
+	char name[32], command[SUMMARY_COMMAND + 2] = "";
 	unsigned lines = 0;
 
 	(void)state;
@@ -756,6 +756,16 @@ static void test_summary_many_skipped(void **state)
 	assert_int_equal(lines, 20 + 1 + 3);
 	assert_non_null(strstr(out.data, "  and 30 more: orch status\n50 streams: 25 skipped, 25 cancelled\n"));
 	assert_non_null(strstr(out.data, "next: run 'orch' again to continue with what is left\n"));
+	/* one of many words is not repeated */
+	memset(command, 'x', SUMMARY_COMMAND);
+	options.command = command;
+	summary_write(&out, &status, &options);
+	assert_non_null(strstr(out.data, "xxx' again to continue with what is left\n"));
+	strbuf_release(&out);
+	command[SUMMARY_COMMAND] = 'x';
+	summary_write(&out, &status, &options);
+	assert_non_null(strstr(out.data, "next: run the same command again to continue with what is left\n"));
+	assert_null(strstr(out.data, "xxx"));
 	strbuf_release(&out);
 	orch_status_release(&status);
 }
