@@ -196,6 +196,8 @@ static void not_started(struct attempt *attempt, int error_number, const char *m
 		fail(attempt, ORCH_OUTCOME_INTERNAL, xstrdup(message));
 	else if (attempt->phase != PHASE_CHECK && is_shortage(error_number))
 		attempt->put_off(attempt->data, attempt, message);
+	else if (error_number == RUNNER_NO_DIRECTORY)
+		fail(attempt, ORCH_OUTCOME_SPAWN, attempt_not_shared_text(attempt, whose[attempt->phase], message));
 	else
 		fail(attempt, ORCH_OUTCOME_SPAWN, xasprintf("%s%s", whose[attempt->phase], message));
 }

@@ -39,6 +39,8 @@ void attempt_job_queued(void *data);
 void attempt_job_output(void *data);
 /* it is in the queue no more */
 void attempt_left_queue(struct attempt *attempt);
+/* its directory is not there where it was to run: what has to be done, behind `message`; the caller frees */
+char *attempt_not_shared_text(const struct attempt *attempt, const char *whose, const char *message);
 /* what a fate other than JOB_ENDED is as an outcome */
 enum orch_outcome attempt_outcome_of(enum job_fate fate);
 

@@ -9,6 +9,7 @@
 #include "graph/project.h"
 #include "os/clock.h"
 #include "state/statedir.h"
+#include "util/alloc.h"
 #include "util/strbuf.h"
 
 bool attempt_is_queued_stream(const struct attempt *attempt)
@@ -56,6 +57,15 @@ void attempt_left_queue(struct attempt *attempt)
 void attempt_job_output(void *data)
 {
 	attempt_look_at_log(data);
+}
+
+char *attempt_not_shared_text(const struct attempt *attempt, const char *whose, const char *message)
+{
+	return xasprintf("%s%s; %s has to be on a file system that the machines of the runner '%s' share with this one, "
+			 "under the same path%s",
+		whose, message, attempt->workspace ? "it is a worktree, and" : "it",
+		project_runner_name(attempt->context->project, attempt->stream->set),
+		attempt->workspace ? ": 'worktrees = DIR' in 'project:' says where worktrees are made" : "");
 }
 
 enum orch_outcome attempt_outcome_of(enum job_fate fate)

@@ -219,6 +219,7 @@ void executor_start_task(struct executor *ex, uint32_t id)
 	}
 	ex->running[id] = attempt;
 	look_at_memory(ex, stream);
+	run_queues_look_at_sharing(ex, stream);
 	if (attempt_start(attempt, &err) == 0)
 		return;
 	ex->running[id] = NULL;

@@ -95,6 +95,7 @@ struct executor {
 	struct loop_timer *wake, *retry_start, *hold_end, *approval_end;
 	uint32_t unchanged;      /* stream whose end as UNCHANGED is being told, else NO_STREAM */
 	bool memory_looked_at;   /* whether `memory` can be enforced has been told */
+	bool sharing_looked_at;  /* whether a cluster can have the worktrees has been told */
 	bool short_of_resources; /* nothing starts until retry_start fires or an attempt ends */
 	struct room room;        /* how many may run at once, where the machine has said that not all may */
 
@@ -185,6 +186,8 @@ void generate_grow(struct executor *ex, const struct attempt *attempt);
 
 /* the runners that it declares are there from now on */
 void run_queues_declare(struct executor *ex, const struct project *project);
+/* the stream is about to start: a worktree that no node of the cluster can have is warned of, once a run */
+void run_queues_look_at_sharing(struct executor *ex, const struct stream *stream);
 
 /* --- agents of the run: hold.c --- */
 

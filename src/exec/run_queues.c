@@ -3,15 +3,45 @@
 
 #include "exec/executor_private.h"
 
+#include "exec/workspace.h"
 #include "graph/project.h"
+#include "os/fs.h"
 #include "runner/queue.h"
 #include "util/alloc.h"
+#include "util/path.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void on_warning(void *data, const char *message)
 {
 	tell_warning(data, NULL, message);
+}
+
+/* Only of the nodes of a cluster it is known that they are other machines. What is on a disk of this one may be shared
+ * by it with others: of that the node tells, if it is not */
+void run_queues_look_at_sharing(struct executor *ex, const struct stream *stream)
+{
+	const char *kind;
+	char *path, *dir, *message;
+
+	if (ex->sharing_looked_at || !workspace_is_wanted(stream) ||
+		strcmp(project_runner_name(ex->project, stream->set), "slurm") != 0)
+		return;
+	ex->sharing_looked_at = true;
+	path = workspace_path(ex->project, ".");
+	dir = path_clean(path);
+	free(path);
+	kind = fs_private_kind(dir);
+	if (kind) {
+		message = xasprintf("worktrees are made in '%s', on a file system that only this machine has (%s), so the "
+				    "nodes of 'slurm' will not find them: say 'worktrees = DIR' in 'project:', with a "
+				    "directory that they share",
+			dir, kind);
+		tell_warning(ex, stream->name, message);
+		free(message);
+	}
+	free(dir);
 }
 
 void run_queues_declare(struct executor *ex, const struct project *project)

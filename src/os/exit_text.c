@@ -83,6 +83,7 @@ bool exit_text_parse(const char *text, struct supervised_record *out)
 	out->duration_ms = number(text, "duration");
 	out->told = number(text, "told") != 0;
 	out->not_started = (int)number(text, "not-started");
+	out->no_directory = number(text, "no-directory") != 0;
 	out->log_size = number(text, "log-size");
 	out->results_size = number(text, "results-size");
 	out->fate = (int)number(text, "fate");

@@ -473,6 +473,36 @@ bool fs_may_be_remote(const char *path)
 #endif
 }
 
+const char *fs_private_kind(const char *path)
+{
+#ifdef __linux__
+	/* as <linux/magic.h> has them */
+	static const struct {
+		uint32_t kind;
+		const char *name;
+	} kinds[] = {{0x01021994, "tmpfs"}, {0x858458f6, "ramfs"}, {0x794c7630, "overlay"}};
+	char *there = xstrdup(path);
+	struct statfs st;
+	int result;
+
+	while ((result = statfs(there, &st)) != 0 && errno == ENOENT && strcmp(there, "/") != 0 &&
+		strcmp(there, ".") != 0) {
+		char *above = path_dir(there);
+
+		free(there);
+		there = above;
+	}
+	free(there);
+	for (size_t i = 0; result == 0 && i < sizeof kinds / sizeof *kinds; i++) {
+		if ((uint32_t)st.f_type == kinds[i].kind)
+			return kinds[i].name;
+	}
+#else
+	(void)path;
+#endif
+	return NULL;
+}
+
 void fs_look_again(const char *dir, const char *path)
 {
 	char *part = xstrdup(path);

@@ -30,6 +30,9 @@ int fs_sync_dir(int dir_fd);
 int fs_sync_filesystem(int fd);
 /* is it on a file system on which others may write without our being told of it? True where that cannot be known */
 bool fs_may_be_remote(const char *path);
+/* the kind of file system that `path` is on, or will be once it is made, if it is one that no other machine can have:
+ * "tmpfs", "ramfs", "overlay"; NULL: others may have it too, or it cannot be known */
+const char *fs_private_kind(const char *path);
 /* Opens each directory on the way to `path`, relative to `dir` (NULL: the current), and what is there, so that a file
  * system over a network that remembers what there is, and what is not, looks again */
 void fs_look_again(const char *dir, const char *path);

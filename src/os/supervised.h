@@ -150,6 +150,7 @@ struct supervised_record {
 	bool unclaimed;    /* it has not begun */
 	bool told;         /* somebody other than us asked it to end */
 	int not_started;   /* errno, if its command could not be started; 0: it was */
+	bool no_directory; /* it was not, since its directory is not there on that machine */
 	char message[512]; /* why, of this and of `fate` */
 	int64_t log_size;  /* bytes, when it ended */
 	int64_t results_size; /* the same of remote_spec.results; 0: there was none */

@@ -50,7 +50,7 @@ struct remote_tree {
 	struct loop_timer *tick, *steps, *late, *again;
 	struct child_exit how;
 	unsigned step;
-	bool ending, told;
+	bool ending, told, no_directory;
 	int log;
 	int64_t began_ms, beat_ms; /* monotonic; the last beat that was written */
 	uint64_t beats;
@@ -217,7 +217,8 @@ static void tell_end(struct remote_tree *tree, const struct child_exit *how, int
 	if (tree->told)
 		strbuf_addstr(&tree->exit_text, "told 1\n");
 	if (not_started)
-		strbuf_addf(&tree->exit_text, "not-started %d\nmessage %s\n", not_started, message);
+		strbuf_addf(&tree->exit_text, "not-started %d\nno-directory %d\nmessage %s\n", not_started,
+			tree->no_directory ? 1 : 0, message);
 	if (tree->log >= 0 && fstat(tree->log, &st) == 0)
 		strbuf_addf(&tree->exit_text, "log-size %lld\n", (long long)st.st_size);
 	if (*tree->spec->results && stat(tree->spec->results, &st) == 0 && S_ISREG(st.st_mode))
@@ -335,6 +336,21 @@ static int claim(const struct remote_tree *tree, struct orch_error *err)
 	return result;
 }
 
+/* whoever asked has made it, but maybe where it is not to be seen from here */
+static int look_for_directory(struct remote_tree *tree, int *number, struct orch_error *err)
+{
+	const char *dir = tree->spec->dir;
+
+	if (!dir)
+		return 0;
+	fs_look_again("/", dir);
+	if (fs_is_directory(dir))
+		return 0;
+	errno = *number = fs_exists(dir) ? ENOTDIR : errno;
+	tree->no_directory = true;
+	return error_errno(err, "its directory '%s' is not there", dir);
+}
+
 static void run(struct remote_tree *tree)
 {
 	struct child_exit none = {.code = 127};
@@ -346,7 +362,7 @@ static void run(struct remote_tree *tree)
 		number = errno;
 		error_errno(&err, "cannot open its log '%s'", tree->spec->log);
 		tell_end(tree, &none, number, err.message);
-	} else if (start(tree, &number, &err) != 0) {
+	} else if (look_for_directory(tree, &number, &err) != 0 || start(tree, &number, &err) != 0) {
 		tell_end(tree, &none, number ? number : EIO, err.message);
 	}
 	tree->beat_ms = clock_mono_ms();

@@ -161,8 +161,11 @@ static void end_without_exit(struct job *job, enum job_fate fate)
 	struct job_exit how = {.signalled = true, .code = job->signo ? job->signo : SIGKILL, .fate = fate};
 	char *text = describe(job, fate), *complaint = fate == JOB_NEVER_BEGAN ? read_complaint(job) : NULL;
 
-	if (complaint) {
-		char *whole = xasprintf("%s: %s", text, complaint);
+	if (fate == JOB_NEVER_BEGAN) {
+		/* where even its files are not there, nobody can say so */
+		char *whole = complaint ? xasprintf("%s: %s", text, complaint)
+					: xasprintf("%s, and said nothing: is '%s' there, on the machines of '%s'?", text,
+						  job->queue->all->dir, job->queue->name);
 
 		free(text);
 		text = whole;
@@ -230,7 +233,11 @@ static void settle(struct job *job, int64_t now_ms)
 	if (record->not_started) {
 		text = xasprintf("on %s: %s", *job->host ? job->host : "its node", record->message);
 		remote_tidy(job->record, job->note.token);
-		job->on.failed(job->on.data, record->not_started == EAGAIN ? EIO : record->not_started, text);
+		job->on.failed(job->on.data,
+			record->no_directory                 ? RUNNER_NO_DIRECTORY
+				: record->not_started == EAGAIN ? EIO
+								: record->not_started,
+			text);
 		free(text);
 		job_free(job);
 		return;

@@ -12,7 +12,7 @@
 
 #include "orch/error.h"
 
-enum { RUNNER_MESSAGE_MAX = 64 * 1024 };
+enum { RUNNER_MESSAGE_MAX = 64 * 1024, RUNNER_NO_DIRECTORY = -1 };
 
 /* what the path of a terminal's socket adds to that of the record */
 #define RUNNER_TERMINAL ".tty"
@@ -103,7 +103,8 @@ struct job_callbacks {
 	 * else -1 */
 	void (*started)(void *data, int pid, int slot);
 	/* instead of that: it could not be started (kind `spawn`), and the job is freed. The errno tells "try again later"
-	 * (EAGAIN, ENOMEM, EMFILE, ENFILE) from "never" */
+	 * (EAGAIN, ENOMEM, EMFILE, ENFILE) from "never"; RUNNER_NO_DIRECTORY: where it was to run, on another machine,
+	 * its directory is not there */
 	void (*failed)(void *data, int error_number, const char *message);
 	/* once: status known, every descendant gone, so the log is at its end */
 	void (*ended)(void *data, const struct job_exit *how);

@@ -8,7 +8,7 @@ setup() {
 	: "${ORCH:?names the program to test}"
 	cd "$BATS_TEST_TMPDIR" || return 1
 	S="python3 -IS ${srcdir:?names the source directory}/tests/lib/scheduler.py $PWD/sched"
-	orch=
+	orch= private=
 	mkdir sched
 	$S serve 3>&- &
 	scheduler=$!
@@ -31,6 +31,7 @@ setup() {
 teardown() {
 	touch go
 	[ -z "$orch" ] || kill -KILL "$orch" 2>/dev/null || :
+	[ -z "$private" ] || rm -r "$private"
 	$S quit || kill -KILL "$scheduler"
 	wait
 }
@@ -335,14 +336,55 @@ outcome() { [ "$(cat .orch/runs/*/journal.jsonl | jq -r "select(.type == \"attem
 	lines effects 1
 }
 
-@test "a directory that the node does not have is a failure to start, and says so" {
+@test "a directory that the node does not have is a failure to start, which says where and what to do" {
+	git init -q -b main .
+	git -c user.name=t -c user.email=t@example.org commit -q --allow-empty -m begin
 	orchfile <<-'E'
 	one:
-	  echo one
+	  echo one >>effects
+	two:
+	  isolate = worktree
+	  echo two >>effects
 	E
+	cp Orchfile as-it-was
+	# even the log
 	sed -i "s|^\tsubmit: |&sed -i 's:$PWD:/nowhere:g' \"\${ORCH_JOB_SCRIPT%.sh}.spec\"; |" Orchfile
-	begin && end 1
+	begin one && end 1
 	outcome one spawn
+	grep -q "FAILED one .*on $(uname -n): cannot open its log '/nowhere/" out
+	sed "s|^\tsubmit: |&sed -i 's:\\\\x00$PWD\\\\x00:\\\\x00/nowhere\\\\x00:;s:$PWD/.orch/worktrees:/nowhere:g' \"\${ORCH_JOB_SCRIPT%.sh}.spec\"; |" as-it-was >Orchfile
+	begin -k && end 1
+	grep -q "FAILED one .*on $(uname -n): its directory '/nowhere' is not there: No such file or directory; it has to be on a file system that the machines of the runner 'here' share" out
+	grep -q "FAILED two .*on $(uname -n): its directory '/nowhere/two' is not there: .*; it is a worktree, and .*'worktrees = DIR' in 'project:'" out
+	[ ! -e effects ]
+	# where nothing of it is there, not even the place for a complaint
+	sed "s|^\tsubmit: .*|\tsubmit: echo exit 1 >silent; $S submit $PWD/silent /dev/null|" as-it-was >Orchfile
+	begin one && end 1
+	grep -q "FAILED one .*before its command could begin (here job .*), and said nothing: is '$PWD' there, on the machines of 'here'?" out
+}
+
+@test "worktrees on a file system that only this machine has are warned of before they go to a cluster" {
+	git init -q -b main .
+	git -c user.name=t -c user.email=t@example.org commit -q --allow-empty -m begin
+	# each Linux has a tmpfs there
+	private=$(mktemp -d /dev/shm/orch-runners.XXXXXX)
+	orchfile <<-'E'
+	project:
+	  worktrees = WHERE
+	one:
+	  isolate = worktree
+	  true
+	two:
+	  isolate = worktree
+	  true
+	three:
+	  true
+	E
+	sed -i "s|WHERE|$private/of/mine|;s/here/slurm/" Orchfile
+	begin three && end 0
+	run ! grep warning out
+	begin -j1 one two && end 0
+	[ "$(grep -c "worktrees are made in '$private/of/mine', on a file system that only this machine has (tmpfs).*'worktrees = DIR' in 'project:'" out)" -eq 1 ]
 }
 
 # what a job leaves as `hidden` is `made` only when its end was written down, and a second later: as with a file system

@@ -198,6 +198,17 @@ static void looks_again_without_waiting(void **state)
 	assert_false(fs_exists("again/absent"));
 }
 
+static void knows_private_kinds(void **state)
+{
+	(void)state;
+#ifdef __linux__
+	/* made by the kernel, or by whoever made this container; what is not there yet is where it will be */
+	assert_string_equal(fs_private_kind("/dev/shm"), "tmpfs");
+	assert_string_equal(fs_private_kind("/dev/shm/absent/and/below"), "tmpfs");
+#endif
+	assert_null(fs_private_kind("/proc"));
+}
+
 static void knows_itself(void **state)
 {
 	char *cwd = fs_cwd(), *self = fs_self();
@@ -222,6 +233,7 @@ int main(void)
 		cmocka_unit_test(removes_trees),
 		cmocka_unit_test(removes_deep_trees),
 		cmocka_unit_test(looks_again_without_waiting),
+		cmocka_unit_test(knows_private_kinds),
 		cmocka_unit_test(knows_itself),
 	};
 
