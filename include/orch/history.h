@@ -50,7 +50,8 @@ int orch_history_events(const char *project_dir, const char *id,
 /* the same from *offset on (0: its start), which is moved behind what was read: for following a run that goes on */
 int orch_history_follow(const char *project_dir, const char *id, uint64_t *offset,
 	int (*event)(void *data, const struct orch_event *event), void *data, struct orch_error *err);
-/* is a run under way? pid of it, else 0 */
+/* is a run under way? pid of it, -1 where that is not known, else 0: also while what a killed run has started is still
+ * being ended */
 int orch_history_running_pid(const char *project_dir);
 /* the last lines of a log file, raw; the caller frees */
 char *orch_log_tail(const char *path, unsigned lines);

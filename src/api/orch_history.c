@@ -6,6 +6,7 @@
 #include "os/clock.h"
 #include "os/fs.h"
 #include "os/lockfile.h"
+#include "os/socket.h"
 #include "event/accounts.h"
 #include "state/holdfile.h"
 #include "state/detached.h"
@@ -22,6 +23,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct orch_history {
 	char *dir;  /* of the project */
@@ -314,12 +316,28 @@ int orch_history_follow(const char *project_dir, const char *id, uint64_t *offse
 	return result;
 }
 
+/* is there a process in a namespace of its own, whose id means nothing here? It can be asked all the same */
+static bool somebody_listens(const char *project_dir)
+{
+	char *path = path_join(project_dir, ".orch/control.sock");
+	struct orch_error err = {0};
+	int fd = socket_connect(path, &err);
+
+	free(path);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || err.code != ORCH_ENOTFOUND;
+}
+
 int orch_history_running_pid(const char *project_dir)
 {
 	char *path = path_join(project_dir, ".orch/lock");
 	int pid = 0;
 	bool held = lockfile_is_held(path, &pid);
 
+	/* what a killed run has started keeps the lock until it has been ended, but the run is over */
+	if (held && pid == 0 && lockfile_is_left(path) && !somebody_listens(project_dir))
+		held = false;
 	free(path);
 	return held ? (pid ? pid : -1) : 0;
 }

@@ -82,37 +82,58 @@ static enum answer query_fd(int fd)
 }
 #endif
 
-/* what could not be read when it was written, or cannot be now, tells nothing */
-static bool is_another(const char *boot, const char *now)
+struct writer {
+	int pid;
+	unsigned long long start;
+	char boot[TEXT_MAX], since[TEXT_MAX];
+};
+
+static bool read_text(int fd, struct writer *writer)
 {
-	return strcmp(boot, CLOCK_BOOT_UNKNOWN) != 0 && strcmp(now, CLOCK_BOOT_UNKNOWN) != 0 && strcmp(boot, now) != 0;
+	char text[TEXT_MAX];
+	ssize_t len = pread(fd, text, sizeof text - 1, 0);
+
+	if (len <= 0)
+		return false;
+	text[len] = '\0';
+	writer->since[0] = '\0';
+	return sscanf(text, "%d %llu %255s held since %255[^\n]", &writer->pid, &writer->start, writer->boot,
+		       writer->since) >= 3 &&
+		writer->pid > 0;
+}
+
+/* what could not be read when it was written, or cannot be now, tells nothing */
+static bool is_of_another_boot(const struct writer *writer)
+{
+	const char *now = clock_boot_id();
+
+	return strcmp(writer->boot, CLOCK_BOOT_UNKNOWN) != 0 && strcmp(now, CLOCK_BOOT_UNKNOWN) != 0 &&
+		strcmp(writer->boot, now) != 0;
+}
+
+static bool has_ended(const struct writer *writer)
+{
+	unsigned long long now;
+
+	if (kill((pid_t)writer->pid, 0) != 0 && errno == ESRCH)
+		return true;
+	now = clock_process_start(writer->pid);
+	return writer->start != 0 && now != 0 && now != writer->start;
 }
 
 /* who wrote the text, if that process still is: else 0. `since` (may be NULL) gets the time it wrote */
 static int holder(int fd, char since[TEXT_MAX])
 {
-	char text[TEXT_MAX], boot[TEXT_MAX], line[TEXT_MAX];
-	unsigned long long start, now;
-	ssize_t len = pread(fd, text, sizeof text - 1, 0);
-	int pid;
+	struct writer writer;
 
 	if (since)
 		since[0] = '\0';
-	if (len <= 0)
-		return 0;
-	text[len] = '\0';
-	line[0] = '\0';
-	if (sscanf(text, "%d %llu %255s held since %255[^\n]", &pid, &start, boot, line) < 3 || pid <= 0)
-		return 0;
 	/* the holder of now may not have written yet, and what is there is of one long gone */
-	if (is_another(boot, clock_boot_id()) || (kill((pid_t)pid, 0) != 0 && errno == ESRCH))
-		return 0;
-	now = clock_process_start(pid);
-	if (start != 0 && now != 0 && now != start)
+	if (!read_text(fd, &writer) || is_of_another_boot(&writer) || has_ended(&writer))
 		return 0;
 	if (since)
-		memcpy(since, line, TEXT_MAX);
-	return pid;
+		memcpy(since, writer.since, TEXT_MAX);
+	return writer.pid;
 }
 
 static int write_text(int fd)
@@ -210,6 +231,19 @@ int lockfile_is_held(const char *path, int *pid)
 	close(fd);
 	errno = number;
 	return answer == BROKEN ? -1 : answer == HELD;
+}
+
+bool lockfile_is_left(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct writer writer;
+	bool is_left;
+
+	if (fd < 0)
+		return false;
+	is_left = read_text(fd, &writer) && strcmp(writer.boot, clock_boot_id()) == 0 && has_ended(&writer);
+	close(fd);
+	return is_left;
 }
 
 int lockfile_is_held_still(const char *path, int *pid)

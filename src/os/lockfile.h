@@ -22,7 +22,11 @@ void lockfile_drop(struct lockfile *lock);
 /* does somebody (this process too) hold it? 1 or 0; what is not there is not held. -1 with errno: it cannot be looked
  * at. Opens nothing for writing, takes no lock. *pid (may be NULL) is the holder's where known, else 0 */
 int lockfile_is_held(const char *path, int *pid);
-/* the same, but waits as lockfile_take() does while what a killed holder left keeps it */
+/* Of one that is held: is the process that took it not there any more, so that only what it has left keeps it? False
+ * also where that is not known, since it was taken on another machine. One that a namespace hides from us looks as if
+ * it were gone, and so does for a moment one that is about to write who it is */
+bool lockfile_is_left(const char *path);
+/* as lockfile_is_held(), but waits as lockfile_take() does while what a killed holder left keeps it */
 int lockfile_is_held_still(const char *path, int *pid);
 
 #endif

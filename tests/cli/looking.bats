@@ -272,6 +272,32 @@ for i in range(1, 20000): print(f"s{i}: s{i-1}\n\ttrue")' >Orchfile
 	[ "$("$ORCH" history --json | json 'd["runs"][0]["state"]')" = crashed ]
 }
 
+@test "a run that was killed has crashed also while what it started is being ended" {
+	printf 'slow:\n\tkill = TERM 60s KILL\n\ttrap ": >ending" TERM\n\techo begun\n\tuntil [ -e go ]; do sleep 0.1 || :; done\n' >Orchfile
+	"$ORCH" >/dev/null 2>&1 3>&- &
+	pid=$!
+	for _ in $(seq 600); do
+		grep -qs begun .orch/runs/*/logs/slow.1.log && break
+		sleep 0.05
+	done
+	run "$ORCH" status --json
+	[ "$(json 'd["state"]' <<<"$output")" = running ]
+	kill -KILL "$pid"
+	wait "$pid" || true
+	for _ in $(seq 600); do
+		[ -e ending ] && break
+		sleep 0.05
+	done
+	run "$ORCH" status
+	echo "$output"
+	: >go
+	[ -e ending ]
+	[[ "$output" == *crashed* ]]
+	# what was left is waited for
+	run timeout 60 "$ORCH"
+	[ "$status" -eq 0 ]
+}
+
 @test "a standard output that cannot be written is an error" {
 	[ -e /dev/full ] || skip "no /dev/full"
 	for words in list -n plan graph "help" --version "show fetch" dump; do

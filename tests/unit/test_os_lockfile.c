@@ -109,6 +109,8 @@ static void does_not_believe_old_text(void **state)
 	assert_int_equal(pwrite(lock.fd, text, sizeof text - 1, 0), sizeof text - 1);
 	assert_true(lockfile_is_held(path, &pid));
 	assert_int_equal(pid, 0);
+	/* of another machine nothing is known */
+	assert_false(lockfile_is_left(path));
 	lockfile_drop(&lock);
 }
 
@@ -140,12 +142,14 @@ static void is_waited_for_where_its_holder_is_gone(void **state)
 	assert_int_equal(status, 0);
 	assert_int_equal(lockfile_is_held(path, &pid), 1);
 	assert_int_equal(pid, 0);
+	assert_true(lockfile_is_left(path));
 	close(ends[1]);
 	assert_int_equal(lockfile_is_held_still(path, &pid), 0);
 	assert_int_equal(lockfile_take(&lock, path, &err), 0);
 	/* a holder that is there is not waited for */
 	assert_int_equal(lockfile_is_held_still(path, &pid), 1);
 	assert_int_equal(pid, getpid());
+	assert_false(lockfile_is_left(path));
 	lockfile_drop(&lock);
 }
 
