@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "api/orch.h"
+#include "exec/redaction.h"
 #include "graph/project.h"
 #include "orch/plan.h"
 #include "state/fingerprint.h"
@@ -99,7 +100,7 @@ static void why_init(struct why *why, struct orch_plan *plan, uint32_t id)
 			stamp_detail_add(
 				&why->now, 'd', plan->plan.facts[dep].stamp.result, project->streams[dep].name);
 	}
-	fingerprint_recipe_text(project, why->stream, &why->recipe);
+	redaction_recipe_text(project, why->stream, &why->recipe);
 	add_changes(why);
 }
 

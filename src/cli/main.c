@@ -6,6 +6,7 @@
 #include "cli/say.h"
 #include "orch/project.h"
 #include "os/supervised.h"
+#include "os/redactor.h"
 #include "os/relay.h"
 #include "os/supervisor.h"
 #include "util/alloc.h"
@@ -118,6 +119,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], SUPERVISOR_WORD) == 0)
 		return supervisor_main();
+	if (argc == 2 && strcmp(argv[1], REDACTOR_WORD) == 0)
+		return redactor_main();
 	if (argc == 3 && strcmp(argv[1], RELAY_WORD) == 0)
 		return relay_main(argv[2]);
 	if (argc == 4 && strcmp(argv[1], SUPERVISOR_REMOTE_WORD) == 0)

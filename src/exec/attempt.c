@@ -7,6 +7,7 @@
 #include "exec/confine.h"
 #include "exec/context.h"
 #include "exec/jobserver.h"
+#include "exec/redaction.h"
 #include "exec/reporting.h"
 #include "exec/runners.h"
 #include "exec/stint.h"
@@ -569,6 +570,7 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 	const struct context *context = attempt->context;
 	struct strbuf script = {0}, label = {0};
 	struct environment env = {0};
+	struct strvec secrets = {0};
 	struct confinement confinement = {0};
 	const struct supervised_slot slot = {
 		.number = slots ? -1 : (int)attempt->slot,
@@ -619,6 +621,8 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 		command.script_path = script_path;
 		command.env = env.items;
 		command.mark = env.mark;
+		command.redact = redaction_entries(context->project, env.items, &secrets);
+		redaction_learn(context->redact, env.items);
 		status = confine(&confinement, &command, attempt, attempt_phase_name(attempt->phase),
 			attempt->stint && text == stint_command(attempt->stint) ? attempt->stint->agent : NULL, err);
 	}
@@ -634,6 +638,7 @@ static int start_phase(struct attempt *attempt, unsigned slots, int *error_numbe
 	strbuf_release(&script);
 	strbuf_release(&label);
 	environment_release(&env);
+	strvec_release(&secrets);
 	return status;
 }
 

@@ -3,11 +3,14 @@
 #include "exec/attempt_private.h"
 
 #include "exec/agents.h"
+#include "exec/context.h"
+#include "exec/redaction.h"
 #include "exec/runners.h"
 #include "exec/stint.h"
 #include "os/clock.h"
 #include "os/supervised.h"
 #include "state/logfile.h"
+#include "util/alloc.h"
 #include "util/error.h"
 
 #include <stdlib.h>
@@ -57,6 +60,26 @@ static int adopt_stint(struct attempt *attempt, struct orch_error *err)
 	return 0;
 }
 
+/* what it was given when it began, as far as that is still to be had */
+static void learn_secrets(struct attempt *attempt)
+{
+	const struct context *context = attempt->context;
+	struct environment env = {0};
+	struct orch_error err = {0};
+
+	if (!context->redact)
+		return;
+	if (context_environment(context, attempt, NULL, NULL, &env, &err) == 0) {
+		redaction_learn(context->redact, env.items);
+	} else {
+		char *message = xasprintf("the setting 'redact' does not know its variables: %s", err.message);
+
+		attempt->warn(attempt->data, attempt, message);
+		free(message);
+	}
+	environment_release(&env);
+}
+
 int attempt_adopt(struct attempt *attempt, struct orch_error *err)
 {
 	const struct job_callbacks on = attempt_callbacks(attempt);
@@ -87,6 +110,7 @@ int attempt_adopt(struct attempt *attempt, struct orch_error *err)
 		free(record);
 		return -1;
 	}
+	learn_secrets(attempt);
 	/* what it said before its check */
 	if (attempt->stint && attempt->phase == PHASE_CHECK)
 		stint_end(attempt->stint);

@@ -6,6 +6,7 @@
 #include "exec/confine.h"
 #include "exec/context.h"
 #include "exec/message.h"
+#include "exec/redaction.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
 #include "os/clock.h"
@@ -128,6 +129,7 @@ static int start(struct turn *turn, struct orch_error *err)
 	char *path = log_path(attempt), *script_path, part[32];
 	struct strbuf script = {0};
 	struct environment env = {0};
+	struct strvec secrets = {0};
 	struct confinement confinement = {0};
 	struct command command = {.dir = attempt->workspace ? attempt->workspace->cwd : NULL,
 		.shell = context->project->set.shell,
@@ -148,6 +150,8 @@ static int start(struct turn *turn, struct orch_error *err)
 		command.script_path = script_path;
 		command.env = env.items;
 		command.mark = env.mark;
+		command.redact = redaction_entries(context->project, env.items, &secrets);
+		redaction_learn(context->redact, env.items);
 		command.log = log;
 		result = confine(&confinement, &command, attempt, part, NULL, err);
 	}
@@ -158,6 +162,7 @@ static int start(struct turn *turn, struct orch_error *err)
 	free(script_path);
 	strbuf_release(&script);
 	environment_release(&env);
+	strvec_release(&secrets);
 	confinement_release(&confinement);
 	return result;
 }

@@ -10,6 +10,7 @@ struct attempt;
 struct command;
 struct graph;
 struct project;
+struct redact;
 struct stamp_store;
 struct strbuf;
 
@@ -19,6 +20,7 @@ struct context {
 	const struct graph *graph;
 	struct stamp_store *store;
 	const char *run;           /* id */
+	struct redact *redact;     /* borrowed: what is kept out of logs and events; NULL: nothing is */
 	struct strvec environment; /* ours, without what belongs to an enclosing agent or orch */
 	struct strvec slots;       /* what context_environment() leaves out, of each slot */
 };

@@ -31,6 +31,7 @@
 #include "state/statedir.h"
 #include "util/alloc.h"
 #include "util/error.h"
+#include "util/redact.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -643,6 +644,7 @@ void executor_free(struct executor *ex)
 	reportings_free(ex->reportings);
 	run_free(ex->run);
 	generations_free(ex);
+	redact_free(ex->redact);
 	bus_free(ex->bus);
 	journal_close(ex->journal);
 	free(ex->running);

@@ -26,6 +26,7 @@ struct journal;
 struct loop_idle;
 struct loop_timer;
 struct reportfile_line;
+struct redact;
 struct reportings;
 struct makeclient;
 struct run;
@@ -77,6 +78,7 @@ struct executor {
 	struct bus *bus;
 	struct journal *journal;
 	struct hooks *hooks;
+	struct redact *redact; /* what is kept out of logs and events; NULL: nothing is */
 	char *run_id;
 	uint64_t seq;
 

@@ -3,6 +3,7 @@
 #include "exec/facts.h"
 
 #include "exec/nested.h"
+#include "exec/redaction.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
 #include "os/clock.h"
@@ -167,7 +168,7 @@ int facts_describe(struct stamp_detail *detail, const struct plan *plan, uint32_
 	add_dep_parts(detail, plan, id);
 	if (describe_result(detail, stream, cache, run, attempt, workspace, err) < 0)
 		return -1;
-	fingerprint_recipe_text(plan->project, stream, &text);
+	redaction_recipe_text(plan->project, stream, &text);
 	detail->recipe_text = strbuf_detach(&text);
 	detail->run = xstrdup(run);
 	detail->attempt = attempt;

@@ -4,6 +4,7 @@
 #include "exec/executor_private.h"
 
 #include "exec/attempt.h"
+#include "exec/redaction.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
 #include "os/fs.h"
@@ -70,8 +71,8 @@ static void write_to_log(struct attempt *attempt, const char *file, const char *
 		attempt->check_from = st.st_size;
 		attempt->found_wrong = true;
 	}
-	if (fs_write_all(attempt->log_fd, title, strlen(title)) < 0 ||
-		fs_write_all(attempt->log_fd, text, strlen(text)) < 0) {
+	if (redaction_write(attempt->context->redact, attempt->log_fd, title) < 0 ||
+		redaction_write(attempt->context->redact, attempt->log_fd, text) < 0) {
 		char *message = xasprintf("its log cannot be written: %s", strerror(errno));
 
 		attempt->warn(attempt->data, attempt, message);

@@ -2,6 +2,8 @@
 
 #include "exec/hooks.h"
 
+#include "exec/redaction.h"
+
 #include "os/fs.h"
 #include "os/loop.h"
 #include "os/supervised.h"
@@ -33,6 +35,7 @@ struct hook_job {
 
 struct hooks {
 	const struct project *project;
+	struct redact *redact; /* NULL: none */
 	const char *run;
 	struct loop *loop;
 	struct supervision *supervision;
@@ -128,7 +131,8 @@ static int event_file(struct hooks *hooks, const struct orch_event *event)
 {
 	char *path = xasprintf(".orch/runs/%s/.hook.%u", hooks->run, hooks->number);
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	char *json = orch_event_json(event);
+	struct redacted_event told;
+	char *json = orch_event_json(redacted_event_make(&told, hooks->redact, event));
 
 	if (fd >= 0) {
 		unlink(path);
@@ -138,6 +142,7 @@ static int event_file(struct hooks *hooks, const struct orch_event *event)
 			fd = -1;
 		}
 	}
+	redacted_event_release(&told);
 	free(json);
 	free(path);
 	return fd;
@@ -149,7 +154,7 @@ static void start(
 {
 	struct hook_job *job = xcalloc(1, sizeof *job);
 	struct orch_error err = {0};
-	struct strvec argv = {0}, env = {0};
+	struct strvec argv = {0}, env = {0}, secrets = {0};
 	char *log_path = xasprintf(".orch/runs/%s/hooks.log", hooks->run);
 	int in, log, number;
 	extern char **environ;
@@ -189,6 +194,7 @@ static void start(
 			.step_count = 1};
 
 		spec.mark = env.items[env.count - 1];
+		spec.redact = redaction_entries(hooks->project, env.items, &secrets);
 		if (supervised_start(&job->tree, hooks->supervision, &spec, &calls, &number, &err) < 0) {
 			warn(hooks, label, err.message);
 			job_free(job);
@@ -204,11 +210,17 @@ static void start(
 	free(log_path);
 	strvec_release(&argv);
 	strvec_release(&env);
+	strvec_release(&secrets);
 }
 
 void hooks_set_project(struct hooks *hooks, const struct project *project)
 {
 	hooks->project = project;
+}
+
+void hooks_set_redact(struct hooks *hooks, struct redact *redact)
+{
+	hooks->redact = redact;
 }
 
 void hooks_fire(struct hooks *hooks, enum hook_event which, const struct orch_event *event)

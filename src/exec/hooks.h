@@ -8,6 +8,7 @@
 
 struct hooks;
 struct loop;
+struct redact;
 struct supervision;
 
 typedef void hooks_warning(void *data, const char *message);
@@ -18,6 +19,8 @@ struct hooks *hooks_new(const struct project *project, const char *run, struct l
 	struct supervision *supervision, hooks_warning *warning, hooks_idle *idle, void *data);
 /* those of another Orchfile from now on; borrowed */
 void hooks_set_project(struct hooks *hooks, const struct project *project);
+/* what their commands print and are told goes without these secrets from now on; borrowed, NULL: as it is */
+void hooks_set_redact(struct hooks *hooks, struct redact *redact);
 void hooks_fire(struct hooks *hooks, enum hook_event which, const struct orch_event *event);
 /* a rule's script, which only tells somebody, in the same way; `name` is the rule's */
 void hooks_run(struct hooks *hooks, const char *name, const char *script, const struct orch_event *event);

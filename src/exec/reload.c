@@ -6,6 +6,7 @@
 #include "exec/agents.h"
 #include "exec/attempt.h"
 #include "exec/hooks.h"
+#include "exec/redaction.h"
 #include "exec/jobserver.h"
 #include "exec/workspace.h"
 #include "graph/project.h"
@@ -43,7 +44,8 @@ struct generation *generation_new(struct executor *ex, struct plan *plan, void (
 		.data = ex,
 	};
 
-	if (agents_new(&generation->agents, &agents, ex->agents, err) < 0) {
+	if (redaction_add_project(&ex->redact, plan->project, err) < 0 ||
+		agents_new(&generation->agents, &agents, ex->agents, err) < 0) {
 		free(generation);
 		return NULL;
 	}
@@ -51,6 +53,8 @@ struct generation *generation_new(struct executor *ex, struct plan *plan, void (
 	generation->release = release;
 	generation->owner = owner;
 	context_init(&generation->context, plan->project, plan->graph, ex->store, ex->run_id);
+	generation->context.redact = plan->project->set.redact.count ? ex->redact : NULL;
+	hooks_set_redact(ex->hooks, ex->redact);
 	return generation;
 }
 

@@ -46,7 +46,7 @@ static void complete(struct executor *ex, struct attempt *attempt)
 	}
 	if (!generate_keep(ex, attempt))
 		return;
-	values = values_read(&detail, attempt->run, attempt->stream->name, attempt->number, &err);
+	values = values_read(&detail, ex->redact, attempt->run, attempt->stream->name, attempt->number, &err);
 	if (values > 0) {
 		attempt->outcome = ORCH_OUTCOME_OUTPUTS;
 		attempt->message = xstrdup(err.message);

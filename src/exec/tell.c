@@ -7,6 +7,7 @@
 #include "exec/agents.h"
 #include "exec/attempt.h"
 #include "exec/hooks.h"
+#include "exec/redaction.h"
 #include "exec/reporting.h"
 #include "exec/stint.h"
 #include "exec/workspace.h"
@@ -34,17 +35,22 @@ void tell_failure(struct executor *ex, const struct orch_error *err)
 void tell(struct executor *ex, struct orch_event *event)
 {
 	struct orch_error err = {0};
+	struct redacted_event clean;
+	const struct orch_event *told;
 
 	event->time_ms = clock_wall_ms();
-	if (event_is_durable(event->type)) {
+	if (event_is_durable(event->type))
 		event->seq = ++ex->seq;
-		if (journal_append(ex->journal, event, &err) < 0)
+	told = redacted_event_make(&clean, ex->redact, event);
+	if (event_is_durable(event->type)) {
+		if (journal_append(ex->journal, told, &err) < 0)
 			tell_failure(ex, &err);
 		if (!ex->settling)
 			loop_idle_arm(ex->settle);
 	}
-	if (bus_publish(ex->bus, event, &err) < 0)
+	if (bus_publish(ex->bus, told, &err) < 0)
 		tell_failure(ex, &err);
+	redacted_event_release(&clean);
 }
 
 void tell_flush(struct executor *ex, bool sync)

@@ -8,6 +8,8 @@
 #include "util/alloc.h"
 #include "util/digest.h"
 #include "util/error.h"
+#include "util/redact.h"
+#include "util/strbuf.h"
 #include "util/utf8.h"
 
 #include <errno.h>
@@ -16,7 +18,26 @@
 
 enum { VALUES_MAX = 1 << 20 };
 
-static int add_line(struct stamp_detail *detail, char *line, unsigned number, struct orch_error *err)
+/* what is handed on is shown, and noted in the journal: it is no way around the setting `redact` */
+static void add_value(struct stamp_detail *detail, struct redact *redact, const char *line, size_t key_len)
+{
+	struct strbuf clean = {0};
+
+	if (redact && redact_text(redact, line, strlen(line), &clean)) {
+		/* it keeps its name */
+		if (strncmp(strbuf_cstr(&clean), line, key_len + 1) != 0) {
+			strbuf_truncate(&clean, 0);
+			strbuf_add(&clean, line, key_len + 1);
+			strbuf_addstr(&clean, REDACTED);
+		}
+		line = strbuf_cstr(&clean);
+	}
+	stamp_detail_add(detail, 'v', digest_bytes(line, strlen(line)), line);
+	strbuf_release(&clean);
+}
+
+static int add_line(
+	struct stamp_detail *detail, struct redact *redact, char *line, unsigned number, struct orch_error *err)
 {
 	size_t key_len = strspn(line, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
 
@@ -24,12 +45,12 @@ static int add_line(struct stamp_detail *detail, char *line, unsigned number, st
 		return 0;
 	if (!key_len || line[key_len] != '=')
 		return error_set(err, "line %u of its $ORCH_OUTPUT is not key=value: '%.60s'", number, line);
-	stamp_detail_add(detail, 'v', digest_bytes(line, strlen(line)), line);
+	add_value(detail, redact, line, key_len);
 	return 0;
 }
 
-int values_read(
-	struct stamp_detail *detail, const char *run, const char *stream, unsigned attempt, struct orch_error *err)
+int values_read(struct stamp_detail *detail, struct redact *redact, const char *run, const char *stream,
+	unsigned attempt, struct orch_error *err)
 {
 	char *path = statedir_attempt_file(run, stream, attempt, "output");
 	char *text, *line, *next;
@@ -58,7 +79,7 @@ int values_read(
 		next = strchr(line, '\n');
 		if (next)
 			*next++ = '\0';
-		status = add_line(detail, line, number, err);
+		status = add_line(detail, redact, line, number, err);
 	}
 	free(text);
 	return status < 0 ? 1 : 0;

@@ -3,7 +3,9 @@
 #include "exec/workspace_private.h"
 
 #include "exec/attempt.h"
+#include "exec/context.h"
 #include "exec/escape.h"
+#include "exec/redaction.h"
 #include "graph/project.h"
 #include "os/fs.h"
 #include "state/stamp.h"
@@ -268,7 +270,7 @@ static void on_committed(void *data, const struct vcs_end *end, const struct com
 		strbuf_addf(&text, "%s %s", i ? "," : ":", result->unresolved.items[i]);
 	/* git's words, and a hook's, are for its log, like a check's */
 	if (end->said && *end->said)
-		(void)fs_write_all(task->attempt->log_fd, end->said, strlen(end->said));
+		(void)redaction_write(task->attempt->context->redact, task->attempt->log_fd, end->said);
 	workspace_task_end(task, workspace_outcome(end), strbuf_cstr(&text));
 	strbuf_release(&text);
 }

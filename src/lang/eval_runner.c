@@ -144,5 +144,9 @@ void eval_check_runners(struct eval *eval)
 			eval_error(eval, place_of(stream->origins, stream->origin_count, "detach", stream->place),
 				"'detach = no': what is handed to the runner '%s' goes on when orch is killed",
 				project_runner_name(project, stream->set));
+		if (is_queue && project->set.redact.count > 0)
+			eval_error(eval, place_of(stream->origins, stream->origin_count, "runner", stream->place),
+				"'redact' does not reach the log of '%s': the runner '%s' has it written elsewhere",
+				stream->name, project_runner_name(project, stream->set));
 	}
 }

@@ -151,7 +151,7 @@ const struct setting setting_table[] = {
 	{"runner", SETTING_WORD, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(runner), "process",
 		"what runs attempts of streams that do not say", false, NULL},
 	{"redact", SETTING_PATTERN, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(redact), "",
-		"patterns whose matches reach no log, event or view", true, NULL},
+		"patterns whose matches reach no log, event or view", false, NULL},
 	/* agent NAME: */
 	{"run", SETTING_BLOCK, SCOPE_AGENT, NULL, 0, 0, ELSEWHERE, "", "the command that starts the agent", false,
 		NULL},

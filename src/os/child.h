@@ -35,7 +35,8 @@ struct child_exit {
 	unsigned oom_kills;   /* of its processes that were killed since no memory was left for them */
 	unsigned left_behind; /* descendants that did not end with the leader (within 50 ms), and were ended */
 	unsigned unkillable;  /* of them: still there after SIGKILL and a wait of 5 s */
-	int lost;             /* why it was ended by SIGHUP: an errno, see terminal_calls.lost; 0: it was not */
+	/* why it was ended by SIGHUP: an errno, see terminal_calls.lost and os/filter.h; 0: it was not */
+	int lost;
 	/* the unkillable ones, or else those left behind: "PID (NAME), PID (NAME)", in printable ASCII; "..." at its
 	 * end says that there were more. Empty where that is not known */
 	char names[160];

@@ -390,6 +390,22 @@ static void add_text(struct strbuf *out, const char *text)
 	strbuf_add(out, text ? text : "", text ? strlen(text) + 1 : 1);
 }
 
+/* the program that is the filter: this one, even if there is another in its place by now */
+static uint32_t add_filter(struct strbuf *out, char *const *redact)
+{
+	char *program = NULL;
+	uint32_t count = 1;
+
+#ifdef __linux__
+	program = xasprintf("/proc/%ld/exe", (long)getpid());
+#else
+	program = supervision_self();
+#endif
+	add_text(out, program);
+	free(program);
+	return count + add_texts(out, redact);
+}
+
 static void build_start(
 	struct strbuf *out, const struct link *link, const struct supervised *tree, const struct supervised_spec *spec)
 {
@@ -430,6 +446,7 @@ static void build_start(
 	add_text(out, spec->record);
 	add_text(out, spec->terminal ? spec->terminal->path : NULL);
 	head.writec = spec->writable ? add_texts(out, spec->writable) : 0;
+	head.filterc = spec->redact ? add_filter(out, spec->redact) : 0;
 	if (tree->waits) {
 		head.slots = spec->slot->slots;
 		head.per_slot = spec->slot->per_slot;
@@ -465,6 +482,10 @@ int supervised_start(struct supervised **out, struct supervision *all, const str
 	int fds[2];
 	size_t fd_count = 0;
 
+	if (spec->redact && !self_is_allowed) {
+		*number = ENOTSUP;
+		return error_set(err, "the setting 'redact' needs the program orch: it is not carried out here");
+	}
 	if (spec->log < 0 && all->null < 0 && (all->null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0) {
 		*number = errno;
 		return error_errno(err, "cannot open '/dev/null'");

@@ -86,6 +86,12 @@ struct supervised_spec {
 	 * waits for a slot (`tokens` NULL) those that were given for what ran there first */
 	bool has_tokens;
 	const int *tokens;
+	/* "NAME=value" entries that say what is to be taken out of what it prints before that gets into the log
+	 * (os/redactor.h): a process stands between, which outlives us as the tree does. It goes once all of the tree
+	 * is gone and the log is whole, and only then `ended` comes; if it is killed, or the log cannot be written,
+	 * the tree is ended by SIGHUP (child_exit.lost). With a terminal, who looks on sees what is there. NULL: it
+	 * writes its log itself */
+	char *const *redact;
 	bool wraps; /* see child_spec, too for the next */
 	char *const *writable;
 	/* bytes that all of it may have at once, by a control group where supervision_memory() says that this can be

@@ -18,6 +18,7 @@
 #include "os/cgroup.h"
 #include "os/clock.h"
 #include "os/exit_text.h"
+#include "os/filter.h"
 #include "os/fs.h"
 #include "os/loop.h"
 #include "os/supervisor_request.h"
@@ -52,7 +53,10 @@ struct tree {
 	bool ending;
 	bool signalled;            /* by the other end: whatever its status, it has not ended well */
 	struct terminal *terminal; /* NULL: none */
-	int lost;                  /* see terminal_calls; 0: it was not */
+	int lost;                  /* see child_exit; 0: it was not */
+	struct filter *filter;     /* NULL: none, or it has ended */
+	bool ended;                /* it has, as `how` says, and its filter not yet */
+	struct child_exit how;
 	struct request *waiting;   /* until its window is there; NULL: it has been started */
 	int waiting_log;
 
@@ -115,6 +119,7 @@ static void tree_free(struct tree *tree)
 		close(tree->control);
 	}
 	terminal_free(tree->terminal);
+	filter_leave(tree->filter);
 	if (tree->waiting)
 		close(tree->waiting_log);
 	free(tree->waiting);
@@ -270,8 +275,7 @@ static const struct child_exit *close_group(struct tree *tree, struct child_exit
 	return how;
 }
 
-/* its log is whole now. However it took the loss of its terminal, that was its end */
-static void drain_terminal(struct tree *tree, struct child_exit *how)
+static void drain_terminal(struct tree *tree)
 {
 	int number = tree->terminal ? terminal_drain(tree->terminal) : 0;
 
@@ -279,23 +283,22 @@ static void drain_terminal(struct tree *tree, struct child_exit *how)
 	tree->terminal = NULL;
 	if (tree->lost == 0)
 		tree->lost = number;
-	if (tree->lost == 0)
-		return;
-	how->lost = tree->lost;
-	how->signalled = true;
-	how->code = SIGHUP;
 }
 
-static void on_exit_of_child(void *data, const struct child_exit *how)
+/* all of it is gone, and its log is whole */
+static void settle(struct tree *tree)
 {
-	struct tree *tree = data;
 	struct supervisor *all = tree->all;
-	struct answer end = {.type = ANSWER_ENDED, .id = tree->id, .slot = tree->slot, .how = *how};
+	struct answer end = {.type = ANSWER_ENDED, .id = tree->id, .slot = tree->slot, .how = tree->how};
+	const struct child_exit *how = &end.how;
 	bool written = true, well;
 
-	tree->child = NULL;
-	how = close_group(tree, &end.how);
-	drain_terminal(tree, &end.how);
+	/* however it took the loss of its terminal or log, that was its end */
+	if (tree->lost != 0) {
+		end.how.lost = tree->lost;
+		end.how.signalled = true;
+		end.how.code = SIGHUP;
+	}
 	well = !how->signalled && how->code == 0 && how->left_behind == 0 && !tree->signalled;
 	if (tree->record) {
 		exit_text_begin(&tree->exit_text, how, clock_mono_ms() - tree->mono_ms);
@@ -315,6 +318,61 @@ static void on_exit_of_child(void *data, const struct child_exit *how)
 	tree->timer = loop_timer_new(tree->all->loop, write_exit, tree);
 	tree->again_ms = WRITE_AGAIN_MS;
 	loop_timer_arm(tree->timer, tree->again_ms);
+}
+
+static void on_exit_of_child(void *data, const struct child_exit *how)
+{
+	struct tree *tree = data;
+
+	tree->child = NULL;
+	tree->how = *how;
+	(void)close_group(tree, &tree->how);
+	drain_terminal(tree);
+	if (!tree->filter) {
+		settle(tree);
+		return;
+	}
+	loop_timer_disarm(tree->timer);
+	tree->ended = true;
+	filter_finish(tree->filter);
+}
+
+/* what it prints gets nowhere any more */
+static void hang_up(struct tree *tree, int error_number)
+{
+	if (tree->lost == 0)
+		tree->lost = error_number;
+	if (!tree->child)
+		return;
+	child_signal(tree->child, SIGHUP);
+	if (!tree->ending)
+		loop_timer_arm(tree->timer, HANGUP_MS);
+	tree->ending = true;
+}
+
+static void on_filter_end(void *data, int error_number)
+{
+	struct tree *tree = data;
+
+	tree->filter = NULL;
+	if (error_number != 0)
+		hang_up(tree, error_number);
+	if (tree->ended) {
+		tree->ended = false;
+		settle(tree);
+	}
+}
+
+/* what it prints goes through a filter on its way to the log. The descriptor to print to; -1 */
+static int start_filter(struct tree *tree, char *const *texts, int log, int *number, struct orch_error *err)
+{
+	if (filter_start(&tree->filter, tree->all->children, texts, log, on_filter_end, tree, number, err) != 0)
+		return -1;
+	if (tree->terminal && terminal_divert(tree->terminal, filter_input(tree->filter)) != 0) {
+		*number = errno;
+		return error_errno(err, "cannot keep the pipe to a log open");
+	}
+	return filter_input(tree->filter);
 }
 
 /* --- "signal N" lines, from whoever may write to the FIFO --- */
@@ -478,7 +536,7 @@ static bool start(struct tree *tree, struct request *request, int in, int log)
 	struct answer said = {.id = request->id, .slot = tree->slot};
 	struct orch_error err = {0};
 	struct child_spec spec = {.in = in, .out = log, .err = log, .on_exit = on_exit_of_child, .data = tree};
-	int number = EINVAL, result = -1;
+	int number = EINVAL, result = -1, to = log;
 
 	tree->started_ms = clock_wall_ms();
 	tree->mono_ms = clock_mono_ms();
@@ -503,7 +561,11 @@ static bool start(struct tree *tree, struct request *request, int in, int log)
 			error_errno(&err, "cannot make the files '%s.job' and '.control'", tree->record);
 		} else if (make_group(tree, request, &err) < 0) {
 			number = errno;
+		} else if (what.filter && (to = start_filter(tree, what.filter, log, &number, &err)) < 0) {
+			;
 		} else {
+			if (!tree->terminal)
+				spec.out = spec.err = to;
 			spec.group = tree->group;
 			if (request->memory_each && !all->places.memory)
 				spec.address_space = request->memory;
@@ -520,6 +582,8 @@ static bool start(struct tree *tree, struct request *request, int in, int log)
 	}
 	start_request_release(&what);
 	if (result == 0) {
+		if (tree->filter)
+			filter_close(tree->filter);
 		child_set_linger(tree->child, request->linger_ms);
 		tree->leader = child_pid(tree->child);
 		if (tree->record)
@@ -572,15 +636,11 @@ static void on_lost(void *data, int error_number)
 	struct tree *tree = data;
 	struct supervisor *all = tree->all;
 
-	tree->lost = error_number;
 	if (tree->waiting) {
 		take_back(tree, "its window went before it could begin");
 		send_answers(all);
-	} else if (tree->child) {
-		child_signal(tree->child, SIGHUP);
-		if (!tree->ending)
-			loop_timer_arm(tree->timer, HANGUP_MS);
-		tree->ending = true;
+	} else {
+		hang_up(tree, error_number);
 	}
 }
 
@@ -827,7 +887,8 @@ static void on_term(void *data)
 	send_answers(all);
 	for (tree = all->trees; tree; tree = next) {
 		next = tree->next;
-		if (!tree->child)
+		/* of one that has ended its filter will say so */
+		if (!tree->child && !tree->ended)
 			tree_free(tree);
 		else
 			end_tree(tree);

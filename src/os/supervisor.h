@@ -33,8 +33,9 @@ struct request {
 	/* of REQUEST_START, with the descriptor for its log beside the first byte, and before it that for its input,
 	 * if it has one. Behind the struct: the steps, then the texts, each with a NUL: argv, env, dir, mark, record
 	 * (empty: none), path of its terminal's socket (likewise; the descriptor for its input is that socket then),
-	 * writable */
+	 * writable, filter */
 	uint32_t step_count, argc, envc, writec; /* writec 0: it may write anything */
+	uint32_t filterc; /* texts for the filter of its log (os/filter.h), behind all those above; 0: it has none */
 	int64_t linger_ms;
 	int64_t memory; /* see supervised_spec, too for the next two */
 	int32_t memory_each, own_group, wraps;

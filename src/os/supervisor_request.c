@@ -75,6 +75,8 @@ bool start_request_read(struct start_request *out, struct request *request, int 
 		return false;
 	if (request->writec > 0 && !(out->writable = take_texts(&at, end, request->writec, 0)))
 		return false;
+	if (request->filterc > 0 && !(out->filter = take_texts(&at, end, request->filterc, 0)))
+		return false;
 	return (request->slots == 0 || add_slot(out->env, request, slot, at, end));
 }
 
@@ -84,6 +86,7 @@ void start_request_release(struct start_request *start)
 	free(start->argv);
 	free(start->env);
 	free(start->writable);
+	free(start->filter);
 }
 
 /* --- those that wait --- */

@@ -13,6 +13,7 @@ struct start_request {
 	struct end_step *steps; /* a copy, for whoever wants to keep it (NULL it then) */
 	unsigned step_count;
 	char **argv, **env, **writable;             /* the texts lie in the request; writable NULL: anything */
+	char **filter;                              /* so do these; see supervisor.h. NULL: none */
 	const char *dir, *mark, *record, *terminal; /* so do these; NULL: none */
 };
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "os/clock.h"
+#include "os/filter.h"
 #include "os/fs.h"
 #include "os/loop.h"
 #include "os/terminal_frame.h"
@@ -45,6 +46,7 @@ struct client {
 struct terminal {
 	struct loop *loop;
 	int master, slave, listener, log;
+	int diverted; /* -1: what comes out goes to the log */
 	struct loop_fd *master_watch, *listener_watch;
 	struct loop_timer *tell;  /* `ready` and `lost`: not from within anything of ours */
 	struct loop_timer *again; /* the next client is taken when there may be a descriptor for it */
@@ -397,7 +399,9 @@ static bool copy(struct terminal *terminal)
 	if (len == 0)
 		return false;
 	typing_see_output(terminal->typing, terminal->buffer, len);
-	if (fs_write_all(terminal->log, terminal->buffer, len) != 0)
+	if (terminal->diverted >= 0 && fs_write_all(terminal->diverted, terminal->buffer, len) != 0)
+		lose(terminal, FILTER_LOST);
+	else if (terminal->diverted < 0 && fs_write_all(terminal->log, terminal->buffer, len) != 0)
 		lose(terminal, errno);
 	show(terminal, terminal->buffer, len);
 	return got > 0;
@@ -444,6 +448,7 @@ int terminal_new(struct terminal **out, struct loop *loop, const struct terminal
 	*terminal = (struct terminal){.loop = loop,
 		.master = -1,
 		.slave = -1,
+		.diverted = -1,
 		.listener = spec->listener,
 		.calls = *calls,
 		.window = spec->window,
@@ -469,6 +474,12 @@ int terminal_new(struct terminal **out, struct loop *loop, const struct terminal
 	terminal->listener_watch = loop_fd_new(loop, terminal->listener, on_connection, terminal);
 	*out = terminal;
 	return 0;
+}
+
+int terminal_divert(struct terminal *terminal, int fd)
+{
+	terminal->diverted = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return terminal->diverted < 0 ? -1 : 0;
 }
 
 int terminal_slave(const struct terminal *terminal)
@@ -517,6 +528,8 @@ void terminal_free(struct terminal *terminal)
 		close(terminal->slave);
 	if (terminal->log >= 0)
 		close(terminal->log);
+	if (terminal->diverted >= 0)
+		close(terminal->diverted);
 	strbuf_release(&terminal->input);
 	free(terminal->buffer);
 	free(terminal->path);

@@ -28,7 +28,7 @@ struct terminal_spec {
 struct terminal_calls {
 	/* with `window`: it is there. Either call may free the terminal */
 	void (*ready)(void *data);
-	/* once: the window is gone, or the log cannot be written (errno) */
+	/* once: the window is gone, or the log cannot be written (errno; FILTER_LOST: what it was diverted to is) */
 	void (*lost)(void *data, int error_number);
 	void *data;
 };
@@ -36,6 +36,8 @@ struct terminal_calls {
 /* takes over spec->listener in any case. -1 with *error_number: EAGAIN where there are no more terminals */
 int terminal_new(struct terminal **out, struct loop *loop, const struct terminal_spec *spec,
 	const struct terminal_calls *calls, int *error_number, struct orch_error *err);
+/* From now on what comes out goes to `fd`, of which a copy is kept, on its way to the log (os/filter.h). -1: errno */
+int terminal_divert(struct terminal *terminal, int fd);
 /* the command's end, to become its 0, 1 and 2; borrowed */
 int terminal_slave(const struct terminal *terminal);
 /* Nobody writes to it any more: what is still in it goes to the log. 0, or the errno of `lost` if that was not called

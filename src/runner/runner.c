@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "os/child.h"
+#include "os/filter.h"
 #include "os/terminal.h"
 #include "runner/tmux_server.h"
 #include "util/alloc.h"
@@ -48,7 +49,9 @@ char *job_exit_loss(const struct job_exit *how)
 {
 	if (how->lost == TERMINAL_LOST_WINDOW)
 		return xstrdup("its tmux window is gone: it was closed, or the tmux server was ended");
-	return xasprintf("what came out of its terminal cannot be written to its log: %s", strerror(how->lost));
+	if (how->lost == FILTER_LOST)
+		return xstrdup("what keeps secrets out of its log (the setting 'redact') was killed");
+	return xasprintf("what it prints cannot be written to its log: %s", strerror(how->lost));
 }
 
 void runner_release(struct runner *runner)

@@ -45,6 +45,7 @@ struct command {
 	const char *dir;   /* NULL: the current one */
 	int log;           /* becomes standard output and standard error; opened O_APPEND by the caller, who keeps it */
 	const char *mark;  /* see child_spec.mark */
+	char *const *redact; /* see supervised_spec.redact; not of runner_queue */
 	int64_t linger_ms; /* see child_set_linger() */
 	/* how it is ended if this process is gone before it (os/supervised.h), unless `record` says that it goes on */
 	const struct end_step *steps;

@@ -176,6 +176,7 @@ int tree_start(struct job **out, struct runner *runner, const struct command *co
 		.in = -1,
 		.log = command->log,
 		.mark = command->mark,
+		.redact = command->redact,
 		.linger_ms = command->linger_ms,
 		.steps = command->steps,
 		.step_count = command->step_count,

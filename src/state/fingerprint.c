@@ -13,6 +13,7 @@
 #include "state/stamp.h"
 #include "util/digest.h"
 #include "util/path.h"
+#include "util/redact.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
 
@@ -174,26 +175,13 @@ static void show_words(struct strbuf *out, const char *label, struct words words
 	strbuf_addch(out, '\n');
 }
 
-/* named like something that must not be written anywhere */
-static bool is_secret(const char *name)
-{
-	static const char *const marks[] = {
-		"TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "AUTH", "KEY"};
-
-	for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
-		if (strcasestr(name, marks[i]))
-			return true;
-	}
-	return false;
-}
-
 static void show_env(struct strbuf *out, const struct settings *set)
 {
 	for (uint32_t i = 0; i < set->env_count; i++) {
 		const struct env_entry *entry = &set->env[i];
 
 		strbuf_addf(out, "env: %s=", entry->name);
-		if (is_secret(entry->name))
+		if (redact_is_secret_name(entry->name, strlen(entry->name)))
 			strbuf_addstr(out, "(hidden)");
 		else
 			strbuf_add(out, entry->value.bytes,

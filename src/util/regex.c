@@ -171,8 +171,8 @@ bool regex_group(
 
 enum regex_result regex_search(struct regex *regex, struct regex_search *search)
 {
-	int rc = match(
-		regex, search->text, search->len, search->from, search->last, search->more ? PCRE2_PARTIAL_HARD : 0);
+	uint32_t options = (search->more ? PCRE2_PARTIAL_HARD : 0) | (search->not_empty ? PCRE2_NOTEMPTY : 0);
+	int rc = match(regex, search->text, search->len, search->from, search->last, options);
 	const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(regex->match);
 
 	if (rc == PCRE2_ERROR_NOMATCH)

@@ -33,6 +33,7 @@ struct regex_search {
 	size_t len, from;
 	size_t last; /* where a match may begin at the latest */
 	bool more;   /* the text may go on: nothing is a match that reaches its end */
+	bool not_empty; /* a match of nothing is none */
 	size_t start, end;
 };
 

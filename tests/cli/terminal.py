@@ -445,7 +445,7 @@ def cannot_write_its_log(directory):
     try:
         status = subprocess.run(["sh", "-c", "ulimit -f 6000; exec \"$0\" >/dev/null 2>out", ORCH], timeout=DEADLINE).returncode
         same(status, 1, "status")
-        has(project.output(), "killed by SIGHUP: what came out of its terminal cannot be written to its log: File too large")
+        has(project.output(), "killed by SIGHUP: what it prints cannot be written to its log: File too large")
         return project.left()
     finally:
         project.close()

@@ -328,9 +328,6 @@ a:
 	agent = claude
 	prompt: do it
 --------
-Orchfile:2:2: warning: 'redact' is not available in this version of orch
-    2 | 	redact = /x/
-      | 	^~~~~~
 project: redact = /x/
 a:
 	agent = claude
