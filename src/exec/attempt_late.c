@@ -82,8 +82,9 @@ char *attempt_missing_text(const struct attempt *attempt, const char *missing)
 
 	if (attempt->last.latency_ms <= 0)
 		return xasprintf("it succeeded, but its output '%s' does not exist%s", missing, where);
-	return xasprintf("it succeeded, but its output '%s' does not exist%s, or was not to be seen here within %s ('latency' "
-			 "of its runner)",
+	return xasprintf(
+		"it succeeded, but its output '%s' does not exist%s, or was not to be seen here within %s ('latency' "
+		"of its runner)",
 		missing, where, units_duration_exact(wait, attempt->last.latency_ms));
 }
 

@@ -13,16 +13,11 @@
 
 #include "orch/error.h"
 #include "os/child.h"
+#include "os/end_steps.h"
 
 struct loop;
 struct supervision; /* the supervisors of this process */
 struct supervised;  /* a tree */
-
-/* one step of ending a tree: the signal, then how long to wait for it to take effect */
-struct end_step {
-	int signo;
-	int64_t wait_ms;
-};
 
 enum {
 	SUPERVISED_WAITING_MAX = 48, /* more than that need not wait: see supervised_slot */

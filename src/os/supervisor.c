@@ -17,6 +17,7 @@
 
 #include "os/cgroup.h"
 #include "os/clock.h"
+#include "os/end_steps.h"
 #include "os/exit_text.h"
 #include "os/filter.h"
 #include "os/fs.h"
@@ -48,9 +49,8 @@ struct tree {
 	struct child *child;
 	struct cgroup *group; /* NULL: none */
 	struct end_step *steps;
-	unsigned step_count, step;
-	struct loop_timer *timer; /* of the steps, or of the next try to write .exit */
-	bool ending;
+	struct end_steps end;
+	struct loop_timer *again;  /* the next try to write .exit; NULL: it was written, or there is nothing to write */
 	bool signalled;            /* by the other end: whatever its status, it has not ended well */
 	struct terminal *terminal; /* NULL: none */
 	int lost;                  /* see child_exit; 0: it was not */
@@ -109,7 +109,8 @@ static void tree_free(struct tree *tree)
 	*tree->link = tree->next;
 	if (tree->next)
 		tree->next->link = tree->link;
-	loop_timer_free(tree->timer);
+	end_steps_over(&tree->end);
+	loop_timer_free(tree->again);
 	loop_fd_free(tree->control_watch);
 	if (tree->control >= 0) {
 		char *path = path_of(tree, "control");
@@ -213,29 +214,9 @@ static int write_job(struct tree *tree)
 	return result;
 }
 
-static void step_on(void *data)
-{
-	struct tree *tree = data;
-	const struct end_step *step;
-
-	if (!tree->child)
-		return;
-	if (tree->step >= tree->step_count) {
-		child_signal(tree->child, SIGKILL);
-		return;
-	}
-	step = &tree->steps[tree->step++];
-	if (step->signo != SIGKILL)
-		loop_timer_arm(tree->timer, step->wait_ms);
-	child_signal(tree->child, step->signo);
-}
-
 static void end_tree(struct tree *tree)
 {
-	if (tree->ending || !tree->child)
-		return;
-	tree->ending = true;
-	step_on(tree);
+	end_steps_begin(&tree->end, tree->all->loop, tree->child, 0);
 }
 
 static bool is_asked_for(const struct tree *tree)
@@ -256,7 +237,7 @@ static void write_exit(void *data)
 		tree_free(tree);
 		return;
 	}
-	loop_timer_arm(tree->timer, tree->again_ms);
+	loop_timer_arm(tree->again, tree->again_ms);
 	tree->again_ms = tree->again_ms * 2 < WRITE_AGAIN_MAX_MS ? tree->again_ms * 2 : WRITE_AGAIN_MAX_MS;
 }
 
@@ -314,10 +295,9 @@ static void settle(struct tree *tree)
 	send_answers_in_time(all);
 	if (written)
 		return;
-	loop_timer_free(tree->timer);
-	tree->timer = loop_timer_new(tree->all->loop, write_exit, tree);
+	tree->again = loop_timer_new(tree->all->loop, write_exit, tree);
 	tree->again_ms = WRITE_AGAIN_MS;
-	loop_timer_arm(tree->timer, tree->again_ms);
+	loop_timer_arm(tree->again, tree->again_ms);
 }
 
 static void on_exit_of_child(void *data, const struct child_exit *how)
@@ -325,6 +305,7 @@ static void on_exit_of_child(void *data, const struct child_exit *how)
 	struct tree *tree = data;
 
 	tree->child = NULL;
+	end_steps_over(&tree->end);
 	tree->how = *how;
 	(void)close_group(tree, &tree->how);
 	drain_terminal(tree);
@@ -332,7 +313,6 @@ static void on_exit_of_child(void *data, const struct child_exit *how)
 		settle(tree);
 		return;
 	}
-	loop_timer_disarm(tree->timer);
 	tree->ended = true;
 	filter_finish(tree->filter);
 }
@@ -345,9 +325,7 @@ static void hang_up(struct tree *tree, int error_number)
 	if (!tree->child)
 		return;
 	child_signal(tree->child, SIGHUP);
-	if (!tree->ending)
-		loop_timer_arm(tree->timer, HANGUP_MS);
-	tree->ending = true;
+	end_steps_begin(&tree->end, tree->all->loop, tree->child, HANGUP_MS);
 }
 
 static void on_filter_end(void *data, int error_number)
@@ -524,7 +502,6 @@ static struct tree *tree_new(struct supervisor *all, uint64_t id, int slot)
 	if (all->trees)
 		all->trees->link = &tree->next;
 	all->trees = tree;
-	tree->timer = loop_timer_new(all->loop, step_on, tree);
 	return tree;
 }
 
@@ -554,7 +531,8 @@ static bool start(struct tree *tree, struct request *request, int in, int log)
 		spec.writable = what.writable;
 		tree->record = what.record ? xstrdup(what.record) : NULL;
 		tree->steps = what.steps;
-		tree->step_count = what.step_count;
+		tree->end.steps = what.steps;
+		tree->end.count = what.step_count;
 		what.steps = NULL;
 		if (prepare(tree) < 0) {
 			number = errno;

@@ -18,6 +18,7 @@
 
 #include "os/cgroup.h"
 #include "os/clock.h"
+#include "os/end_steps.h"
 #include "os/exit_text.h"
 #include "os/fs.h"
 #include "os/loop.h"
@@ -47,10 +48,10 @@ struct remote_tree {
 	struct child *child; /* NULL: it has ended, or was not started */
 	struct cgroup *group;
 	struct cgroup_places places;
-	struct loop_timer *tick, *steps, *late, *again;
+	struct loop_timer *tick, *late, *again;
 	struct child_exit how;
-	unsigned step;
-	bool ending, told, no_directory;
+	struct end_steps end;
+	bool told, no_directory;
 	int log;
 	int64_t began_ms, beat_ms; /* monotonic; the last beat that was written */
 	uint64_t beats;
@@ -60,29 +61,9 @@ struct remote_tree {
 
 /* --- ending it --- */
 
-static void step_on(void *data)
-{
-	struct remote_tree *tree = data;
-	const struct end_step *step;
-
-	if (!tree->child)
-		return;
-	if (tree->step >= tree->spec->step_count) {
-		child_signal(tree->child, SIGKILL);
-		return;
-	}
-	step = &tree->spec->steps[tree->step++];
-	if (step->signo != SIGKILL)
-		loop_timer_arm(tree->steps, step->wait_ms);
-	child_signal(tree->child, step->signo);
-}
-
 static void end_tree(struct remote_tree *tree)
 {
-	if (tree->ending || !tree->child)
-		return;
-	tree->ending = true;
-	step_on(tree);
+	end_steps_begin(&tree->end, tree->loop, tree->child, 0);
 }
 
 /* the scheduler, or somebody who goes round it, wants it to end */
@@ -238,6 +219,7 @@ static void on_exit_of_child(void *data, const struct child_exit *how)
 	struct child_exit end = *how;
 
 	tree->child = NULL;
+	end_steps_over(&tree->end);
 	if (tree->group) {
 		end.memory_peak = cgroup_memory_peak(tree->group);
 		end.oom_kills = cgroup_oom_kills(tree->group);
@@ -396,7 +378,8 @@ int supervisor_remote_main(const char *record, const char *token)
 	if (loop_new(&tree.loop, &err) < 0 || children_new(&tree.children, tree.loop, &err) < 0)
 		return complain(err.message);
 	tree.tick = loop_timer_new(tree.loop, on_tick, &tree);
-	tree.steps = loop_timer_new(tree.loop, step_on, &tree);
+	tree.end.steps = tree.spec->steps;
+	tree.end.count = tree.spec->step_count;
 	tree.late = loop_timer_new(tree.loop, on_late, &tree);
 	term = loop_signal_new(tree.loop, SIGTERM, on_term, &tree);
 	won = term ? claim(&tree, &err) : error_set(&err, "cannot catch SIGTERM");
@@ -407,7 +390,7 @@ int supervisor_remote_main(const char *record, const char *token)
 				 : "nothing is run: another copy of this job has begun it, or it is wanted no more");
 	loop_signal_free(term);
 	loop_timer_free(tree.tick);
-	loop_timer_free(tree.steps);
+	end_steps_over(&tree.end);
 	loop_timer_free(tree.late);
 	loop_timer_free(tree.again);
 	children_free(tree.children);
