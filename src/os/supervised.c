@@ -390,20 +390,18 @@ static void add_text(struct strbuf *out, const char *text)
 	strbuf_add(out, text ? text : "", text ? strlen(text) + 1 : 1);
 }
 
-/* the program that is the filter: this one, even if there is another in its place by now */
+/* the program that is the filter: this one, also where its file has gone */
 static uint32_t add_filter(struct strbuf *out, char *const *redact)
 {
-	char *program = NULL;
-	uint32_t count = 1;
+	char *program = supervision_self();
 
-#ifdef __linux__
-	program = xasprintf("/proc/%ld/exe", (long)getpid());
-#else
-	program = supervision_self();
-#endif
+	if (!program || access(program, X_OK) != 0) {
+		free(program);
+		program = xasprintf("/proc/%ld/exe", (long)getpid());
+	}
 	add_text(out, program);
 	free(program);
-	return count + add_texts(out, redact);
+	return 1 + add_texts(out, redact);
 }
 
 static void build_start(

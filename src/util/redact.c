@@ -38,6 +38,7 @@ struct redact {
 	size_t searched; /* so far it has no end of line */
 	bool looked;     /* nothing has come since redact_flush() */
 	bool skipping;   /* the rest of the line */
+	bool joined;     /* what was given out last was a secret: one that begins behind it is the same */
 	bool limited;    /* a pattern took too long for what find() was shown */
 };
 
@@ -252,8 +253,8 @@ static size_t find(struct redact *redact, const struct part *part)
 	return certain;
 }
 
-/* what find() was shown, up to `end` */
-static void give(struct redact *redact, const struct part *part, size_t end, struct strbuf *out)
+/* what find() was shown, up to `end`. `joined`: see struct redact */
+static void give(struct redact *redact, const struct part *part, size_t end, bool *joined, struct strbuf *out)
 {
 	size_t at = part->from;
 
@@ -264,21 +265,26 @@ static void give(struct redact *redact, const struct part *part, size_t end, str
 			break;
 		if (span->start > at)
 			strbuf_add(out, part->text + at, span->start - at);
-		strbuf_addstr(out, REDACTED);
+		if (!*joined || span->start > at)
+			strbuf_addstr(out, REDACTED);
+		*joined = true;
 		at = span->end;
 	}
-	if (end > at)
+	if (end > at) {
 		strbuf_add(out, part->text + at, end - at);
+		*joined = false;
+	}
 }
 
 /* a whole line, without the end of it (\n or \r\n): true: it had secrets */
-static bool give_line(struct redact *redact, const char *text, size_t from, size_t len, struct strbuf *out)
+static bool give_line(
+	struct redact *redact, const char *text, size_t from, size_t len, bool joined, struct strbuf *out)
 {
 	size_t end = len > from && text[len - 1] == '\r' ? len - 1 : len;
 	const struct part part = {.text = text, .from = from, .len = end};
 
 	(void)find(redact, &part);
-	give(redact, &part, end, out);
+	give(redact, &part, end, &joined, out);
 	strbuf_add(out, text + end, len - end);
 	return redact->spans.count > 0;
 }
@@ -292,7 +298,7 @@ bool redact_text(struct redact *redact, const char *text, size_t len, struct str
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 		size_t line = (size_t)((newline ? newline : end) - text);
 
-		found |= give_line(redact, text, 0, line, out);
+		found |= give_line(redact, text, 0, line, false, out);
 		text += line;
 		if (newline) {
 			strbuf_addch(out, '\n');
@@ -361,11 +367,12 @@ static void give_lines(struct redact *redact, struct strbuf *out)
 		size_t end = (size_t)(newline - text);
 
 		if (!redact->skipping)
-			(void)give_line(redact, text + start, from, end - start, out);
+			(void)give_line(redact, text + start, from, end - start, redact->joined, out);
 		redact->skipping = false;
 		strbuf_addch(out, '\n');
 		start = searched = end + 1;
 		from = 0;
+		redact->joined = false;
 	}
 	if (start > 0) {
 		memmove(redact->kept.data, redact->kept.data + start, redact->kept.len - start);
@@ -420,7 +427,7 @@ void redact_flush(struct redact *redact, struct strbuf *out)
 	if (part.len <= part.from)
 		return;
 	certain = find(redact, &part);
-	give(redact, &part, certain, out);
+	give(redact, &part, certain, &redact->joined, out);
 	redact->given = certain;
 	redact->skipping = redact->limited;
 	if (redact->skipping)
@@ -432,9 +439,9 @@ void redact_flush(struct redact *redact, struct strbuf *out)
 void redact_finish(struct redact *redact, struct strbuf *out)
 {
 	if (redact->kept.len > redact->given)
-		(void)give_line(redact, redact->kept.data, redact->given, redact->kept.len, out);
+		(void)give_line(redact, redact->kept.data, redact->given, redact->kept.len, redact->joined, out);
 	skip(redact);
-	redact->skipping = redact->looked = false;
+	redact->skipping = redact->looked = redact->joined = false;
 }
 
 bool redact_is_secret_name(const char *name, size_t len)

@@ -1,6 +1,6 @@
 /*
- * Any bytes as what people write in an Orchfile: templates, durations, sizes, paths, globs, patterns; and the readers
- * and writers under them. The input's first line is the glob or the pattern, the rest what it is matched with.
+ * Any bytes as what people write in an Orchfile: templates, durations, sizes, paths, globs, patterns, secrets; and the
+ * readers and writers under them. The input's first line is the glob or the pattern, the rest what it is matched with.
  */
 #include "config.h"
 
@@ -13,6 +13,7 @@
 #include "util/alloc.h"
 #include "util/json.h"
 #include "util/path.h"
+#include "util/redact.h"
 #include "util/regex.h"
 #include "util/strbuf.h"
 #include "util/suggest.h"
@@ -294,6 +295,64 @@ static void try_watch(const char *pattern, size_t pattern_len, const char *text,
 	regex_free(own);
 }
 
+/* does it take the pattern too long for some part of a line? */
+static bool is_slow(const char *pattern, size_t pattern_len, const char *text, size_t len)
+{
+	struct regex *regex;
+	bool slow = false;
+	size_t where;
+
+	demand(regex_new(&regex, pattern, pattern_len, &where, NULL) == 0);
+	for (size_t from = 0; from < len && !slow; from++) {
+		for (size_t end = from + 1; end <= len && !slow && text[end - 1] != '\n'; end++) {
+			size_t part = end - from;
+			struct regex_search search = {
+				.text = text + from, .len = part, .last = part, .not_empty = true};
+
+			slow = regex_search(regex, &search) == REGEX_LIMIT;
+			search = (struct regex_search){
+				.text = text + from, .len = part, .last = part, .more = true, .not_empty = true};
+			slow |= regex_search(regex, &search) == REGEX_LIMIT;
+		}
+	}
+	regex_free(regex);
+	return slow;
+}
+
+/* what is taken out does not depend on the pieces that the text comes in */
+static void try_redact(const char *pattern, size_t pattern_len, const char *text, size_t len)
+{
+	char *copy = xstrndup(pattern, pattern_len);
+	struct redact *redact = redact_new();
+	struct strbuf whole = {0}, pieces = {0};
+	uint32_t random = (uint32_t)len + 7;
+
+	if (len > 400 || strlen(copy) != pattern_len || strstr(copy, "\\G") || strstr(copy, "\\A") ||
+		strstr(copy, "\\C") || strstr(copy, "(*") || redact_add_pattern(redact, copy, NULL) < 0) {
+		redact_free(redact);
+		free(copy);
+		return;
+	}
+	redact_add_value(redact, "secret value");
+	(void)redact_text(redact, text, len, &whole);
+	for (size_t at = 0, n; at < len; at += n) {
+		random = random * 1664525 + 1013904223;
+		n = 1 + (random >> 16) % 20;
+		if (n > len - at)
+			n = len - at;
+		redact_feed(redact, text + at, n, &pieces);
+		if (random >> 30)
+			redact_flush(redact, &pieces);
+	}
+	redact_finish(redact, &pieces);
+	demand((whole.len == pieces.len && (!whole.len || memcmp(whole.data, pieces.data, whole.len) == 0)) ||
+		is_slow(pattern, pattern_len, text, len));
+	strbuf_release(&whole);
+	strbuf_release(&pieces);
+	redact_free(redact);
+	free(copy);
+}
+
 /* a zone that changes its clocks twice a day, and knows nobody else */
 static bool odd_offset(void *data, const char *name, int64_t epoch_s, int32_t *offset_s)
 {
@@ -381,6 +440,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_glob(first, rest);
 	try_regex(text, first_len, text + size - rest_len, rest_len);
 	try_watch(text, first_len, text + size - rest_len, rest_len);
+	try_redact(text, first_len, text + size - rest_len, rest_len);
 	try_when(text, size);
 	try_unescape(text, size);
 	try_utf8(text, size);
