@@ -349,7 +349,9 @@ def worktrees(graphs):
 
 
 # what makes many files comes first: see forget()
-PARTS = (independent, edges, start_up, nothing_to_do, dry_run, sleeping, one_gigabyte, worktrees)
+PARTS = (independent, edges, start_up, nothing_to_do, dry_run, sleeping, one_gigabyte)
+# takes minutes, and half a million files for each side: it has a section of its own in the document
+ON_REQUEST = (worktrees,)
 
 
 # --- the table ---------------------------------------------------------------------------------------------------------------------
@@ -393,7 +395,7 @@ def write_document(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep", metavar="DIR", help="make the graphs there and leave them")
-    parser.add_argument("--only", metavar="WORD", action="append", help="of: " + ", ".join(part.__name__ for part in PARTS))
+    parser.add_argument("--only", metavar="WORD", action="append", help="of: " + ", ".join(part.__name__ for part in PARTS + ON_REQUEST))
     options = parser.parse_args()
 
     for tool in (ORCH, SPAWN_LIMIT, EDGE, "ninja", "make"):
@@ -406,7 +408,7 @@ def main():
     lines = []
     try:
         graphs = Graphs(top)
-        for part in PARTS:
+        for part in PARTS + ON_REQUEST if options.only else PARTS:
             if options.only and not any(word in part.__name__ for word in options.only):
                 continue
             for line in part(graphs):
