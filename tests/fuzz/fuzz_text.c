@@ -273,7 +273,10 @@ static void try_watch(const char *pattern, size_t pattern_len, const char *text,
 		return;
 	demand(regex_new(&own, "", 0, &where, NULL) == 0);
 	for (int round = 0; round < 2; round++) {
-		struct textwatch_pattern watched = {.regex = regex, .own = round == 1 && len % 2};
+		/* a line of the own channel has an end, also where the text ends without: so an empty match may be
+		 * there */
+		bool ends_line = len > 0 && text[len - 1] == '\n';
+		struct textwatch_pattern watched = {.regex = regex, .own = round == 1 && len % 2 && ends_line};
 		struct textwatch *watch = textwatch_new(&watched, 1, own, on_found, &logs[round]);
 
 		for (size_t at = 0, n; at < len; at += n) {
