@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
@@ -27,6 +28,20 @@ enum {
 	BLOCK = 16 * 1024,        /* of a stream, at once */
 	PENDING_KEPT = 64 * 1024, /* larger buffers are not kept when they are empty */
 };
+
+/* What is used of the library, which is loaded by who serves: with what it needs itself it would take longer to link
+ * than all else that happens at a start. Each with the type that its header declares */
+#define FUNCTIONS(f) \
+	f(MHD_add_response_header) f(MHD_create_response_from_buffer) f(MHD_create_response_from_callback) \
+		f(MHD_destroy_response) f(MHD_get_connection_info) f(MHD_get_daemon_info) f(MHD_get_timeout) \
+			f(MHD_lookup_connection_value) f(MHD_queue_response) f(MHD_resume_connection) f(MHD_run) \
+				f(MHD_start_daemon) f(MHD_stop_daemon) f(MHD_suspend_connection)
+
+#define DECLARE(name) __typeof__(name) *name;
+static struct {
+	void *handle;
+	FUNCTIONS(DECLARE)
+} lib;
 
 struct http {
 	struct loop *loop;
@@ -72,8 +87,8 @@ static void turn(struct http *http)
 {
 	MHD_UNSIGNED_LONG_LONG wait;
 
-	MHD_run(http->daemon);
-	if (MHD_get_timeout(http->daemon, &wait) == MHD_YES)
+	lib.MHD_run(http->daemon);
+	if (lib.MHD_get_timeout(http->daemon, &wait) == MHD_YES)
 		loop_timer_arm(http->timer, wait > INT_MAX ? INT_MAX : (int64_t)wait);
 	else
 		loop_timer_disarm(http->timer);
@@ -88,7 +103,7 @@ static void on_turn(void *data)
 static void drop(struct http_stream *stream)
 {
 	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(stream->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		lib.MHD_get_connection_info(stream->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
 	stream->http->dropped++;
 	stream->over = true;
@@ -131,12 +146,12 @@ bool http_is_post(const struct http_request *request)
 
 const char *http_header(const struct http_request *request, const char *name)
 {
-	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+	return lib.MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
 const char *http_query(const struct http_request *request, const char *name)
 {
-	return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+	return lib.MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
 const char *http_body(const struct http_request *request, size_t *len)
@@ -164,12 +179,12 @@ static void set_answer(struct http_request *request, unsigned status, const char
 		answer = out_of_memory();
 	request->status = status;
 	request->answer = answer;
-	MHD_add_response_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	lib.MHD_add_response_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE, type);
 	for (unsigned i = 0; i < request->header_count; i++)
-		MHD_add_response_header(answer, request->headers[i].name, request->headers[i].value);
+		lib.MHD_add_response_header(answer, request->headers[i].name, request->headers[i].value);
 	if (request->held) {
 		request->held = false;
-		MHD_resume_connection(request->connection);
+		lib.MHD_resume_connection(request->connection);
 		loop_idle_arm(request->http->idle);
 	}
 }
@@ -177,13 +192,13 @@ static void set_answer(struct http_request *request, unsigned status, const char
 void http_answer(struct http_request *request, unsigned status, const char *type, const void *bytes, size_t len)
 {
 	set_answer(request, status, type,
-		MHD_create_response_from_buffer(len, (void *)(uintptr_t)bytes, MHD_RESPMEM_MUST_COPY));
+		lib.MHD_create_response_from_buffer(len, (void *)(uintptr_t)bytes, MHD_RESPMEM_MUST_COPY));
 }
 
 void http_answer_kept(struct http_request *request, unsigned status, const char *type, const void *bytes, size_t len)
 {
 	set_answer(request, status, type,
-		MHD_create_response_from_buffer(len, (void *)(uintptr_t)bytes, MHD_RESPMEM_PERSISTENT));
+		lib.MHD_create_response_from_buffer(len, (void *)(uintptr_t)bytes, MHD_RESPMEM_PERSISTENT));
 }
 
 void http_hold(struct http_request *request)
@@ -193,9 +208,9 @@ void http_hold(struct http_request *request)
 
 static enum MHD_Result hand_over(struct http_request *request)
 {
-	enum MHD_Result result = MHD_queue_response(request->connection, request->status, request->answer);
+	enum MHD_Result result = lib.MHD_queue_response(request->connection, request->status, request->answer);
 
-	MHD_destroy_response(request->answer);
+	lib.MHD_destroy_response(request->answer);
 	request->answer = NULL;
 	return result;
 }
@@ -252,7 +267,7 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 		return hand_over(request);
 	if (!request->held)
 		return MHD_NO;
-	MHD_suspend_connection(connection);
+	lib.MHD_suspend_connection(connection);
 	return MHD_YES;
 }
 
@@ -264,7 +279,7 @@ static void on_completed(void *data, struct MHD_Connection *connection, void **o
 	if (!request)
 		return;
 	if (request->answer)
-		MHD_destroy_response(request->answer);
+		lib.MHD_destroy_response(request->answer);
 	for (unsigned i = 0; i < request->header_count; i++) {
 		free(request->headers[i].name);
 		free(request->headers[i].value);
@@ -300,7 +315,7 @@ static ssize_t read_stream(void *data, uint64_t position, char *buffer, size_t m
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	if (len == 0) {
 		stream->suspended = true;
-		MHD_suspend_connection(stream->connection);
+		lib.MHD_suspend_connection(stream->connection);
 		return 0;
 	}
 	len = len < max ? len : max;
@@ -339,7 +354,7 @@ struct http_stream *http_answer_stream(struct http_request *request, const struc
 	http->stream_count++;
 	loop_timer_arm_if_idle(http->beat, http->options.beat_ms);
 	set_answer(request, MHD_HTTP_OK, "text/event-stream; charset=utf-8",
-		MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, read_stream, stream, free_stream));
+		lib.MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, read_stream, stream, free_stream));
 	return stream;
 }
 
@@ -348,7 +363,7 @@ void http_stream_wake(struct http_stream *stream)
 	if (!stream->suspended)
 		return;
 	stream->suspended = false;
-	MHD_resume_connection(stream->connection);
+	lib.MHD_resume_connection(stream->connection);
 	loop_idle_arm(stream->http->idle);
 }
 
@@ -391,13 +406,42 @@ static int listen_on(unsigned port, unsigned *got, struct orch_error *err)
 	return fd;
 }
 
+/* never unloaded. -1: it is not there, or not the right one */
+static int load(struct orch_error *err)
+{
+	const char *missing = NULL;
+
+	if (lib.handle)
+		return 0;
+	lib.handle = dlopen(MICROHTTPD_SONAME, RTLD_NOW | RTLD_LOCAL);
+	if (!lib.handle)
+		return error_set(err, "the HTTP server needs a library: %s", dlerror());
+/* a pointer to a function cannot be made from one to data but by its bytes */
+#define FIND(name) \
+	if (!missing) { \
+		void *symbol = dlsym(lib.handle, #name); \
+		missing = symbol ? NULL : #name; \
+		memcpy(&lib.name, &symbol, sizeof symbol); \
+	}
+	FUNCTIONS(FIND)
+	if (!missing)
+		return 0;
+	dlclose(lib.handle);
+	lib.handle = NULL;
+	return error_set(
+		err, "the library '%s' is too old for the HTTP server: it has no %s()", MICROHTTPD_SONAME, missing);
+}
+
 int http_new(struct http **out, struct loop *loop, const struct http_options *options, struct orch_error *err)
 {
-	struct http *http = xcalloc(1, sizeof *http);
+	struct http *http;
 	const union MHD_DaemonInfo *info;
 	int fd;
 
 	*out = NULL;
+	if (load(err) < 0)
+		return -1;
+	http = xcalloc(1, sizeof *http);
 	http->loop = loop;
 	http->options = *options;
 	fd = listen_on(options->port, &http->port, err);
@@ -405,7 +449,7 @@ int http_new(struct http **out, struct loop *loop, const struct http_options *op
 		free(http);
 		return -1;
 	}
-	http->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
+	http->daemon = lib.MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, options->connections,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_END);
@@ -417,7 +461,7 @@ int http_new(struct http **out, struct loop *loop, const struct http_options *op
 	http->timer = loop_timer_new(loop, on_turn, http);
 	http->beat = loop_timer_new(loop, on_beat, http);
 	http->idle = loop_idle_new(loop, on_turn, http);
-	info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	info = lib.MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	http->watch = info ? loop_fd_new(loop, info->epoll_fd, on_turn, http) : NULL;
 	if (!http->watch) {
 		http_free(http);
@@ -440,11 +484,11 @@ void http_free(struct http *http)
 	http->stopping = true;
 	for (struct http_stream *stream = http->streams; stream; stream = stream->next)
 		http_stream_wake(stream);
-	MHD_run(http->daemon);
+	lib.MHD_run(http->daemon);
 	loop_fd_free(http->watch);
 	loop_timer_free(http->timer);
 	loop_timer_free(http->beat);
 	loop_idle_free(http->idle);
-	MHD_stop_daemon(http->daemon);
+	lib.MHD_stop_daemon(http->daemon);
 	free(http);
 }
