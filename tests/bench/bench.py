@@ -296,9 +296,14 @@ def edges(graphs):
     if run.wait() != 130:
         sys.exit("bench: %d edges with %d streams asleep: exit status %d" % (EDGES, ASLEEP, run.returncode))
     subprocess.run([EDGE, found["alone"], "alone", str(EDGES)], check=True)
-    (orch, late), (alone, alone_late) = ((statistics.median(all_of), all_of[len(all_of) * 99 // 100]) for all_of in (gaps(out) for out in found.values()))
-    yield Line("end of a dependency to start of the next, %d asleep" % ASLEEP,
-               "median %s, 99th percentile **%s** (spawning alone: %s, %s)" % (ms(orch), ms(late), ms(alone), ms(alone_late)),
+    took, alone = (gaps(out) for out in found.values())
+    # a process takes time to end, and one to begin, whoever sees to it
+    least = statistics.median(alone)
+    own = [gap - least for gap in took]
+    late = own[len(own) * 99 // 100]
+    yield Line("from the end of a dependency to the start of the next, %d asleep" % ASLEEP,
+               "median %s, 99th percentile %s; without the %s that spawning alone takes: %s, **%s**"
+               % (ms(statistics.median(took)), ms(took[len(took) * 99 // 100]), ms(least), ms(statistics.median(own)), ms(late)),
                "99th percentile under 2 ms", late < 0.002, "edges: mv .orch .orch.old; orch -j%d -s; edge alone.out alone %d" % (ASLEEP + 1, EDGES))
 
 
