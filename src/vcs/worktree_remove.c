@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/fs.h"
@@ -17,6 +18,8 @@
 #include "vcs/save.h"
 #include "vcs/status.h"
 #include "vcs/worktree.h"
+
+enum { MOVE_TRIES = 100 };
 
 struct remove_op {
 	struct op op;
@@ -52,6 +55,29 @@ static void finish(struct op *op)
 
 /* --- removing, when nothing can be lost --- */
 
+/* Others that are being removed at the same time take `base` away when it is empty, perhaps between its making and the
+ * move: then it is made again */
+static int move_away(const char *git_dir, const char *base, const char *gone, struct orch_error *err)
+{
+	char *above = path_dir(base);
+	int result = fs_mkdirs(above, 0777, err), number = ENOENT;
+
+	free(above);
+	if (result < 0)
+		return -1;
+	for (int i = 0; i < MOVE_TRIES && number == ENOENT; i++) {
+		if (mkdir(base, 0777) != 0 && errno != EEXIST)
+			return error_errno(err, "cannot make directory '%s'", base);
+		if (rename(git_dir, gone) == 0)
+			return 0;
+		number = errno;
+		if (!fs_exists(git_dir))
+			break;
+	}
+	errno = number;
+	return error_errno(err, "cannot move '%s' to '%s'", git_dir, gone);
+}
+
 /*
  * On another thread: half made, or removed by half, and so without anything that somebody made. The git directory goes
  * last, and is moved out of git's sight before: half of one would be listed by nobody and stay.
@@ -66,9 +92,7 @@ static void remove_trees(struct op *op)
 	if (result == 0)
 		result = fs_remove_tree(gone, err);
 	if (result == 0 && remove->git_dir) {
-		result = fs_mkdirs(base, 0777, err);
-		if (result == 0 && rename(remove->git_dir, gone) != 0)
-			result = error_errno(err, "cannot move '%s' to '%s'", remove->git_dir, gone);
+		result = move_away(remove->git_dir, base, gone, err);
 		if (result == 0)
 			result = fs_remove_tree(gone, err);
 	}

@@ -375,6 +375,23 @@ teardown() {
 	[ "$(git show orch/b:b | tr '\n' ' ')" = 'a more ' ]
 }
 
+@test "worktrees that are removed at the same time do not get into each other's way" {
+	orchfile <<-'E'
+	defaults:
+	  isolate = worktree
+	  keep = always
+	for n in 1 2 3 4 5 6 7 8 9 10 11 12:
+	  s{{n}}:
+	    :
+	E
+	git add Orchfile
+	git commit -qm Orchfile
+	expect 0
+	expect 0 clean
+	[ "$(git worktree list | wc -l)" -eq 1 ]
+	[ ! -e .git/orch/removed ]
+}
+
 @test "commits that were made and left are kept when their worktree or their branch goes" {
 	orchfile <<-'E'
 	a:
