@@ -299,6 +299,8 @@ outcome() { [ "$(cat .orch/runs/*/journal.jsonl | jq -r "select(.type == \"attem
 	grep -q 'FAILED one .*its node failed' out
 }
 
+know_ids() { [ "$(cat .orch/runs/*/attempts/*.remote 2>/dev/null | grep -c '^id ')" -eq "$1" ]; }
+
 @test "why its scheduler ended it is the kind of its failure" {
 	orchfile <<-'E'
 	one:
@@ -310,6 +312,8 @@ outcome() { [ "$(cat .orch/runs/*/journal.jsonl | jq -r "select(.type == \"attem
 	E
 	begin -k
 	wait_for lines begun 3
+	# a job may begin before orch has been told its id
+	wait_for know_ids 3
 	set -- $(for s in one two three; do sed -n 's/^id //p' .orch/runs/*/attempts/$s.1.*.remote; done)
 	$S say "$1" TIMEOUT TimeLimit
 	$S say "$2" OUT_OF_MEMORY OutOfMemory
