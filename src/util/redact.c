@@ -9,6 +9,7 @@
 #include "util/array.h"
 #include "util/regex.h"
 #include "util/strbuf.h"
+#include "util/utf8.h"
 
 enum { KEPT_ROOM = 256 * 1024 }; /* memory that is not given back between long lines */
 
@@ -277,8 +278,7 @@ static void give(struct redact *redact, const struct part *part, size_t end, boo
 }
 
 /* a whole line, without the end of it (\n or \r\n): true: it had secrets */
-static bool give_line(
-	struct redact *redact, const char *text, size_t from, size_t len, bool joined, struct strbuf *out)
+static bool give_line(struct redact *redact, const char *text, size_t from, size_t len, bool joined, struct strbuf *out)
 {
 	size_t end = len > from && text[len - 1] == '\r' ? len - 1 : len;
 	const struct part part = {.text = text, .from = from, .len = end};
@@ -313,20 +313,11 @@ bool redact_text(struct redact *redact, const char *text, size_t len, struct str
 /* the length of the text without what its end may cut in two: a character, or an end of line */
 static size_t uncut(const char *text, size_t from, size_t len)
 {
-	size_t back = 0;
-	unsigned char lead;
-
-	if (len > from && text[len - 1] == '\r')
-		return len - 1;
-	while (back < 3 && from + back < len && is_continuation(text[len - 1 - back]))
-		back++;
-	if (from + back == len)
+	if (len <= from)
 		return len;
-	lead = (unsigned char)text[len - 1 - back];
-	if ((lead >= 0xf0 && back < 3) || (lead >= 0xe0 && lead < 0xf0 && back < 2) ||
-		(lead >= 0xc0 && lead < 0xe0 && back < 1))
-		return len - 1 - back;
-	return len;
+	if (text[len - 1] == '\r')
+		return len - 1;
+	return from + utf8_whole(text + from, len - from);
 }
 
 /* what is given out is kept only as far as a pattern may look back at it */
@@ -362,8 +353,7 @@ static void give_lines(struct redact *redact, struct strbuf *out)
 	size_t start = 0, from = redact->given, searched = redact->searched;
 	const char *newline;
 
-	while (redact->kept.len > searched &&
-		(newline = memchr(text + searched, '\n', redact->kept.len - searched))) {
+	while (redact->kept.len > searched && (newline = memchr(text + searched, '\n', redact->kept.len - searched))) {
 		size_t end = (size_t)(newline - text);
 
 		if (!redact->skipping)

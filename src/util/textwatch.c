@@ -10,6 +10,7 @@
 #include "util/alloc.h"
 #include "util/regex.h"
 #include "util/strbuf.h"
+#include "util/utf8.h"
 
 enum {
 	PIECE = 64 * 1024,        /* what is looked at at once */
@@ -113,23 +114,6 @@ static bool is_continuation(char c)
 	return ((unsigned char)c & 0xc0) == 0x80;
 }
 
-/* the length of the text without a character that its end cuts in two */
-static size_t whole_characters(const char *text, size_t len)
-{
-	size_t back = 0;
-	unsigned char lead;
-
-	while (back < 3 && back < len && is_continuation(text[len - 1 - back]))
-		back++;
-	if (back == len)
-		return len;
-	lead = (unsigned char)text[len - 1 - back];
-	if ((lead >= 0xf0 && back < 3) || (lead >= 0xe0 && lead < 0xf0 && back < 2) ||
-		(lead >= 0xc0 && lead < 0xe0 && back < 1))
-		return len - 1 - back;
-	return len;
-}
-
 /* where the character that begins at `at` ends */
 static size_t next_character(const char *text, size_t len, size_t at)
 {
@@ -195,7 +179,7 @@ static bool step(struct textwatch *watch, const struct channel *channel, struct 
 	len = channel->kept.len - from;
 	cut = len > WATCH_KEEP_MAX;
 	if (cut)
-		len = whole_characters(kept + from, WATCH_KEEP_MAX);
+		len = utf8_whole(kept + from, WATCH_KEEP_MAX);
 	if (!len)
 		return false;
 	starts = starts_at_once(cursor, kept + from, len);
@@ -302,7 +286,7 @@ static void forget(struct channel *channel)
 static void scan(struct textwatch *watch, struct channel *channel)
 {
 	/* but for a character that is not whole yet */
-	size_t cut = channel->kept.len - whole_characters(channel->kept.data, channel->kept.len);
+	size_t cut = channel->kept.len - utf8_whole(channel->kept.data, channel->kept.len);
 
 	channel->kept.len -= cut;
 	for (unsigned i = 0; i < channel->count; i++)

@@ -301,3 +301,19 @@ void utf8_add_clean(struct strbuf *out, const char *text, size_t len)
 		}
 	}
 }
+
+size_t utf8_whole(const char *text, size_t len)
+{
+	size_t back = 0;
+	unsigned char lead;
+
+	while (back < 3 && back < len && ((unsigned char)text[len - 1 - back] & 0xc0) == 0x80)
+		back++;
+	if (back == len)
+		return len;
+	lead = (unsigned char)text[len - 1 - back];
+	if ((lead >= 0xf0 && back < 3) || (lead >= 0xe0 && lead < 0xf0 && back < 2) ||
+		(lead >= 0xc0 && lead < 0xe0 && back < 1))
+		return len - 1 - back;
+	return len;
+}

@@ -19,4 +19,7 @@ unsigned utf8_text_width(const char *text, size_t len);
  * U+FFFD */
 void utf8_add_clean(struct strbuf *out, const char *text, size_t len);
 
+/* the length of the text without a character that its end cuts in two */
+size_t utf8_whole(const char *text, size_t len);
+
 #endif
