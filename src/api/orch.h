@@ -62,7 +62,6 @@ int plan_again(struct plan *out, const struct orch_plan *plan, struct orch *orch
 	struct orch_error *err);
 /* what an approval of the stream given now would be for; `by` and the time are the caller's */
 void plan_approval(struct approval *out, const struct plan *plan, uint32_t id);
-int64_t plan_stamps_changed(const struct statedir *dir);
 /* groups left out; dependencies first */
 uint32_t *plan_stale_streams(const struct orch_plan *plan, size_t *count);
 

@@ -18,7 +18,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* --- building --- */
 
@@ -74,15 +73,6 @@ static int select_streams(
 		return status;
 	}
 	return 0;
-}
-
-int64_t plan_stamps_changed(const struct statedir *dir)
-{
-	struct stat st;
-
-	if (dir->stamps_fd < 0 || fstat(dir->stamps_fd, &st) < 0)
-		return 0;
-	return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 }
 
 static void forget_derived(struct orch_plan *plan)
@@ -154,7 +144,7 @@ int orch_plan_new(
 		orch_plan_free(plan);
 		return -1;
 	}
-	plan->stamps_changed_ns = plan_stamps_changed(&plan->dir);
+	plan->stamps_changed_ns = stamp_store_changed_ns(&plan->dir);
 	*out = plan;
 	return 0;
 }

@@ -39,7 +39,7 @@ static int plan_under_lock(struct orch_run *run, struct orch_error *err)
 		return -1;
 	if (journal_recover_stamps(&run->dir, plan->store, &restored, err) < 0)
 		return -1;
-	if (!restored && plan_stamps_changed(&run->dir) == plan->stamps_changed_ns && plan->stamps_changed_ns)
+	if (!restored && stamp_store_changed_ns(&run->dir) == plan->stamps_changed_ns && plan->stamps_changed_ns)
 		return 0;
 	return plan_rebuild(plan, err);
 }

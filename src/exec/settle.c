@@ -28,6 +28,16 @@ void settle_later(void *data, struct attempt *attempt)
 	loop_idle_arm(ex->settle);
 }
 
+/* into the store, and into `text` for the journal */
+static int put_stamp(struct executor *ex, const struct attempt *attempt, const struct stamp_detail *detail,
+	struct strbuf *text, struct orch_error *err)
+{
+	const char *stream = attempt->stream->name;
+
+	stamp_write(text, stream, detail);
+	return stamp_store_put_text(ex->store, stream, &detail->stamp, text->data, text->len, err);
+}
+
 /* what it declared is there, and its stamp says what it was made from, as that was when it began. On failure the
  * outcome becomes one */
 static void complete(struct executor *ex, struct attempt *attempt)
@@ -53,8 +63,7 @@ static void complete(struct executor *ex, struct attempt *attempt)
 	} else if (values < 0 ||
 		facts_describe(&detail, attempt->plan, attempt->id, ex->cache, attempt->run, attempt->number,
 			attempt->duration_ms, attempt->workspace, &err) < 0 ||
-		(attempt->stream->set->when != WHEN_FAILURE &&
-			stamp_store_put(ex->store, attempt->stream->name, &detail, &err) < 0)) {
+		(attempt->stream->set->when != WHEN_FAILURE && put_stamp(ex, attempt, &detail, &text, &err) < 0)) {
 		attempt->outcome = ORCH_OUTCOME_INTERNAL;
 		attempt->message = xasprintf("its work succeeded, but that could not be recorded: %s", err.message);
 	} else {
@@ -63,15 +72,14 @@ static void complete(struct executor *ex, struct attempt *attempt)
 		if (attempt->task != NO_STREAM)
 			ex->plan->facts[attempt->task].stamp = detail.stamp;
 		if (attempt->stream->set->when != WHEN_FAILURE) {
-			stamp_write(&text, attempt->stream->name, &detail);
 			orch_event_init(&event, ORCH_EVENT_STAMPED);
 			event.stream = attempt->stream->name;
 			event.attempt = attempt->number;
 			event.stamp = strbuf_cstr(&text);
 			tell(ex, &event);
-			strbuf_release(&text);
 		}
 	}
+	strbuf_release(&text);
 	stamp_detail_release(&detail);
 }
 

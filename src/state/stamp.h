@@ -1,7 +1,8 @@
 /*
- * Stamps: what a completed stream was made from. One small text file per stream under .orch/stamps/, which a person can
- * read, and delete to say "again"; and an index beside them, so that the common case is one listing and one read
- * (RUNTIME.md).
+ * Stamps: what a completed stream was made from. A small text file per stream under .orch/stamps/, which a person can
+ * read, and delete to say "again"; from the 65th of a run on, those of streams that took less than a second are in one
+ * file (_pack), likewise text, since a file takes longer than they do; and an index beside them, so that the common
+ * case is one listing and one read (RUNTIME.md).
  */
 #ifndef STATE_STAMP_H
 #define STATE_STAMP_H
@@ -54,9 +55,13 @@ bool stamp_store_get(struct stamp_store *store, const char *stream, struct stamp
 int stamp_store_check(const struct stamp_store *store, struct orch_error *err);
 /* the whole file of `stream`: -1 with ORCH_ENOTFOUND if there is none or it is damaged (which counts as none) */
 int stamp_store_read(struct stamp_store *store, const char *stream, struct stamp_detail *out, struct orch_error *err);
-/* temporary and rename where there is one already; not synced: that is the journal's part, see stamp_store_sync() */
+/* temporary and rename where there is one already, appended to the pack where there are many; not synced: that is the
+ * journal's part, see stamp_store_sync() */
 int stamp_store_put(
 	struct stamp_store *store, const char *stream, const struct stamp_detail *detail, struct orch_error *err);
+/* the same for who has the text already, by stamp_write() */
+int stamp_store_put_text(struct stamp_store *store, const char *stream, const struct stamp *stamp, const char *text,
+	size_t len, struct orch_error *err);
 int stamp_store_remove(struct stamp_store *store, const char *stream, struct orch_error *err);
 /* everything put since open is on the disk when it returns (a file at a time for a few, the file system at once for
  * many); then the index is written anew */
@@ -67,6 +72,8 @@ int stamp_store_sync(struct stamp_store *store, struct orch_error *err);
 int stamp_store_finish(struct stamp_store *store, bool *synced, struct orch_error *err);
 /* from now on a stamp is what its file says: after a power cut the index may be there, and the file not whole */
 void stamp_store_distrust_index(struct stamp_store *store);
+/* when a stamp of that directory was last made or removed, in ns; 0: unknown */
+int64_t stamp_store_changed_ns(const struct statedir *dir);
 void stamp_store_close(struct stamp_store *store);
 
 /* the text of a stamp file, and back; used for the journal's copy too */

@@ -17,7 +17,7 @@
 #define INDEX_MAGIC "orchidx"
 
 enum {
-	INDEX_FORMAT = 1,
+	INDEX_FORMAT = 2,
 	INDEX_BYTE_ORDER = 0x01020304,
 	INDEX_RECORDS_MAX = 1 << 28,
 	SLOTS_MIN = 64,
@@ -27,8 +27,9 @@ enum {
 struct header {
 	char magic[8];
 	uint32_t byte_order, format, record_size, count; /* count without the header */
-	uint64_t checksum;                               /* of the records */
-	char unused[32];
+	uint64_t checksum;                               /* of the pack's identity and the records */
+	struct stamp_pack_identity pack;
+	char unused[8];
 };
 
 _Static_assert(sizeof(struct stamp_record) == 64, "the file's records have no holes");
@@ -47,7 +48,9 @@ static void make_header(const struct stamp_index *index, struct header *header)
 		.format = INDEX_FORMAT,
 		.record_size = sizeof(struct stamp_record),
 		.count = index->count - 1,
-		.checksum = digest_bytes(index->records + 1, bytes_of(index->count - 1)),
+		.checksum = digest_chain(
+			digest_bytes(&index->pack, sizeof index->pack), index->records + 1, bytes_of(index->count - 1)),
+		.pack = index->pack,
 	};
 }
 
@@ -103,6 +106,7 @@ static bool read_file(struct stamp_index *index, int fd)
 	if (!read_all(fd, index->records, bytes_of(index->count)))
 		return false;
 	memcpy(&header, index->records, sizeof header);
+	index->pack = header.pack;
 	make_header(index, &expected);
 	return memcmp(&header, &expected, sizeof header) == 0;
 }
@@ -120,7 +124,7 @@ void stamp_index_load(struct stamp_index *index, int dir_fd)
 	if (fd >= 0)
 		close(fd);
 	for (uint32_t i = 1; i < index->count; i++)
-		index->records[i].flags &= STAMP_KNOWN;
+		index->records[i].flags &= STAMP_KNOWN | STAMP_PACKED;
 	build_slots(index, index->count);
 }
 

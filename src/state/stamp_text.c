@@ -13,6 +13,8 @@
 #include "util/utf8.h"
 
 #define STAMP_FIRST_LINE "orch-stamp 1\n"
+#define STREAM_KEY "stream "
+#define REMOVED_LINE "removed"
 #define RECIPE_LINE_START "| "
 enum { HEX_DIGITS = 16, END_LENGTH = 4 + HEX_DIGITS + 1 }; /* "end " HEX "\n" */
 
@@ -105,13 +107,20 @@ static void add_digest(struct strbuf *out, const char *key, uint64_t digest)
 	strbuf_addhex(out, digest);
 }
 
+/* the checksum of what lies behind `start` */
+static void write_end(struct strbuf *out, size_t start)
+{
+	add_digest(out, "end ", digest_bytes(out->data + start, out->len - start));
+	strbuf_addch(out, '\n');
+}
+
 void stamp_write(struct strbuf *out, const char *stream, const struct stamp_detail *detail)
 {
 	const struct stamp *stamp = &detail->stamp;
 	size_t start = out->len;
 	char time[UNITS_TEXT_MAX];
 
-	add_words(out, STAMP_FIRST_LINE "stream ", stream);
+	add_words(out, STAMP_FIRST_LINE STREAM_KEY, stream);
 	if (detail->run)
 		add_words(out, "\nrun ", detail->run);
 	strbuf_addstr(out, "\nattempt ");
@@ -135,8 +144,52 @@ void stamp_write(struct strbuf *out, const char *stream, const struct stamp_deta
 	}
 	if (detail->recipe_text)
 		write_recipe_text(out, detail->recipe_text);
-	add_digest(out, "end ", digest_bytes(out->data + start, out->len - start));
-	strbuf_addch(out, '\n');
+	write_end(out, start);
+}
+
+void stamp_write_removal(struct strbuf *out, const char *stream)
+{
+	size_t start = out->len;
+
+	add_words(out, STAMP_FIRST_LINE STREAM_KEY, stream);
+	strbuf_addstr(out, "\n" REMOVED_LINE "\n");
+	write_end(out, start);
+}
+
+bool stamp_is_removal(const char *stream, const char *text, size_t len)
+{
+	struct strbuf removal = {0};
+	bool is;
+
+	stamp_write_removal(&removal, stream);
+	is = removal.len == len && memcmp(removal.data, text, len) == 0;
+	strbuf_release(&removal);
+	return is;
+}
+
+bool stamp_is_first_line(const char *line, size_t len)
+{
+	return len == sizeof STAMP_FIRST_LINE - 1 && memcmp(line, STAMP_FIRST_LINE, len) == 0;
+}
+
+bool stamp_is_last_line(const char *line, size_t len)
+{
+	return len == END_LENGTH && memcmp(line, "end ", 4) == 0;
+}
+
+bool stamp_stream_of(const char *text, size_t len, struct strbuf *out)
+{
+	const size_t before = sizeof STAMP_FIRST_LINE STREAM_KEY - 1;
+	const char *end;
+
+	if (len <= before || memcmp(text, STAMP_FIRST_LINE STREAM_KEY, before) != 0)
+		return false;
+	end = memchr(text + before, '\n', len - before);
+	if (!end || end == text + before || memchr(text + before, '\0', (size_t)(end - text) - before))
+		return false;
+	strbuf_truncate(out, 0);
+	strbuf_add(out, text + before, (size_t)(end - text) - before);
+	return true;
 }
 
 static bool parse_hex(const char *text, size_t len, uint64_t *value)
@@ -291,7 +344,8 @@ static bool is_of_stream(const char *line, size_t len, const char *stream)
 {
 	size_t name_len = strlen(stream);
 
-	return len == 7 + name_len && memcmp(line, "stream ", 7) == 0 && memcmp(line + 7, stream, name_len) == 0;
+	return len == sizeof STREAM_KEY - 1 + name_len && memcmp(line, STREAM_KEY, sizeof STREAM_KEY - 1) == 0 &&
+		memcmp(line + sizeof STREAM_KEY - 1, stream, name_len) == 0;
 }
 
 int stamp_parse_of(struct stamp_detail *out, const char *stream, const char *text, size_t len, bool parts)
@@ -315,7 +369,8 @@ int stamp_parse_of(struct stamp_detail *out, const char *stream, const char *tex
 		if (!newline)
 			goto bad;
 		if (!named) {
-			if (line_len < 8 || memcmp(line, "stream ", 7) != 0 ||
+			if (line_len < sizeof STREAM_KEY ||
+				memcmp(line, STREAM_KEY, sizeof STREAM_KEY - 1) != 0 ||
 				(stream && !is_of_stream(line, line_len, stream)))
 				goto bad;
 			named = true;
@@ -323,6 +378,8 @@ int stamp_parse_of(struct stamp_detail *out, const char *stream, const char *tex
 			if (parts && !parse_recipe_text(out, newline + 1, end))
 				goto bad;
 			break;
+		} else if (line_len == sizeof REMOVED_LINE - 1 && memcmp(line, REMOVED_LINE, line_len) == 0) {
+			goto bad;
 		} else if (!parse_field(out, line, line_len, parts)) {
 			goto bad;
 		}

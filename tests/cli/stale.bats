@@ -255,6 +255,42 @@ chain() {
 	ran "a b c d"
 }
 
+@test "stamps of many short streams share a file: one is taken out of it like any other, and a kill loses none" {
+	local first last i
+	for i in $(seq 150); do
+		printf 's%d:\n\techo s%d >>"$LOG"\n\tsleep 0.01\n' "$i" "$i"
+	done >Orchfile
+	expect 0 -s -j4
+	[ "$(wc -l <"$LOG")" = 150 ]
+	[ ! -e .orch/stamps/s150 ]
+	[ $(($(find .orch/stamps -name 's*' -type f | wc -l) + $(grep -c '^stream ' .orch/stamps/_pack))) = 150 ]
+	ran ""
+	# by its own command, and by hand
+	first=$(sed -n '1,/^stream /s/^stream //p' .orch/stamps/_pack)
+	last=$(sed -n 's/^stream //p' .orch/stamps/_pack | tail -n 1)
+	expect 0 reset "$last"
+	sed -i "/^stream $first\$/,/^end /d" .orch/stamps/_pack
+	ran "$(printf '%s\n' "$first" "$last" | sort | xargs)"
+	expect 0 why "$first"
+	# all of them again, and killed in the middle
+	: >"$LOG"
+	"$ORCH" -s -B -j4 &
+	until [ "$(wc -l <"$LOG")" -gt 100 ]; do sleep 0.01; done
+	kill -9 $!
+	wait $! || true
+	"$ORCH" list --json | awk -F'"' '$2 == "name" { name = $4 } $2 == "state" && $4 == "complete" { print name }' | sort >complete
+	[ "$(wc -l <complete)" -gt 64 ]
+	: >"$LOG"
+	expect 0 -s -j4
+	[ -z "$(sort "$LOG" | comm -12 - complete)" ]
+	[ "$(sort "$LOG" complete | uniq | wc -l)" = 150 ]
+	# without its index, and without the file
+	rm .orch/stamps.index
+	ran ""
+	rm .orch/stamps/_pack
+	expect 1 -q
+}
+
 @test "a damaged stamp is none" {
 	chain
 	cp .orch/stamps/b kept

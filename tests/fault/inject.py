@@ -26,7 +26,7 @@ import tap  # noqa: E402
 ORCH = os.path.abspath(os.environ.get("ORCH", "orch"))
 LIBRARY = os.path.abspath(os.path.join(os.environ.get("builddir", "."), "tests", "fault", "fault.so"))
 LONG = os.environ.get("ORCH_TEST_LONG") == "1"
-CASES = int(os.environ.get("FAULT_CASES", "320"))
+CASES = int(os.environ.get("FAULT_CASES", "380"))
 WORKERS = 3
 DEADLINE_S = 60
 
@@ -53,6 +53,7 @@ SCENARIOS = {
     "fresh": [],            # nothing has run before
     "changed": ["--json"],  # all is complete, and of an older input
     "forced": ["-B"],       # all is complete and runs once more
+    "packed": ["-B"],       # likewise, and the stamps are in one file, as those of many streams are
     "idle": [],             # all is complete and nothing runs
     "adopt": [],            # an orch was killed, and two attempts of its have gone on
 }
@@ -229,6 +230,15 @@ def try_adoption(top, case):
     return wrong, path if failed else None, counts
 
 
+def pack(state):
+    stamps = os.path.join(state, "stamps")
+    names = [name for name in os.listdir(stamps) if not name.startswith("_")]
+    write(os.path.join(stamps, "_pack"), "".join(read(os.path.join(stamps, name)) for name in names))
+    for name in names:
+        os.remove(os.path.join(stamps, name))
+    os.remove(os.path.join(state, "stamps.index"))
+
+
 def prepare(directory, scenario):
     os.makedirs(directory)
     if scenario == "adopt":
@@ -241,6 +251,8 @@ def prepare(directory, scenario):
         status, _, err = run(directory, "-j3")
         if status != 0:
             raise SystemExit("Bail out! a run without faults ended with %s: %s" % (status, err))
+    if scenario == "packed":
+        pack(os.path.join(directory, ".orch"))
     if scenario == "changed":
         write(os.path.join(directory, "source.txt"), "second\n")
 

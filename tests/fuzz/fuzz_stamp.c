@@ -1,6 +1,6 @@
 /*
  * Any bytes as a stamp, and any bytes between a good first line and a good checksum: what is read must, written again,
- * be read as the same.
+ * be read as the same. Any bytes as a file of many: what is found is there, and a good one behind them is found too.
  */
 #include "config.h"
 
@@ -9,8 +9,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "state/stamp.h"
+#include "state/stamp_pack.h"
 #include "state/stamp_text.h"
 #include "util/digest.h"
 #include "util/strbuf.h"
@@ -83,11 +86,54 @@ static void try_framed(const char *text, size_t len)
 	strbuf_release(&framed);
 }
 
+struct found {
+	const struct stamp_pack *pack;
+	bool last; /* the last one was STREAM's, with this recipe */
+};
+
+enum { RECIPE = 77 };
+
+static void on_found(void *data, const char *stream, const struct stamp *stamp, uint64_t place)
+{
+	struct found *found = data;
+	struct stamp_detail detail;
+	struct strbuf text = {0};
+
+	demand(stamp_pack_read(found->pack, place, &text) == 0 && text.len == stamp_pack_length(place));
+	if (stamp->present) {
+		demand(stamp_parse_of(&detail, stream, text.data, text.len, true) == 0);
+		demand_same(&detail.stamp, stamp);
+		stamp_detail_release(&detail);
+	} else {
+		demand(stamp_is_removal(stream, text.data, text.len));
+	}
+	found->last = stamp->present && stamp->recipe == RECIPE && strcmp(stream, STREAM) == 0;
+	strbuf_release(&text);
+}
+
+static void try_pack(const char *text, size_t len)
+{
+	const struct stamp_detail good = {.stamp = {.recipe = RECIPE}};
+	struct stamp_pack pack = {.fd = memfd_create("pack", MFD_CLOEXEC)};
+	struct found found = {.pack = &pack};
+	struct strbuf all = {0};
+
+	demand(pack.fd >= 0);
+	strbuf_add(&all, text, len);
+	strbuf_addch(&all, '\n');
+	stamp_write(&all, STREAM, &good);
+	demand(write(pack.fd, all.data, all.len) == (ssize_t)all.len);
+	demand(stamp_pack_scan(&pack, on_found, &found) == 0 && found.last);
+	stamp_pack_close(&pack);
+	strbuf_release(&all);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
 
 	try_stamp(text, size);
 	try_framed(text, size);
+	try_pack(text, size);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "event/event.h"
 #include "os/clock.h"
@@ -373,6 +374,42 @@ static void test_recovery_despite_index(void **state)
 	statedir_release(&dir);
 }
 
+/* the same for one in the pack, of which only a part reached the disk */
+static void test_recovery_of_the_pack(void **state)
+{
+	struct stamp_detail detail = {.stamp = {.recipe = 5, .finished_ms = 1}};
+	struct stamp_store *store;
+	struct statedir dir;
+	struct stat st;
+	uint64_t recipe;
+	bool synced;
+
+	(void)state;
+	assert_int_equal(statedir_claim(&dir, ".", NULL), 0);
+	free(make_run(&dir, "other", "a", 5));
+	assert_int_equal(stamp_store_open(&store, &dir, NULL), 0);
+	for (int i = 0; i < 200; i++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "s%d", i);
+		assert_int_equal(stamp_store_put(store, i < 199 ? name : "a", &detail, NULL), 0);
+	}
+	assert_int_equal(stamp_store_finish(store, &synced, NULL), 0);
+	stamp_store_close(store);
+	assert_int_equal(stat(".orch/stamps/_pack", &st), 0);
+	assert_int_equal(truncate(".orch/stamps/_pack", st.st_size - 10), 0);
+	assert_int_equal(recover(&dir, &recipe), 1);
+	assert_int_equal(recipe, 5);
+	/* it has the size that it had, and something else is in it */
+	free(make_run(&dir, "other", "a", 5));
+	assert_int_equal(truncate(".orch/stamps/_pack", 10), 0);
+	assert_int_equal(truncate(".orch/stamps/_pack", st.st_size), 0);
+	assert_int_equal(unlink(".orch/stamps/a"), 0);
+	assert_int_equal(recover(&dir, &recipe), 1);
+	assert_int_equal(recipe, 5);
+	statedir_release(&dir);
+}
+
 /* few are on the disk when a run ends; of many it is said that they may not be */
 static void test_many_are_not_synced(void **state)
 {
@@ -414,6 +451,7 @@ int main(void)
 		SCRATCH_TEST(test_a_failed_write_stays_failed),
 		SCRATCH_TEST(test_recovery),
 		SCRATCH_TEST(test_recovery_despite_index),
+		SCRATCH_TEST(test_recovery_of_the_pack),
 		SCRATCH_TEST(test_many_are_not_synced),
 	};
 

@@ -6,6 +6,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "state/stamp.h"
@@ -362,6 +364,336 @@ static void test_a_change_discards_the_index(void **state)
 	close_store(&opened);
 }
 
+/* --- the pack --- */
+
+#define PACK ".orch/stamps/_pack"
+
+enum { OWN_FILES = 64, PACKED = 136, MANY = OWN_FILES + PACKED };
+
+static void put_quick(struct stamp_store *store, const char *stream, uint64_t recipe)
+{
+	struct stamp_detail detail = make_detail(recipe);
+	struct orch_error err;
+
+	detail.stamp.duration_ms = 3;
+	if (stamp_store_put(store, stream, &detail, &err) < 0)
+		fail_msg("%s", err.message);
+	stamp_detail_release(&detail);
+}
+
+static void fill_quick(struct stamp_store *store, unsigned count, uint64_t first_recipe)
+{
+	char name[32];
+
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(name, sizeof name, "stream-%u", i);
+		put_quick(store, name, first_recipe + i);
+	}
+}
+
+static unsigned count_of(struct stamp_store *store, unsigned count)
+{
+	unsigned there = 0;
+	char name[32];
+
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t recipe;
+
+		snprintf(name, sizeof name, "stream-%u", i);
+		recipe = recipe_of(store, name);
+		if (recipe != 0)
+			assert_int_equal(recipe, i + 1);
+		there += recipe != 0;
+	}
+	return there;
+}
+
+static size_t size_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return (size_t)st.st_size;
+}
+
+/* a store of MANY stamps, closed, with its index or as a crash leaves it */
+static void make_many(bool sync)
+{
+	struct opened opened = open_store();
+
+	fill_quick(opened.store, MANY, 1);
+	if (sync)
+		assert_int_equal(stamp_store_sync(opened.store, NULL), 0);
+	close_store(&opened);
+	assert_int_equal(access(".orch/stamps.index", F_OK), sync ? 0 : -1);
+}
+
+static void test_many_short_ones_share_a_file(void **state)
+{
+	struct stamp_detail detail, expected = make_detail(100);
+	struct opened opened;
+
+	(void)state;
+	expected.stamp.duration_ms = 3;
+	for (int sync = 0; sync < 2; sync++) {
+		make_many(sync);
+		assert_int_equal(access(".orch/stamps/stream-63", F_OK), 0);
+		assert_int_equal(access(".orch/stamps/stream-64", F_OK), -1);
+		opened = open_store();
+		assert_filled(opened.store, MANY);
+		assert_int_equal(stamp_store_read(opened.store, "stream-99", &detail, NULL), 0);
+		assert_same(&detail, &expected);
+		stamp_detail_release(&detail);
+		close_store(&opened);
+		scratch_teardown(state);
+		scratch_setup(state);
+	}
+	stamp_detail_release(&expected);
+	/* one that takes long has a file of its own */
+	opened = open_store();
+	fill_quick(opened.store, MANY, 1);
+	put(opened.store, "long", 5);
+	close_store(&opened);
+	assert_int_equal(access(".orch/stamps/long", F_OK), 0);
+}
+
+/* in the pack or out of it: a stream has one stamp, the last one, or none */
+static void test_packed_ones_change(void **state)
+{
+	for (int sync = 0; sync < 2; sync++) {
+		struct opened opened;
+
+		make_many(true);
+		opened = open_store();
+		put_quick(opened.store, "stream-100", 1000);
+		assert_int_equal(access(".orch/stamps/stream-100", F_OK), -1);
+		assert_int_equal(recipe_of(opened.store, "stream-100"), 1000);
+		assert_int_equal(stamp_store_remove(opened.store, "stream-101", NULL), 0);
+		assert_int_equal(recipe_of(opened.store, "stream-101"), 0);
+		assert_int_equal(stamp_store_remove(opened.store, "stream-102", NULL), 0);
+		put_quick(opened.store, "stream-102", 1002);
+		assert_int_equal(access(".orch/stamps/stream-102", F_OK), 0);
+		assert_int_equal(stamp_store_remove(opened.store, "stream-103", NULL), 0);
+		put_quick(opened.store, "stream-103", 1003);
+		assert_int_equal(stamp_store_remove(opened.store, "stream-103", NULL), 0);
+		if (sync)
+			assert_int_equal(stamp_store_sync(opened.store, NULL), 0);
+		close_store(&opened);
+		opened = open_store();
+		assert_int_equal(recipe_of(opened.store, "stream-99"), 100);
+		assert_int_equal(recipe_of(opened.store, "stream-100"), 1000);
+		assert_int_equal(recipe_of(opened.store, "stream-101"), 0);
+		assert_int_equal(recipe_of(opened.store, "stream-102"), 1002);
+		assert_int_equal(recipe_of(opened.store, "stream-103"), 0);
+		close_store(&opened);
+		scratch_teardown(state);
+		scratch_setup(state);
+	}
+}
+
+static void test_a_long_one_leaves_the_pack(void **state)
+{
+	struct stamp_detail detail = make_detail(1000);
+	struct opened opened;
+
+	(void)state;
+	make_many(true);
+	for (int i = 0; i < 5000; i++)
+		stamp_detail_add(&detail, 'i', 1, "some/input/of/it");
+	opened = open_store();
+	assert_int_equal(stamp_store_put(opened.store, "stream-100", &detail, NULL), 0);
+	close_store(&opened);
+	assert_int_equal(access(".orch/stamps/stream-100", F_OK), 0);
+	opened = open_store();
+	assert_int_equal(recipe_of(opened.store, "stream-100"), 1000);
+	assert_int_equal(stamp_store_remove(opened.store, "stream-100", NULL), 0);
+	close_store(&opened);
+	opened = open_store();
+	assert_int_equal(recipe_of(opened.store, "stream-100"), 0);
+	close_store(&opened);
+	stamp_detail_release(&detail);
+}
+
+static void test_pack_damaged_anywhere(void **state)
+{
+	struct opened opened;
+	char *pack;
+	size_t len;
+
+	(void)state;
+	make_many(false);
+	pack = scratch_read(PACK, &len);
+	for (size_t i = 0; i < len; i += 1 + len / 400) {
+		unsigned whole;
+
+		/* a byte: one stamp at most is lost */
+		pack[i] ^= 0x11;
+		scratch_write_bytes(PACK, pack, len);
+		pack[i] ^= 0x11;
+		opened = open_store();
+		assert_int_equal(count_of(opened.store, MANY), MANY - 1);
+		close_store(&opened);
+		/* the rest of it: the others stay, and what is put then is not lost in what is torn */
+		scratch_write_bytes(PACK, pack, i);
+		opened = open_store();
+		whole = count_of(opened.store, MANY);
+		assert_true(whole >= OWN_FILES && whole < MANY);
+		fill_quick(opened.store, MANY, 1);
+		close_store(&opened);
+		opened = open_store();
+		assert_filled(opened.store, MANY);
+		close_store(&opened);
+		/* as a power cut may leave it */
+		memset(pack + i, 0, len - i);
+		scratch_write_bytes(PACK, pack, len);
+		for (unsigned n = OWN_FILES; n < MANY; n++) {
+			char path[64];
+
+			snprintf(path, sizeof path, ".orch/stamps/stream-%u", n);
+			(void)unlink(path);
+		}
+		opened = open_store();
+		assert_int_equal(count_of(opened.store, MANY), whole);
+		close_store(&opened);
+		free(pack);
+		scratch_teardown(state);
+		scratch_setup(state);
+		make_many(false);
+		pack = scratch_read(PACK, &len);
+	}
+	free(pack);
+}
+
+static size_t place_in(const char *text, const char *part)
+{
+	const char *at = strstr(text, part);
+
+	assert_non_null(at);
+	return (size_t)(at - text);
+}
+
+static void test_a_person_changes_the_pack(void **state)
+{
+	struct opened opened;
+	size_t len, from, to;
+	char *pack;
+
+	(void)state;
+	make_many(true);
+	pack = scratch_read(PACK, &len);
+	/* one is cut out: the index, which has it, is of another file */
+	from = place_in(pack, "orch-stamp 1\nstream stream-100\n");
+	to = place_in(pack, "orch-stamp 1\nstream stream-101\n");
+	memmove(pack + from, pack + to, len - to);
+	scratch_write_bytes(PACK, pack, len - (to - from));
+	free(pack);
+	opened = open_store();
+	assert_int_equal(recipe_of(opened.store, "stream-100"), 0);
+	assert_int_equal(count_of(opened.store, MANY), MANY - 1);
+	close_store(&opened);
+	/* its own file does not hide what the pack has, which it could not take with it when it goes */
+	pack = scratch_read(".orch/stamps/stream-1", &len);
+	scratch_write_bytes(".orch/stamps/stream-101", pack, len);
+	free(pack);
+	opened = open_store();
+	assert_int_equal(recipe_of(opened.store, "stream-101"), 102);
+	assert_int_equal(stamp_store_remove(opened.store, "stream-101", NULL), 0);
+	assert_int_equal(access(".orch/stamps/stream-101", F_OK), -1);
+	close_store(&opened);
+	/* all of them gone */
+	assert_int_equal(unlink(PACK), 0);
+	opened = open_store();
+	assert_int_equal(count_of(opened.store, MANY), OWN_FILES);
+	close_store(&opened);
+	/* no stream has that name */
+	opened = open_store();
+	assert_int_equal(recipe_of(opened.store, "_pack"), 0);
+	assert_int_equal(stamp_store_remove(opened.store, "_pack", NULL), -1);
+	close_store(&opened);
+	/* what is no file is no pack, and is said */
+	assert_int_equal(mkdir(PACK, 0700), 0);
+	assert_int_equal(statedir_claim(&claimed, ".", NULL), 0);
+	assert_int_equal(stamp_store_open(&opened.store, &claimed, NULL), -1);
+	statedir_release(&claimed);
+}
+
+static void test_a_pack_of_leftovers_is_written_anew(void **state)
+{
+	struct stamp_detail detail, expected = make_detail(100);
+	struct opened opened;
+	size_t once;
+
+	(void)state;
+	expected.stamp.duration_ms = 3;
+	make_many(true);
+	once = size_of(PACK);
+	for (int round = 0; round < 6; round++) {
+		opened = open_store();
+		for (unsigned i = OWN_FILES; i < MANY; i++) {
+			char name[32];
+
+			snprintf(name, sizeof name, "stream-%u", i);
+			put_quick(opened.store, name, i + 1);
+		}
+		assert_int_equal(stamp_store_sync(opened.store, NULL), 0);
+		assert_filled(opened.store, MANY);
+		assert_int_equal(stamp_store_read(opened.store, "stream-99", &detail, NULL), 0);
+		assert_same(&detail, &expected);
+		stamp_detail_release(&detail);
+		close_store(&opened);
+		assert_true(size_of(PACK) <= 3 * once + 64 * 1024);
+		opened = open_store();
+		assert_filled(opened.store, MANY);
+		close_store(&opened);
+	}
+	assert_true(size_of(PACK) < 4 * once);
+	stamp_detail_release(&expected);
+	opened = open_store();
+	for (unsigned i = 0; i < MANY; i++) {
+		char name[32];
+
+		snprintf(name, sizeof name, "stream-%u", i);
+		assert_int_equal(stamp_store_remove(opened.store, name, NULL), 0);
+	}
+	assert_int_equal(stamp_store_sync(opened.store, NULL), 0);
+	close_store(&opened);
+	assert_int_equal(access(PACK, F_OK), -1);
+	opened = open_store();
+	assert_int_equal(count_of(opened.store, MANY), 0);
+	fill_quick(opened.store, MANY, 1);
+	close_store(&opened);
+	opened = open_store();
+	assert_filled(opened.store, MANY);
+	close_store(&opened);
+}
+
+/* a disk that is full in the middle of a stamp */
+static void test_half_a_stamp_is_taken_back(void **state)
+{
+	struct stamp_detail detail = make_detail(1);
+	struct rlimit old, small;
+	struct opened opened;
+
+	(void)state;
+	make_many(true);
+	detail.stamp.duration_ms = 3;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = old;
+	small.rlim_cur = size_of(PACK) + 100;
+	opened = open_store();
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_int_equal(stamp_store_put(opened.store, "stream-100", &detail, NULL), -1);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_int_equal(recipe_of(opened.store, "stream-100"), 101);
+	put_quick(opened.store, "stream-101", 102);
+	close_store(&opened);
+	opened = open_store();
+	assert_filled(opened.store, MANY);
+	close_store(&opened);
+	stamp_detail_release(&detail);
+}
+
 #define SCRATCH_TEST(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
 
 int main(void)
@@ -377,6 +709,13 @@ int main(void)
 		SCRATCH_TEST(test_index_damaged_anywhere),
 		SCRATCH_TEST(test_index_is_made_again),
 		SCRATCH_TEST(test_a_change_discards_the_index),
+		SCRATCH_TEST(test_many_short_ones_share_a_file),
+		SCRATCH_TEST(test_packed_ones_change),
+		SCRATCH_TEST(test_a_long_one_leaves_the_pack),
+		SCRATCH_TEST(test_pack_damaged_anywhere),
+		SCRATCH_TEST(test_a_person_changes_the_pack),
+		SCRATCH_TEST(test_a_pack_of_leftovers_is_written_anew),
+		SCRATCH_TEST(test_half_a_stamp_is_taken_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
