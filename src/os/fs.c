@@ -99,6 +99,24 @@ int fs_read(const char *path, size_t max, char **text, size_t *len, struct orch_
 	return result;
 }
 
+ssize_t fs_read_at(int fd, void *bytes, size_t len, uint64_t offset)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t got = pread(fd, (char *)bytes + done, len - done, (off_t)(offset + done));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		done += (size_t)got;
+	}
+	return (ssize_t)done;
+}
+
 int fs_write_all(int fd, const void *bytes, size_t len)
 {
 	const char *at = bytes;

@@ -16,6 +16,8 @@ struct strbuf;
  * errno is kept for the caller (ENOENT, EISDIR, EFBIG, ...) */
 int fs_read(const char *path, size_t max, char **text, size_t *len, struct orch_error *err);
 int fs_read_fd(int fd, const char *name, size_t max, char **text, size_t *len, struct orch_error *err);
+/* reads `len` bytes from `offset`, over short reads and EINTR; fewer where the file ends before. -1 with errno */
+ssize_t fs_read_at(int fd, void *bytes, size_t len, uint64_t offset);
 /* writes all of it, over short writes and EINTR; -1 with errno */
 int fs_write_all(int fd, const void *bytes, size_t len);
 /* a temporary beside it, written, (fsync,) renamed over it; mode 0600 before umask. The directory is not synced */

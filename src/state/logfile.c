@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "os/fs.h"
 #include "util/alloc.h"
 #include "util/error.h"
 #include "util/strbuf.h"
@@ -24,25 +25,6 @@ int logfile_create(const char *path, struct orch_error *err)
 		errno = number;
 	}
 	return fd;
-}
-
-/* reads `size` bytes from `offset`; fewer if the file has become shorter */
-static ssize_t read_at(int fd, char *bytes, size_t size, off_t offset)
-{
-	size_t done = 0;
-
-	while (done < size) {
-		ssize_t got = pread(fd, bytes + done, size - done, offset + (off_t)done);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -1;
-		if (got == 0)
-			break;
-		done += (size_t)got;
-	}
-	return (ssize_t)done;
 }
 
 /* where the last `lines` lines of `text` begin; an end of line at the very end is the last line's own */
@@ -90,7 +72,7 @@ int logfile_end(
 	if (whole)
 		*whole = st.st_size;
 	text = xmalloc(size + 1);
-	got = read_at(fd, text, size, st.st_size - (off_t)size);
+	got = fs_read_at(fd, text, size, (uint64_t)st.st_size - size);
 	if (got < 0) {
 		result = error_errno(err, "cannot read the log '%s'", path);
 	} else {

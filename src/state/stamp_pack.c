@@ -35,25 +35,6 @@ uint64_t stamp_pack_length(uint64_t place)
 	return place & ((1 << LENGTH_BITS) - 1);
 }
 
-/* as many bytes as are there, at most `len`; -1 with errno */
-static ssize_t read_at(int fd, void *bytes, size_t len, uint64_t offset)
-{
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t got = pread(fd, (char *)bytes + done, len - done, (off_t)(offset + done));
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -1;
-		if (got == 0)
-			break;
-		done += (size_t)got;
-	}
-	return (ssize_t)done;
-}
-
 /* takes over `fd`; -1 with errno */
 static int take(struct stamp_pack *pack, int fd, bool is_writable)
 {
@@ -67,7 +48,7 @@ static int take(struct stamp_pack *pack, int fd, bool is_writable)
 		errno = EINVAL;
 		goto failed;
 	}
-	if (is_writable && st.st_size > 0 && read_at(fd, &last, 1, (uint64_t)st.st_size - 1) < 0)
+	if (is_writable && st.st_size > 0 && fs_read_at(fd, &last, 1, (uint64_t)st.st_size - 1) < 0)
 		goto failed;
 	pack->fd = fd;
 	pack->size = (uint64_t)st.st_size;
@@ -164,7 +145,7 @@ int stamp_pack_scan(const struct stamp_pack *pack,
 	while (pack->fd >= 0) {
 		size_t used;
 
-		got = read_at(pack->fd, strbuf_reserve(&buffer, CHUNK), CHUNK, offset + buffer.len);
+		got = fs_read_at(pack->fd, strbuf_reserve(&buffer, CHUNK), CHUNK, offset + buffer.len);
 		if (got <= 0)
 			break;
 		strbuf_grown(&buffer, (size_t)got);
@@ -187,7 +168,7 @@ int stamp_pack_read(const struct stamp_pack *pack, uint64_t place, struct strbuf
 		errno = ENOENT;
 		return -1;
 	}
-	got = read_at(pack->fd, strbuf_reserve(text, len), len, offset_of(place));
+	got = fs_read_at(pack->fd, strbuf_reserve(text, len), len, offset_of(place));
 	if (got < 0)
 		return -1;
 	strbuf_grown(text, (size_t)got);
