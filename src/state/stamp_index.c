@@ -75,22 +75,6 @@ static void build_slots(struct stamp_index *index, uint32_t count)
 		insert_slot(index, i);
 }
 
-static bool read_all(int fd, void *bytes, size_t len)
-{
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t got = read(fd, (char *)bytes + done, len - done);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return false;
-		done += (size_t)got;
-	}
-	return true;
-}
-
 /* the file's records into index->records; false if it is not a good index */
 static bool read_file(struct stamp_index *index, int fd)
 {
@@ -103,7 +87,7 @@ static bool read_file(struct stamp_index *index, int fd)
 	index->count = (uint32_t)(st.st_size / (off_t)sizeof header);
 	index->capacity = index->count;
 	index->records = xmalloc(bytes_of(index->count));
-	if (!read_all(fd, index->records, bytes_of(index->count)))
+	if (fs_read_at(fd, index->records, bytes_of(index->count), 0) != (ssize_t)bytes_of(index->count))
 		return false;
 	memcpy(&header, index->records, sizeof header);
 	index->pack = header.pack;
