@@ -9,7 +9,6 @@
 #include "lang/expand.h"
 #include "lang/prompt_file.h"
 #include "lang/value.h"
-#include "os/fs.h"
 #include "os/glob.h"
 #include "util/alloc.h"
 #include "util/path.h"
@@ -460,117 +459,7 @@ static void check_refs(struct eval *eval)
 	}
 }
 
-/* --- worktrees --- */
-
-static bool is_isolated(const struct stream *stream)
-{
-	if (stream->set->isolate == ISOLATE_DEFAULT)
-		return (stream->prompt.bytes || stream->set->prompt_file) && !stream->outside_repository;
-	return stream->set->isolate == ISOLATE_WORKTREE;
-}
-
-/* a setting of worktrees, if the stream has another value of it than that without which it would be the same */
-static const char *worktree_setting(const struct settings *set, const char *name)
-{
-	const struct {
-		const char *name;
-		bool given;
-	} rows[] = {
-		{"setup", set->setup.bytes != NULL},
-		{"branch", set->branch != NULL},
-		{"base", set->base != NULL},
-		{"copy", set->copy.count > 0},
-		{"commit", set->commit && strcmp(set->commit, "auto") != 0},
-		{"changes", set->changes != CHANGES_OPTIONAL},
-		{"keep", set->keep != KEEP_FAILED},
-	};
-
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		if (rows[i].given && strcmp(rows[i].name, name) == 0)
-			return rows[i].name;
-	}
-	return NULL;
-}
-
-/* What says something of a worktree, where there is none. Defaults may say it for those that have one */
-static void check_isolation(struct eval *eval)
-{
-	struct project *project = eval->project;
-	const struct stream *plain = NULL;
-	bool isolated = false;
-
-	for (uint32_t s = 0; s < project->stream_count; s++) {
-		const struct stream *stream = &project->streams[s];
-
-		if (is_isolated(stream)) {
-			isolated = true;
-			continue;
-		}
-		plain = stream;
-		for (uint32_t i = 0; i < stream->origin_count; i++) {
-			const struct setting_origin *origin = &stream->origins[i];
-			const char *name = worktree_setting(stream->set, setting_table[origin->row].name);
-
-			if (name && !origin->from_defaults)
-				eval_warning(eval, origin->place,
-					"'%s' is about a worktree, and stream '%s' has none: it works where the Orchfile is, without "
-					"'isolate = worktree'",
-					name, stream->name);
-		}
-	}
-	for (uint32_t i = 0; plain && !isolated && i < plain->origin_count; i++) {
-		const struct setting_origin *origin = &plain->origins[i];
-		const char *name = worktree_setting(plain->set, setting_table[origin->row].name);
-
-		if (name && origin->from_defaults)
-			eval_warning(eval, origin->place,
-				"'%s' is about a worktree, and no stream has one: they work where the Orchfile is, without 'isolate = "
-				"worktree'",
-				name);
-	}
-}
-
-/* a checkout, or a directory in one, as git looks for it */
-static bool is_in_repository(const char *dir)
-{
-	char *at = xstrdup(dir);
-	bool found = false;
-
-	while (!found) {
-		char *git = path_join(at, ".git"), *above = path_dir(at);
-
-		found = fs_exists(git);
-		free(git);
-		if (found || strcmp(above, at) == 0 || strcmp(above, ".") == 0) {
-			free(above);
-			break;
-		}
-		free(at);
-		at = above;
-	}
-	free(at);
-	return found;
-}
-
-/* outside a repository there are no worktrees, so no agent's stream has one unless it says so */
-static void look_for_repository(struct eval *eval)
-{
-	struct project *project = eval->project;
-	bool looked = false, inside = true;
-
-	for (uint32_t s = 0; s < project->stream_count && inside && !eval->options->isolated; s++) {
-		const struct stream *stream = &project->streams[s];
-
-		if (stream->set->isolate != ISOLATE_DEFAULT || !(stream->prompt.bytes || stream->set->prompt_file))
-			continue;
-		if (!looked)
-			/* one that is named may be made by a stream first */
-			inside = project->set.repository || is_in_repository(project->dir);
-		looked = true;
-	}
-	for (uint32_t s = 0; s < project->stream_count && !inside; s++)
-		project->streams[s].outside_repository = true;
-}
+/* --- all of it --- */
 
 void eval_finish(struct eval *eval)
 {
@@ -582,8 +471,7 @@ void eval_finish(struct eval *eval)
 	eval_check_agents(eval);
 	eval_check_runners(eval);
 	prompt_files_check(eval);
-	look_for_repository(eval);
-	check_isolation(eval);
+	eval_check_worktrees(eval);
 	check_refs(eval);
 	nested_settle(eval);
 	fragment_check(eval);

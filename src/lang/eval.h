@@ -124,6 +124,9 @@ void eval_streams(struct eval *eval, const struct ast *node);
 void eval_defaults(struct eval *eval, const struct ast *node);
 void eval_settle_defaults(struct eval *eval);
 
+/* eval_worktree.c: what streams say of worktrees and branches, after the defaults */
+void eval_check_worktrees(struct eval *eval);
+
 /* eval_declare.c */
 void eval_project(struct eval *eval, const struct ast *node);
 void eval_agent(struct eval *eval, const struct ast *node);

@@ -455,3 +455,60 @@ Orchfile:2:9: warning: 'copy' is about a worktree, and no stream has one: they w
 a:
 	copy = .env (defaults)
 	run: true
+========
+defaults:
+	isolate = worktree
+a:
+	branch = feat/x
+	true
+b:
+	branch = feat/x/y
+	true
+c:
+	branch = feat/x
+	true
+d:
+	branch = orch/e
+	true
+e:
+	true
+f:
+	isolate = none
+	true
+g: a b
+h:
+	branch = feat/{{stream}}
+	true
+--------
+Orchfile:7:2: error: branch 'feat/x/y' of stream 'b' cannot be there beside branch 'feat/x' of stream 'a': to git the one is a file where the other has a directory
+    7 | 	branch = feat/x/y
+      | 	^~~~~~
+Orchfile:4:2: note: the other one is here
+    4 | 	branch = feat/x
+      | 	^~~~~~
+Orchfile:10:2: error: streams 'a' and 'c' are on the same branch 'feat/x', and each needs one of its own: with '{{stream}}' in its name it is
+   10 | 	branch = feat/x
+      | 	^~~~~~
+Orchfile:4:2: note: the other one is here
+    4 | 	branch = feat/x
+      | 	^~~~~~
+Orchfile:15:1: error: streams 'd' and 'e' are on the same branch 'orch/e', and each needs one of its own: with '{{stream}}' in its name it is
+   15 | e:
+      | ^
+Orchfile:13:2: note: the other one is here
+   13 | 	branch = orch/e
+      | 	^~~~~~
+========
+defaults:
+	isolate = worktree
+	branch = all
+a:
+	true
+b: a
+	true
+c:
+	true
+--------
+Orchfile:3:11: error: streams 'a' and 'b' are on the same branch 'all', and each needs one of its own: with '{{stream}}' in its name it is
+    3 | 	branch = all
+      | 	         ^~~
