@@ -53,6 +53,7 @@ struct live {
 	int64_t left_ms, left_at_ms; /* until the end, -1: not known; as of when */
 	size_t above;
 	unsigned paused;
+	bool away; /* the shell has the terminal, and that counts among `paused` */
 	bool finished, dead;
 };
 
@@ -429,13 +430,15 @@ static void on_resize(void *data)
 	wake(data);
 }
 
-/* the terminal goes back to the shell as it was found */
+/* The terminal goes back to the shell as it was found. Until it is ours again nothing is drawn: a timer that became due
+ * meanwhile is called before on_continue() */
 static void on_suspend(void *data)
 {
 	struct live *live = data;
 
-	if (!live->finished && screen_clear(live->screen) != 0)
-		died(live);
+	if (!live->away)
+		live_pause(live);
+	live->away = true;
 	kill(getpid(), SIGSTOP);
 }
 
@@ -443,6 +446,12 @@ static void on_continue(void *data)
 {
 	struct live *live = data;
 
+	if (live->away) {
+		live->away = false;
+		live_resume(live);
+		return;
+	}
+	/* stopped without a word: where the block is now is not known */
 	screen_forget(live->screen);
 	wake(live);
 }

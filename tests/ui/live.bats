@@ -228,6 +228,41 @@ go_on() {
 	shows 'end 0'
 }
 
+@test "stopped and continued by the shell, the block is there once" {
+	local i pid
+	play <<-'END'
+		run 2 2
+		start a 1
+		wait
+		message gone on
+		wait
+	END
+	shows '[0/2] 1 running  0s'
+	pid=$(cat "$dir/pid")
+	kill -TSTP "$pid"
+	for i in $(seq 300); do
+		grep -q '^State:.T' "/proc/$pid/status" && break
+		sleep 0.1
+	done
+	is <<-'END'
+		before
+	END
+	# the timer of the view, which comes each second, is due when it goes on
+	sleep 1.2
+	kill -CONT "$pid"
+	shows '[0/2] 1 running  0s'
+	go_on
+	shows 'gone on'
+	is <<-'END'
+		before
+		gone on
+		▸ a        0s
+		[0/2] 1 running  0s
+	END
+	go_on
+	shows 'end 0'
+}
+
 @test "killed by a signal, the cursor is back" {
 	play <<-'END'
 		run 2 2
