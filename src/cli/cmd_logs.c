@@ -102,10 +102,27 @@ static int print_file(const struct logs *logs, const char *log, const char *pref
 	return status;
 }
 
-static int unknown_stream(const struct logs *logs)
+static bool is_run(const struct logs *logs, const char *name)
+{
+	struct orch_status status;
+	struct orch_error err;
+	bool found;
+
+	orch_status_init(&status);
+	found = orch_history_replay(logs->dir, name, &status, NULL, &err) == 0;
+	orch_status_release(&status);
+	return found;
+}
+
+static int no_log(const struct logs *logs)
 {
 	struct suggest near = {.wanted = logs->stream};
 
+	if (orch_status_find(&logs->status, logs->stream))
+		return say_usage("'%s' has had no attempt, so it has no log; 'orch status %s' says more", logs->stream,
+			logs->stream);
+	if (is_run(logs, logs->stream))
+		return say_usage("'%s' is a run; 'orch logs %s:' prints all of it", logs->stream, logs->stream);
 	for (size_t i = 0; i < logs->status.stream_count; i++)
 		suggest_offer(&near, logs->status.streams[i].name);
 	if (near.best)
@@ -143,7 +160,7 @@ static int print_stream(const struct logs *logs)
 		status = say_usage("'%s' has no attempt %lld; its last one is %lld", logs->stream,
 			(long long)search.wanted, (long long)newest);
 	else if (status == EXIT_COMPLETE)
-		status = unknown_stream(logs);
+		status = no_log(logs);
 	free(search.log);
 	return status;
 }

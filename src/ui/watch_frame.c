@@ -100,7 +100,7 @@ static const char *hints(const struct watch *watch)
 	const struct orch_stream_status *stream = board_stream(&watch->board);
 
 	if (watch->mode == MODE_HELP)
-		return "any key: back";
+		return "q leave  any other key: back";
 	if (watch->in_log)
 		return "q leave  ? help  Esc back  / search  n N matches  G follow  Enter whole screen";
 	if (watch->run == WATCH_RUNNING && stream != NULL && stream->asks != NULL)

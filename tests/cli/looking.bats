@@ -184,6 +184,13 @@ for i in range(1, 20000): print(f"s{i}: s{i-1}\n\ttrue")' >Orchfile
 	[[ "$output" == *"--grep"* ]]
 	run "$ORCH" logs nobody
 	[ "$status" -eq 2 ]
+	run "$ORCH" logs after
+	[ "$status" -eq 2 ]
+	[ "$output" = "orch: 'after' has had no attempt, so it has no log; 'orch status after' says more" ]
+	id=$("$ORCH" history --json | json 'd["runs"][0]["run"]')
+	run "$ORCH" logs "$id"
+	[ "$status" -eq 2 ]
+	[ "$output" = "orch: '$id' is a run; 'orch logs $id:' prints all of it" ]
 	run "$ORCH" history
 	[ "${#lines[@]}" -eq 2 ]
 	[ "$("$ORCH" history --json | json 'd["runs"][0]["failed"], d["runs"][0]["exit_code"], d["runs"][0]["state"]')" = "(1, 1, 'finished')" ]

@@ -219,6 +219,7 @@ settled() {
 	shows 'parenthesis'
 	keys '?'
 	shows 'Ctrl-L +draw the screen anew'
+	shows '^ q leave  any other key: back'
 	keys x Escape
 	shows '^✓ many +completed'
 	keys q
