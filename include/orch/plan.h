@@ -42,6 +42,9 @@ bool orch_plan_asks(struct orch_plan *plan, size_t stream);
 size_t orch_plan_wanted(const struct orch_plan *plan);
 size_t orch_plan_run_count(const struct orch_plan *plan);
 size_t orch_plan_perhaps_count(const struct orch_plan *plan);
+/* With `merge` = auto or squash: nothing is to run, but the last run was killed before its end, so what is wanted may
+ * not have come home. A run sees to that, and does nothing else */
+bool orch_plan_owes_merge(const struct orch_plan *plan);
 /* streams to run (RUN and PERHAPS; groups left out), in an order in which they could run one at a time by the
  * scheduler's rules; *count; borrowed */
 const uint32_t *orch_plan_order(struct orch_plan *plan, size_t *count);

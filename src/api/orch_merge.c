@@ -8,11 +8,14 @@
 #include "exec/repository.h"
 #include "exec/workspace.h"
 #include "orch/history.h"
+#include "state/journal.h"
 #include "state/stamp.h"
+#include "state/statedir.h"
 #include "util/alloc.h"
 #include "util/array.h"
 #include "util/error.h"
 #include "util/map.h"
+#include "util/path.h"
 
 #include <stdlib.h>
 
@@ -196,4 +199,49 @@ int orch_merge(struct orch *orch, const struct orch_merge_options *options, orch
 char *orch_repository(const struct orch *orch)
 {
 	return project_repository(&orch->project);
+}
+
+/* --- what a run that was killed has not brought home --- */
+
+static int note_end(void *data, const struct orch_event *event)
+{
+	bool *ended = data;
+
+	*ended |= event->type == ORCH_EVENT_RUN_FINISHED;
+	return 0;
+}
+
+/* a journal that cannot be read tells of no end */
+static bool was_cut_short(const struct orch_plan *plan, const char *run)
+{
+	char *relative = statedir_journal(run), *path = path_join(plan->orch->project.dir, relative);
+	bool ended = statedir_is_synced(&plan->dir, run);
+
+	if (!ended)
+		journal_read(path, 0, note_end, &ended, NULL, NULL);
+	free(path);
+	free(relative);
+	return !ended;
+}
+
+bool orch_plan_owes_merge(const struct orch_plan *plan)
+{
+	const struct orch *orch = plan->orch;
+	char **runs = NULL;
+	size_t count = 0;
+	bool *leaf, any = false, owes = false;
+
+	if (orch->project.set.merge == MERGE_MANUAL || plan->dir.fd < 0 ||
+		orch_plan_run_count(plan) + orch_plan_perhaps_count(plan) > 0)
+		return false;
+	leaf = home_leaves(&orch->project, &orch->graph);
+	for (uint32_t id = 0; id < orch->project.stream_count && !any; id++)
+		any = leaf[id] && plan->plan.wanted[id] && plan->plan.facts[id].stamp.present;
+	free(leaf);
+	if (any && statedir_runs(&plan->dir, &runs, &count, NULL) == 0)
+		owes = count > 0 && was_cut_short(plan, runs[count - 1]);
+	for (size_t i = 0; i < count; i++)
+		free(runs[i]);
+	free(runs);
+	return owes;
 }

@@ -67,13 +67,14 @@ int orch_run_new(struct orch_run **out, struct orch *orch, struct orch_plan *pla
 {
 	struct orch_run *run = xcalloc(1, sizeof *run);
 	struct executor_options executor;
+	bool owes_merge = !options->touch && orch_plan_owes_merge(plan);
 
 	*out = NULL;
 	run->orch = run->now = orch;
 	run->plan = plan;
 	run->options = *options;
 	run->dir.fd = run->dir.stamps_fd = run->dir.lock.fd = -1;
-	if (!has_work(plan)) {
+	if (!has_work(plan) && !owes_merge) {
 		int pid = 0, held = lockfile_is_held_still(".orch/lock", &pid);
 
 		if (held < 0)
@@ -94,7 +95,7 @@ int orch_run_new(struct orch_run **out, struct orch *orch, struct orch_plan *pla
 		orch_run_free(run);
 		return -1;
 	}
-	if (has_work(plan) && !options->touch) {
+	if ((has_work(plan) || owes_merge) && !options->touch) {
 		open_files_raise();
 		run->targets = join_targets(plan);
 		if (!options->loop && loop_new(&run->own_loop, err) < 0) {

@@ -503,13 +503,14 @@ static int run_plan(const struct run_options *options, struct orch *orch, struct
 {
 	struct session session = {.options = options, .detach = detach};
 	size_t stale = orch_plan_run_count(plan) + orch_plan_perhaps_count(plan);
+	bool owes_merge = !options->touch && orch_plan_owes_merge(plan);
 	int status;
 
 	if (options->question)
-		return stale ? EXIT_STREAM_FAILED : EXIT_COMPLETE;
+		return stale || owes_merge ? EXIT_STREAM_FAILED : EXIT_COMPLETE;
 	if (options->dry_run)
 		return plan_print_dry_run(orch, plan, options->verbose, options->json);
-	if (!stale)
+	if (!stale && !owes_merge)
 		return run_nothing(options, orch, plan, from);
 	/* a reader who goes away ends neither the run nor its other listeners */
 	signal(SIGPIPE, SIG_IGN);

@@ -244,6 +244,57 @@ two_leaves() {
 	[ "$(cat a two b | tr '\n' ' ')" = '1 more 2 b ' ]
 }
 
+@test "merge = auto: orch killed before it merges, and while it does: the next one brings the work home" {
+	# a git that kills the orch whose number it is given, before the command that is named, or at a change of main
+	mkdir bin
+	cat >bin/git <<-E
+	#!/bin/sh
+	[ -e '$PWD/armed' ] && [ "\$1" = "\$(cat '$PWD/armed')" ] && rm '$PWD/armed' && kill -KILL "\$(cat '$PWD/pid')"
+	exec $(command -v git) "\$@"
+	E
+	cat >.git/hooks/reference-transaction <<-E
+	#!/bin/sh
+	grep -q ' refs/heads/main\$' && [ -e '$PWD/armed' ] && rm '$PWD/armed' && kill -KILL "\$(cat '$PWD/pid')"
+	exit 0
+	E
+	chmod +x bin/git .git/hooks/reference-transaction
+	printf '/bin/\n/armed\n/pid*\n' >>.git/info/exclude
+	orchfile <<-'E'
+	project:
+	  merge = auto
+	defaults:
+	  isolate = worktree
+	a:
+	  echo '' >a; until [ -s ../../../pid ]; do sleep 0.02; done
+	b: a
+	  cat a >b
+	E
+	for at in merge-tree 'a change of main'; do
+		echo "$at" >armed
+		sed -i "s/echo .* >a;/echo '$at' >a;/" Orchfile
+		PATH=$PWD/bin:$PATH "$ORCH" -s 3>&- & pid=$!
+		echo $pid >pid.new
+		mv pid.new pid
+		status=0
+		wait $pid || status=$?
+		[ "$status" -eq 137 ]
+		[ ! -e armed ]
+		rm pid
+		# nothing is to run, but what completed is not where it was to be
+		expect 1 -q
+		# nor is it with a target that has nothing to bring home
+		expect 0 a
+		expect 1 -q
+		expect 0
+		[ "$(cat a b)" = "$at"$'\n'"$at" ]
+		[ -z "$(git status --porcelain)" ]
+		expect 0 -q
+		expect 0
+		[[ "$output" == *'nothing to do'* ]]
+	done
+	git fsck --strict --no-dangling
+}
+
 @test "a project without worktrees has nothing to merge, wherever it is" {
 	cd "$BATS_TEST_TMPDIR"
 	printf 'project:\n\tmerge = auto\na:\n\ttrue\n' >Orchfile
