@@ -24,8 +24,8 @@ static const struct opt touch_table[] = {
 typedef int stamp_call(const struct touch_options *options, struct orch *orch, const size_t *streams, size_t count,
 	struct orch_error *err);
 
-static int apply(
-	const struct touch_options *options, const struct operands *operands, stamp_call *call, const char *what)
+static int apply(const struct touch_options *options, const struct operands *operands, stamp_call *call,
+	const char *one, const char *more)
 {
 	struct orch_plan_options named = {.only = (const char *const *)operands->words.items};
 	struct orch *orch = NULL;
@@ -53,7 +53,7 @@ static int apply(
 		struct strbuf text = {0};
 
 		plan_add_count(&text, count, "stream");
-		say("%s %s", strbuf_cstr(&text), what);
+		say("%s %s", strbuf_cstr(&text), count == 1 ? one : more);
 		strbuf_release(&text);
 	}
 	free(streams);
@@ -81,12 +81,12 @@ static int reset_them(const struct touch_options *options, struct orch *orch, co
 
 static int touch_run(void *options, const struct operands *operands)
 {
-	return apply(options, operands, touch_them, "now count as complete");
+	return apply(options, operands, touch_them, "now counts as complete", "now count as complete");
 }
 
 static int reset_run(void *options, const struct operands *operands)
 {
-	return apply(options, operands, reset_them, "will run again");
+	return apply(options, operands, reset_them, "will run again", "will run again");
 }
 
 const struct cmd cmd_touch = {

@@ -50,25 +50,48 @@ struct follow *follow_new(const char *path, const char *prefix, struct regex *gr
 	return follow;
 }
 
-/* one line with or without its newline, to `out` */
-static void add_line(struct follow *follow, struct strbuf *out, const char *text, size_t len)
+static void add_prefixed(const struct follow *follow, struct strbuf *out, const char *text, size_t len)
 {
-	bool ended = len && text[len - 1] == '\n';
-
-	if (follow->grep && !regex_matches(follow->grep, text, len - ended))
-		return;
 	if (follow->prefix) {
 		strbuf_addstr(out, term_style(say_out(), TERM_DIM));
 		strbuf_addf(out, "%s | ", follow->prefix);
 		strbuf_addstr(out, term_style(say_out(), TERM_RESET));
 	}
-	if (follow->filtered) {
-		term_filter_feed(&follow->filter, text, len - ended, out);
-		term_filter_end(&follow->filter, out);
-	} else {
-		strbuf_add(out, text, len - ended);
-	}
+	strbuf_add(out, text, len);
 	strbuf_addch(out, '\n');
+}
+
+/* as a terminal may have it: what a CR parts are lines of their own */
+static void add_filtered(struct follow *follow, struct strbuf *out, const char *text, size_t len)
+{
+	struct strbuf clean = {0};
+	const char *at, *end, *next;
+
+	term_filter_feed(&follow->filter, text, len, &clean);
+	term_filter_end(&follow->filter, &clean);
+	at = strbuf_cstr(&clean);
+	end = at + clean.len;
+	do {
+		next = memchr(at, '\n', (size_t)(end - at));
+		add_prefixed(follow, out, at, (size_t)((next ? next : end) - at));
+		at = next ? next + 1 : end;
+	} while (at < end);
+	strbuf_release(&clean);
+}
+
+/* one line with or without its newline, to `out`; those of a terminal end in CR LF */
+static void add_line(struct follow *follow, struct strbuf *out, const char *text, size_t len)
+{
+	bool ended = len && text[len - 1] == '\n';
+	bool has_cr = ended && len > 1 && text[len - 2] == '\r';
+
+	len -= ended;
+	if (follow->grep && !regex_matches(follow->grep, text, len - has_cr))
+		return;
+	if (follow->filtered)
+		add_filtered(follow, out, text, len - has_cr);
+	else
+		add_prefixed(follow, out, text, len);
 }
 
 static void feed_lines(struct follow *follow, struct strbuf *out, const char *text, size_t len)

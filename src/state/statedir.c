@@ -190,7 +190,8 @@ static int take_lock(struct statedir *dir, struct orch_error *err)
 	if (result == 0)
 		return 0;
 	if (cause.code == ORCH_EBUSY)
-		return error_code(err, ORCH_EBUSY, "%s", cause.message);
+		return error_code(err, ORCH_EBUSY, "another orch is at work on this project: %s; 'orch status' shows it",
+			cause.message);
 	return state_wrap(err, &cause, number);
 }
 

@@ -444,7 +444,7 @@ sys.stdout.buffer.write(got)' "$1"
 	[ ! -e begun ]
 	expect 0 --detach
 	expect 3 --detach -B
-	[[ $output == *"another run"* || $output == *"is held by"* ]]
+	[[ $output == *"another "*"'orch status' shows it"* ]]
 	expect 0 stop
 	touch finish
 	expect 0

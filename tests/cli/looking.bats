@@ -228,6 +228,19 @@ for i in range(1, 20000): print(f"s{i}: s{i-1}\n\ttrue")' >Orchfile
 	cmp out .orch/runs/*/logs/bytes.1.log
 }
 
+@test "lines that end in CR LF are one line each, on a terminal and for --grep" {
+	printf 'tty:\n\tprintf "one\\\\r\\\\ntwo\\\\r\\\\n10%%%%\\\\r100%%%%\\\\r\\\\n"\n' >Orchfile
+	"$ORCH" -s -Onone
+	run "$ORCH" logs tty --grep '^(one|100%|10%.100%)$'
+	[ "$output" = $'one\r\n10%\r100%\r' ]
+	on_terminal() {
+		NO_COLOR=1 script -qec "'$ORCH' $*" /dev/null </dev/null | tr -d '\r'
+	}
+	[ "$(on_terminal logs tty)" = $'one\ntwo\n10%\n100%' ]
+	[ "$(on_terminal logs tty --grep o)" = $'one\ntwo' ]
+	[ "$(on_terminal logs)" = $'tty | one\ntty | two\ntty | 10%\ntty | 100%' ]
+}
+
 @test "during a run: status, logs -f, --watch" {
 	printf 'slow:\n\techo begun\n\twhile ! [ -e go ]; do sleep 0.05; done\n\techo ended\nlater: slow\n\techo late\n' >Orchfile
 	"$ORCH" >/dev/null 2>&1 3>&- &

@@ -147,6 +147,8 @@ END
 	run --separate-stderr "$ORCH" touch a b
 	[ "$status" -eq 0 ]
 	[[ "$stderr" == *"2 streams now count as complete"* ]]
+	run "$ORCH" touch b
+	[ "$output" = "orch: 1 stream now counts as complete" ]
 	run "$ORCH"
 	[ "$status" -eq 0 ]
 	[ ! -e ran ]
