@@ -33,7 +33,7 @@ for file in "$top"/Orchfile "$top"/examples/*/Orchfile; do
 done >"$work/whole"
 ls "$work/orchfiles" >"$work/examples"
 
-echo "1..$(($(wc -l <"$work/examples") + 2 * $(wc -l <"$work/whole") + 13))"
+echo "1..$(($(wc -l <"$work/examples") + 2 * $(wc -l <"$work/whole") + 14))"
 n=0
 failed=0
 result() { # text, what is wrong
@@ -109,6 +109,10 @@ result 'every agent of orch agents is in doc/agents.md' "$(cd "$work/project" &&
 done)"
 result 'every rule that ships is in doc/agents.md' "$(sed -n 's/^recover \(.*\):$/\1/p' "$top/src/lang/agents.orch" | while read -r name; do
 	grep -qE "^\|.*\`$name\`.*\|" "$top/doc/agents.md" || echo "$name"
+done)"
+
+result 'what the manuals refer to is installed with them' "$(sed -n 's/^\.Pa \(doc\/[a-z]*\.md\).*/\1/p' "$top/doc/orch.1" "$top/doc/Orchfile.5" | sort -u | while read -r file; do
+	sed -n '/^dist_doc_DATA/,/[^\\]$/p' "$top/Makefile.am" | grep -qw "$file" || echo "$file"
 done)"
 
 if command -v mandoc >/dev/null 2>&1; then
