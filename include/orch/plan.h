@@ -38,10 +38,12 @@ enum orch_plan_action orch_plan_action(const struct orch_plan *plan, size_t stre
 const char *orch_plan_reason(struct orch_plan *plan, size_t stream);
 /* would it wait for 'orch approve' before it starts? False too if that was given. It has to be to run, or perhaps */
 bool orch_plan_asks(struct orch_plan *plan, size_t stream);
-/* how many are wanted, surely to run, perhaps to run (groups not counted) */
+/* how many are wanted, surely to run, perhaps to run, to run only if something that they depend on fails ('when =
+ * failure'); groups not counted */
 size_t orch_plan_wanted(const struct orch_plan *plan);
 size_t orch_plan_run_count(const struct orch_plan *plan);
 size_t orch_plan_perhaps_count(const struct orch_plan *plan);
+size_t orch_plan_failure_count(const struct orch_plan *plan);
 /* With `merge` = auto or squash: nothing is to run, but the last run was killed before its end, so what is wanted may
  * not have come home. A run sees to that, and does nothing else */
 bool orch_plan_owes_merge(const struct orch_plan *plan);

@@ -332,28 +332,39 @@ bool orch_plan_asks(struct orch_plan *plan, size_t stream)
 	return asks;
 }
 
-static size_t count_action(const struct orch_plan *plan, enum plan_action action)
+static size_t count_action(const struct orch_plan *plan, enum plan_action action, bool if_something_fails)
 {
 	size_t count = 0;
 
 	for (uint32_t s = 0; s < plan->orch->project.stream_count; s++)
-		count += plan->plan.items[s].action == action && !stream_is_group(&plan->orch->project.streams[s]);
+		count += plan->plan.items[s].action == action && !stream_is_group(&plan->orch->project.streams[s]) &&
+			plan_waits_for_failure(&plan->plan, s) == if_something_fails;
 	return count;
 }
 
 size_t orch_plan_wanted(const struct orch_plan *plan)
 {
-	return count_action(plan, PLAN_COMPLETE) + count_action(plan, PLAN_PERHAPS) + count_action(plan, PLAN_RUN);
+	size_t wanted = 0;
+
+	for (uint32_t s = 0; s < plan->orch->project.stream_count; s++)
+		wanted += plan->plan.items[s].action != PLAN_NOT_WANTED &&
+			!stream_is_group(&plan->orch->project.streams[s]);
+	return wanted;
 }
 
 size_t orch_plan_run_count(const struct orch_plan *plan)
 {
-	return count_action(plan, PLAN_RUN);
+	return count_action(plan, PLAN_RUN, false);
 }
 
 size_t orch_plan_perhaps_count(const struct orch_plan *plan)
 {
-	return count_action(plan, PLAN_PERHAPS);
+	return count_action(plan, PLAN_PERHAPS, false);
+}
+
+size_t orch_plan_failure_count(const struct orch_plan *plan)
+{
+	return count_action(plan, PLAN_RUN, true);
 }
 
 uint32_t *plan_stale_streams(const struct orch_plan *plan, size_t *count)
@@ -371,7 +382,13 @@ uint32_t *plan_stale_streams(const struct orch_plan *plan, size_t *count)
 	return streams;
 }
 
-/* phases over what is stale: groups take part in the counting and are left out of the answer */
+static bool has_phase(const struct orch_plan *plan, uint32_t stream)
+{
+	return !stream_is_group(&plan->orch->project.streams[stream]) && !plan_waits_for_failure(&plan->plan, stream);
+}
+
+/* phases over what is stale: groups, and what only a failure starts, take part in the counting and are left out of the
+ * answer */
 static void make_phases(struct orch_plan *plan)
 {
 	const struct graph *graph = &plan->orch->graph;
@@ -390,12 +407,12 @@ static void make_phases(struct orch_plan *plan)
 
 			if (!is_stale(plan, dep))
 				continue;
-			after = plan->phases[dep] + !stream_is_group(&plan->orch->project.streams[dep]);
+			after = plan->phases[dep] + has_phase(plan, dep);
 			if (after > phase)
 				phase = after;
 		}
 		plan->phases[s] = phase;
-		if (!stream_is_group(&plan->orch->project.streams[s]) && phase + 1 > plan->phase_count)
+		if (has_phase(plan, s) && phase + 1 > plan->phase_count)
 			plan->phase_count = phase + 1;
 	}
 }
@@ -472,6 +489,8 @@ void orch_plan_times(
 	*serial_ms = 0;
 	*known = 0;
 	for (size_t i = 0; i < count; i++) {
+		if (plan_waits_for_failure(&plan->plan, streams[i]))
+			continue;
 		*serial_ms += plan_expected_ms(&plan->plan, streams[i]);
 		*known += plan_knows_time(&plan->plan, streams[i]);
 	}

@@ -10,6 +10,7 @@
 #include "util/json.h"
 #include "util/log.h"
 #include "util/strbuf.h"
+#include "util/template.h"
 #include "util/units.h"
 
 #include <stdlib.h>
@@ -52,12 +53,24 @@ static void add_indented(struct strbuf *out, const char *indent, const char *tex
 	}
 }
 
+/* as it is written in an Orchfile: what is not to be filled in later has no names in it any more */
+static void add_text(struct strbuf *out, const char *indent, const struct text *text)
+{
+	struct strbuf escaped = {0};
+
+	if (!text->late)
+		template_escape(&escaped, text->bytes, text->len);
+	add_indented(
+		out, indent, text->late ? text->bytes : strbuf_cstr(&escaped), text->late ? text->len : escaped.len);
+	strbuf_release(&escaped);
+}
+
 static void add_block(struct strbuf *out, const char *name, const struct text *text)
 {
 	if (!text->bytes)
 		return;
 	strbuf_addf(out, "\t%s:\n", name);
-	add_indented(out, "\t\t", text->bytes, text->len);
+	add_text(out, "\t\t", text);
 }
 
 static void add_header(struct strbuf *out, const struct orch *orch, uint32_t id)
@@ -74,6 +87,10 @@ static void add_header(struct strbuf *out, const struct orch *orch, uint32_t id)
 			if (*c == '"' || *c == '\\')
 				strbuf_addch(out, '\\');
 			strbuf_addch(out, *c);
+			if (c[0] == '{' && c[1] == '{') {
+				strbuf_addstr(out, "{{{");
+				c++;
+			}
 		}
 		strbuf_addch(out, '"');
 	}
@@ -159,16 +176,42 @@ static bool *read_ticks(const struct orch *orch, const struct stream *stream)
 	return done;
 }
 
-/* the checklist, with what is done of it */
-static void add_tasks(struct strbuf *out, const struct orch *orch, const struct stream *stream)
+/* the checklist; `ticks`: with what is done of it */
+static void add_tasks(struct strbuf *out, const struct orch *orch, const struct stream *stream, bool ticks)
 {
 	const struct words *tasks = &stream->set->tasks;
-	bool *done = read_ticks(orch, stream);
+	bool *done = ticks ? read_ticks(orch, stream) : NULL;
 
 	strbuf_addstr(out, "\ttasks:\n");
-	for (uint32_t i = 0; i < tasks->count; i++)
-		strbuf_addf(out, "\t\t%s%s\n", tasks->items[i], done && done[i] ? "    # done" : "");
+	for (uint32_t i = 0; i < tasks->count; i++) {
+		strbuf_addstr(out, "\t\t");
+		template_escape(out, tasks->items[i], strlen(tasks->items[i]));
+		strbuf_addstr(out, done && done[i] ? "    # done\n" : "\n");
+	}
 	free(done);
+}
+
+/* 'prompt = FILE': the text of prompt: is the stream's own */
+static bool is_prompt_file(const struct setting *setting)
+{
+	return setting->type == SETTING_BLOCK && strcmp(setting->name, "prompt") == 0;
+}
+
+/* is its value one text, which is read without the quotes around it? */
+static bool is_text(const struct setting *setting)
+{
+	return setting->type == SETTING_WORD || setting->type == SETTING_TEXT || setting->type == SETTING_COMMIT ||
+		is_prompt_file(setting);
+}
+
+/* the text of a setting that is a block, else NULL */
+static const struct text *block_of(const struct setting *setting, const struct settings *set)
+{
+	if (setting->type != SETTING_BLOCK || !(setting->scope & SCOPE_STREAM) || is_prompt_file(setting))
+		return NULL;
+	return strcmp(setting->name, "check") == 0    ? &set->check
+		: strcmp(setting->name, "setup") == 0 ? &set->setup
+						      : NULL;
 }
 
 /* `all`: also what has only its default, and where each comes from */
@@ -179,6 +222,7 @@ static void add_stream(struct strbuf *out, const struct orch *orch, uint32_t id,
 	add_header(out, orch, id);
 	for (unsigned row = 0; row < setting_count; row++) {
 		const struct setting *setting = &setting_table[row];
+		const struct text *block = block_of(setting, stream->set);
 		struct strbuf value = {0};
 
 		if (!(setting->scope & SCOPE_STREAM) || (!all && !is_set(stream, row)))
@@ -187,18 +231,21 @@ static void add_stream(struct strbuf *out, const struct orch *orch, uint32_t id,
 			add_checkins(out, stream->set);
 			continue;
 		}
-		if (setting->type == SETTING_TASKS && all && stream->set->tasks.count) {
-			add_tasks(out, orch, stream);
+		if (setting->type == SETTING_TASKS && stream->set->tasks.count) {
+			add_tasks(out, orch, stream, all);
 			continue;
 		}
 		setting_print(setting, stream->set, &value);
-		if (value.len && strchr(value.data, '\n')) {
-			strbuf_addf(out, "\t%s:\n", setting->name);
-			add_indented(out, "\t\t", value.data, value.len);
+		if (block && value.len && (*value.data == '#' || strchr(value.data, '\n'))) {
+			add_block(out, setting->name, block);
 		} else if (value.len) {
-			bool block = setting->type == SETTING_BLOCK && strcmp(setting->name, "prompt") != 0;
-
-			strbuf_addf(out, "\t%s%s %s", setting->name, block ? ":" : " =", value.data);
+			strbuf_addf(out, "\t%s%s ", setting->name, block ? ":" : " =");
+			if (block && !block->late)
+				template_escape(out, value.data, value.len);
+			else if (is_text(setting))
+				setting_write_text(out, value.data, value.len);
+			else
+				strbuf_addstr(out, value.data);
 			if (all) {
 				strbuf_addstr(out, "    # ");
 				add_origin(orch, stream->origins, stream->origin_count, row, out);
@@ -348,8 +395,14 @@ static char *dump_text(const struct orch *orch)
 		if (!(setting_table[row].scope & SCOPE_PROJECT))
 			continue;
 		setting_print_project(&setting_table[row], &project->set, &value);
-		if (value.len)
-			strbuf_addf(&out, "\t%s = %s\n", setting_table[row].name, value.data);
+		if (value.len) {
+			strbuf_addf(&out, "\t%s = ", setting_table[row].name);
+			if (is_text(&setting_table[row]))
+				setting_write_text(&out, value.data, value.len);
+			else
+				strbuf_addstr(&out, value.data);
+			strbuf_addch(&out, '\n');
+		}
 		strbuf_release(&value);
 	}
 	strbuf_addch(&out, '\n');
@@ -365,7 +418,7 @@ static char *dump_text(const struct orch *orch)
 			"start", "stream-success", "stream-failure", "pause", "finish"};
 
 		strbuf_addf(&out, "on %s:\n", events[project->hooks[i].event]);
-		add_indented(&out, "\t", project->hooks[i].script.bytes, project->hooks[i].script.len);
+		add_text(&out, "\t", &project->hooks[i].script);
 		strbuf_addch(&out, '\n');
 	}
 	for (uint32_t s = 0; s < project->stream_count; s++) {

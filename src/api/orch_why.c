@@ -174,7 +174,11 @@ char *orch_plan_why(struct orch_plan *plan, size_t stream)
 	if (stream_is_group(why.stream) && action == PLAN_COMPLETE)
 		strbuf_addstr(&out, " is complete: it is a group, and all it depends on is complete\n");
 	else if (action == PLAN_COMPLETE && why.stream->set->complete)
-		strbuf_addstr(&out, " is complete: 'complete = yes' says that it is done; 'orch -B' runs it all the same\n");
+		strbuf_addstr(
+			&out, " is complete: 'complete = yes' says that it is done; 'orch -B' runs it all the same\n");
+	else if (plan_waits_for_failure(&plan->plan, (uint32_t)stream))
+		strbuf_addf(&out, " runs only if something it depends on fails%s\n",
+			action == PLAN_COMPLETE ? ", and nothing of that is to run" : "");
 	else if (action == PLAN_COMPLETE)
 		strbuf_addstr(&out, " is complete: nothing it is made from has changed\n");
 	else if (action == PLAN_PERHAPS)

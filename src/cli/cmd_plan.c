@@ -131,13 +131,15 @@ static void add_script(struct strbuf *out, const struct orch *orch, size_t strea
 static void add_totals(struct strbuf *out, struct orch_plan *plan)
 {
 	size_t run = orch_plan_run_count(plan), perhaps = orch_plan_perhaps_count(plan),
-	       wanted = orch_plan_wanted(plan);
+	       on_failure = orch_plan_failure_count(plan), wanted = orch_plan_wanted(plan);
 
 	plan_add_count(out, run, "stream");
 	strbuf_addstr(out, " to run");
 	if (perhaps)
 		strbuf_addf(out, ", %zu perhaps (if what they depend on turns out different)", perhaps);
-	strbuf_addf(out, ", %zu complete\n", wanted - run - perhaps);
+	if (on_failure)
+		strbuf_addf(out, ", %zu only if something fails", on_failure);
+	strbuf_addf(out, ", %zu complete\n", wanted - run - perhaps - on_failure);
 }
 
 static void dry_run_json(
@@ -154,6 +156,8 @@ static void dry_run_json(
 	json_add_int(&w, (int64_t)orch_plan_run_count(plan));
 	json_add_key(&w, "perhaps");
 	json_add_int(&w, (int64_t)orch_plan_perhaps_count(plan));
+	json_add_key(&w, "on_failure");
+	json_add_int(&w, (int64_t)orch_plan_failure_count(plan));
 	json_add_key(&w, "streams");
 	json_begin_array(&w);
 	for (size_t i = 0; i < count; i++) {
@@ -364,17 +368,18 @@ static void plan_json(struct strbuf *out, struct orch *orch, struct orch_plan *p
 	struct {
 		const char *name;
 		int64_t value;
-	} numbers[8];
+	} numbers[9];
 
 	orch_plan_times(plan, &serial, &at_jobs, &critical, &known);
 	numbers[0].name = "jobs", numbers[0].value = jobs;
 	numbers[1].name = "wanted", numbers[1].value = (int64_t)orch_plan_wanted(plan);
 	numbers[2].name = "run", numbers[2].value = (int64_t)orch_plan_run_count(plan);
 	numbers[3].name = "perhaps", numbers[3].value = (int64_t)orch_plan_perhaps_count(plan);
-	numbers[4].name = "known", numbers[4].value = (int64_t)known;
-	numbers[5].name = "serial_ms", numbers[5].value = serial;
-	numbers[6].name = "expected_ms", numbers[6].value = at_jobs;
-	numbers[7].name = "critical_ms", numbers[7].value = critical;
+	numbers[4].name = "on_failure", numbers[4].value = (int64_t)orch_plan_failure_count(plan);
+	numbers[5].name = "known", numbers[5].value = (int64_t)known;
+	numbers[6].name = "serial_ms", numbers[6].value = serial;
+	numbers[7].name = "expected_ms", numbers[7].value = at_jobs;
+	numbers[8].name = "critical_ms", numbers[8].value = critical;
 	json_begin_object(&w);
 	json_add_key(&w, "v");
 	json_add_int(&w, 1);

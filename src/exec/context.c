@@ -438,6 +438,43 @@ int context_expand_prompt(const struct context *context, const struct attempt *a
 	return expand(context, attempt, text, false, true, out, err);
 }
 
+/* the value of a line of a dotenv file, in its place: without quotes and what is a comment behind it. NULL, or what is
+ * wrong with it */
+static const char *dotenv_value(char **value)
+{
+	char *at = *value, *to = at, quote = *at;
+
+	if (quote != '"' && quote != '\'') {
+		for (; *at; at++) {
+			if (*at == '#' && at > *value && isspace((unsigned char)at[-1]))
+				break;
+		}
+		while (at > *value && isspace((unsigned char)at[-1]))
+			at--;
+		*at = '\0';
+		return NULL;
+	}
+	for (at++; *at != quote; *to++ = *at++) {
+		if (quote == '"' && *at == '\\' && (at[1] == '"' || at[1] == '\\'))
+			at++;
+		if (!*at)
+			return "a quote without its end on the same line";
+	}
+	*to = '\0';
+	for (at++; isspace((unsigned char)*at); at++)
+		;
+	return *at && *at != '#' ? "text behind the end of a quote" : NULL;
+}
+
+static bool is_variable_name(const char *name)
+{
+	if (!isalpha((unsigned char)*name) && *name != '_')
+		return false;
+	while (isalnum((unsigned char)*name) || *name == '_')
+		name++;
+	return *name == '\0';
+}
+
 /* NAME=value lines; `export` before, quotes around, comments; no expansion */
 static int add_dotenv(struct strvec *env, const char *path, struct orch_error *err)
 {
@@ -451,8 +488,10 @@ static int add_dotenv(struct strvec *env, const char *path, struct orch_error *e
 		free(text);
 		return error_set(err, "dotenv: '%s' has a NUL byte", path);
 	}
-	for (line = text; line && *line; line = save) {
+	/* a byte-order mark is no part of the first name */
+	for (line = strncmp(text, "\xef\xbb\xbf", 3) == 0 ? text + 3 : text; line && *line; line = save) {
 		char *name, *value, *end;
+		const char *problem;
 
 		number++;
 		save = strchr(line, '\n');
@@ -467,15 +506,19 @@ static int add_dotenv(struct strvec *env, const char *path, struct orch_error *e
 		if (*name == '#' || !*name)
 			continue;
 		value = strchr(name, '=');
-		if (!value || value == name) {
-			error_set(err, "dotenv: %s:%u: expected NAME=value, found '%.60s'", path, number, name);
+		if (value)
+			*value++ = '\0';
+		if (!value || !is_variable_name(name)) {
+			error_set(err, "dotenv: %s:%u: expected NAME=value, found '%.60s%s'", path, number, name,
+				value ? "=..." : "");
 			free(text);
 			return -1;
 		}
-		*value++ = '\0';
-		if ((*value == '"' || *value == '\'') && end > value + 1 && end[-1] == *value) {
-			end[-1] = '\0';
-			value++;
+		problem = dotenv_value(&value);
+		if (problem) {
+			error_set(err, "dotenv: %s:%u: %s: %s", path, number, name, problem);
+			free(text);
+			return -1;
 		}
 		strvec_setenv(env, name, value);
 	}

@@ -7,6 +7,7 @@
 
 #include "lang/value.h"
 #include "util/strbuf.h"
+#include "util/template.h"
 #include "util/units.h"
 
 static const char *const when_choices[] = {"success", "failure", "always", NULL};
@@ -20,13 +21,11 @@ static const char *const merge_choices[] = {"manual", "auto", "squash", NULL};
 static const char *const overlap_choices[] = {"warn", "serialize", NULL};
 static const char *const schedule_choices[] = {"planned", "critical-path", "fifo", NULL};
 static const char *const escape_choices[] = {"warn", "fail", NULL};
-static const char *const kind_choices[] = {
-	"exit", "signal", "timeout", "stalled", "check", "spawn", "merge", "outputs", "changes", "memory", "node",
-	"preempted", "cancelled", NULL};
+static const char *const kind_choices[] = {"exit", "signal", "timeout", "stalled", "check", "spawn", "merge", "outputs",
+	"changes", "memory", "node", "preempted", "cancelled", NULL};
 static const char *const channel_choices[] = {"own", "all", NULL};
 static const char *const counts_choices[] = {"last", "session", "sum", NULL};
 static const char *const account_choices[] = {"stream", "account", NULL};
-
 
 #define BOTH (SCOPE_STREAM | SCOPE_DEFAULTS)
 #define AT(field) offsetof(struct settings, field)
@@ -52,8 +51,8 @@ const struct setting setting_table[] = {
 	{"unset", SETTING_WORDS, BOTH, NULL, 0, 0, AT(unset), "", "names removed from the environment", false, NULL},
 	{"tasks", SETTING_TASKS, SCOPE_STREAM, NULL, 0, 0, AT(tasks), "", "the stream's checklist, one a line", false,
 		NULL},
-	{"every", SETTING_EVERY, BOTH, NULL, 0, 0, AT(every), "", "a script run, or a message sent, at that interval while the stream runs",
-		false, NULL},
+	{"every", SETTING_EVERY, BOTH, NULL, 0, 0, AT(every), "",
+		"a script run, or a message sent, at that interval while the stream runs", false, NULL},
 	/* settings of a stream */
 	{"agent", SETTING_WORDS, BOTH, NULL, 0, 0, AT(agent), "",
 		"who works on the prompt; several are a fallback chain", false, NULL},
@@ -130,7 +129,8 @@ const struct setting setting_table[] = {
 	{"merge", SETTING_ENUM, SCOPE_PROJECT, merge_choices, 0, 0, IN_PROJECT(merge), "manual",
 		"whether finished work is merged at the end of a run that succeeded", false, NULL},
 	{"overlap", SETTING_ENUM, SCOPE_PROJECT, overlap_choices, 0, 0, IN_PROJECT(overlap), "warn",
-		"streams that may run together and expect to change the same files: say so, or keep them apart", false, NULL},
+		"streams that may run together and expect to change the same files: say so, or keep them apart", false,
+		NULL},
 	{"schedule", SETTING_ENUM, SCOPE_PROJECT, schedule_choices, 0, 0, IN_PROJECT(schedule), "planned",
 		"which of several streams that are ready starts first", false, NULL},
 	{"repository", SETTING_TEXT, SCOPE_PROJECT, NULL, 0, 0, IN_PROJECT(repository), "",
@@ -195,7 +195,8 @@ const struct setting setting_table[] = {
 	{"unset", SETTING_WORDS, SCOPE_AGENT, NULL, 0, 0, ELSEWHERE, "", "names removed from its environment", false,
 		NULL},
 	{"state", SETTING_WORDS, SCOPE_AGENT, NULL, 0, 0, ELSEWHERE, "",
-		"what its program keeps of its own, below the home directory, and so may write in a sandbox too", false, NULL},
+		"what its program keeps of its own, below the home directory, and so may write in a sandbox too", false,
+		NULL},
 	/* recover NAME: */
 	{"kind", SETTING_WORDS, SCOPE_RECOVER, kind_choices, 0, 0, ELSEWHERE, "", "kinds of failure the rule is for",
 		false, NULL},
@@ -268,6 +269,51 @@ static void print_word(const char *word, struct strbuf *out)
 	strbuf_addch(out, '"');
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* does a value that is read as one text need quotes? */
+static bool needs_quotes(const char *text, size_t len)
+{
+	if (!len || is_blank(text[0]) || is_blank(text[len - 1]) || text[len - 1] == '\\')
+		return true;
+	for (size_t i = 0; i < len; i++) {
+		bool quote = text[i] == '"' || text[i] == '\'';
+
+		if ((quote || text[i] == '#') && (i == 0 || is_blank(text[i - 1])))
+			return true;
+		if (quote && text[i - 1] == '=')
+			return true;
+	}
+	return false;
+}
+
+/* between double quotes */
+static void write_quoted(struct strbuf *out, const char *text, size_t len)
+{
+	strbuf_addch(out, '"');
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '"' || text[i] == '\\')
+			strbuf_addch(out, '\\');
+		strbuf_addch(out, text[i]);
+	}
+	strbuf_addch(out, '"');
+}
+
+void setting_write_text(struct strbuf *out, const char *text, size_t len)
+{
+	struct strbuf escaped = {0};
+
+	template_escape(&escaped, text, len);
+	if (needs_quotes(strbuf_cstr(&escaped), escaped.len))
+		write_quoted(out, strbuf_cstr(&escaped), escaped.len);
+	else
+		strbuf_add(out, strbuf_cstr(&escaped), escaped.len);
+	strbuf_release(&escaped);
+}
+
 static void print_words(const struct words *words, struct strbuf *out)
 {
 	for (uint32_t i = 0; i < words->count; i++) {
@@ -320,11 +366,19 @@ static void print_kill(const struct settings *values, struct strbuf *out)
 static void print_env(const struct settings *values, struct strbuf *out)
 {
 	for (uint32_t i = 0; i < values->env_count; i++) {
+		const struct text *value = &values->env[i].value;
+		struct strbuf written = {0};
+
 		strbuf_addf(out, "%s%s=", i ? " " : "", values->env[i].name);
-		if (memchr(values->env[i].value.bytes, ' ', values->env[i].value.len) || !values->env[i].value.len)
-			strbuf_addf(out, "\"%.*s\"", (int)values->env[i].value.len, values->env[i].value.bytes);
+		if (value->late)
+			strbuf_add(&written, value->bytes, value->len);
 		else
-			strbuf_add(out, values->env[i].value.bytes, values->env[i].value.len);
+			template_escape(&written, value->bytes, value->len);
+		if (!written.len || strpbrk(written.data, " \t\"'\\"))
+			write_quoted(out, strbuf_cstr(&written), written.len);
+		else
+			strbuf_add(out, written.data, written.len);
+		strbuf_release(&written);
 	}
 }
 

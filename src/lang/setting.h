@@ -63,5 +63,8 @@ const struct setting *setting_find(const char *name, size_t len, unsigned scope)
 /* the value of a stream's setting as Orchfile text; nothing if it is not set and has no default */
 void setting_print(const struct setting *setting, const struct settings *values, struct strbuf *out);
 void setting_print_project(const struct setting *setting, const struct project_settings *values, struct strbuf *out);
+/* adds a value that is one text, as what setting_print() gives for such a setting, in the form in which it must be
+ * written to be read as that text: in quotes where it needs them, `{{` as `{{{{` */
+void setting_write_text(struct strbuf *out, const char *text, size_t len);
 
 #endif

@@ -31,6 +31,13 @@ static inline bool is_group(const struct plan *plan, uint32_t stream)
 	return stream_is_group(&plan->project->streams[stream]);
 }
 
+bool plan_waits_for_failure(const struct plan *plan, uint32_t stream)
+{
+	const struct stream *what = &plan->project->streams[stream];
+
+	return what->set->when == WHEN_FAILURE && !stream_is_group(what);
+}
+
 uint64_t plan_deps_digest(const struct plan *plan, uint32_t stream)
 {
 	const edge *deps = graph_deps(plan->graph, stream);
@@ -157,7 +164,7 @@ static void rank_items(struct plan *plan)
 
 	for (uint32_t s = 0; s < count; s++) {
 		included[s] = is_stale(plan, s);
-		cost[s] = plan_expected_ms(plan, s);
+		cost[s] = plan_waits_for_failure(plan, s) ? 0 : plan_expected_ms(plan, s);
 	}
 	topo_ranks(plan->graph, included, cost, rank);
 	for (uint32_t s = 0; s < count; s++)
@@ -275,7 +282,8 @@ uint32_t *plan_critical_path(const struct plan *plan, size_t *count, int64_t *le
 		const edge *users = graph_users(graph, at);
 		uint32_t next = NO_STREAM;
 
-		path[(*count)++] = at;
+		if (!plan_waits_for_failure(plan, at))
+			path[(*count)++] = at;
 		for (uint32_t i = 0; i < graph_user_count(graph, at); i++) {
 			uint32_t user = EDGE_STREAM(users[i]);
 

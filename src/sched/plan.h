@@ -54,13 +54,13 @@ struct plan_item {
 struct plan {
 	const struct graph *graph;
 	const struct project *project;
-	struct plan_facts *facts;                      /* [stream]; results are updated as tasks complete */
-	struct plan_item *items;                       /* [stream] */
-	bool *wanted;                                  /* [stream] */
-	uint64_t *dep_keys;                            /* [stream]: digest of its name, for the deps digest */
-	int64_t median_ms;                             /* of the known durations; 1 if none is known */
-	int64_t *kind_ms; /* [stream]; median of those of its kind, 0: none is known. NULL: nobody needs them */
-	int64_t *turn;    /* [stream]; who goes first by plan_improve(): the highest. NULL: the rank says it */
+	struct plan_facts *facts; /* [stream]; results are updated as tasks complete */
+	struct plan_item *items;  /* [stream] */
+	bool *wanted;             /* [stream] */
+	uint64_t *dep_keys;       /* [stream]: digest of its name, for the deps digest */
+	int64_t median_ms;        /* of the known durations; 1 if none is known */
+	int64_t *kind_ms;         /* [stream]; median of those of its kind, 0: none is known. NULL: nobody needs them */
+	int64_t *turn;            /* [stream]; who goes first by plan_improve(): the highest. NULL: the rank says it */
 	size_t wanted_count, run_count, perhaps_count; /* groups are in the first only */
 };
 
@@ -84,6 +84,8 @@ bool plan_knows_time(const struct plan *plan, uint32_t stream);
 /* part of plan_build(): what plan_expected_ms() looks at (duration.c) */
 void plan_find_times(struct plan *plan);
 void plan_release(struct plan *plan);
+/* does the stream run only if something that it depends on has failed? A run without failures does not have it */
+bool plan_waits_for_failure(const struct plan *plan, uint32_t stream);
 /* "recipe changed", "never completed", ... (static) */
 const char *plan_reason_text(enum plan_reason reason);
 

@@ -78,6 +78,23 @@ json() {
 	[ "$("$ORCH" plan --json | json 'd["phases"], d["critical_path"]')" = "([], [])" ]
 }
 
+@test "what only a failure starts is not counted as to run" {
+	printf 'a:\n\ttrue\nb: a\n\ttrue\nmend: b\n\twhen = failure\n\techo mend\nlast: mend\n\techo last\n' >Orchfile
+	run "$ORCH" -n
+	[ "$status" -eq 0 ]
+	[ "${#lines[@]}" -eq 4 ]
+	[ "${lines[3]}" = "3 streams to run, 1 only if something fails, 0 complete" ]
+	[ "$("$ORCH" -n --json | json 'd["wanted"], d["run"], d["perhaps"], d["on_failure"], len(d["streams"])')" = "(4, 3, 0, 1, 3)" ]
+	[ "$("$ORCH" plan --json | json 'd["run"], d["on_failure"], d["critical_path"], len(d["phases"])')" = "(3, 1, ['a', 'b', 'last'], 3)" ]
+	run "$ORCH" why mend
+	[[ "${lines[0]}" == "mend runs only if something it depends on fails" ]]
+	"$ORCH" -s >/dev/null
+	run "$ORCH" -n
+	[ "$output" = "0 streams to run, 4 complete" ]
+	run "$ORCH" why mend
+	[[ "${lines[0]}" == "mend runs only if something it depends on fails, and nothing of that is to run" ]]
+}
+
 @test "why" {
 	run "$ORCH" why fetch
 	[[ "$output" == *"never completed"* ]]

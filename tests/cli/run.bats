@@ -564,6 +564,29 @@ busy='echo "+ $ORCH_STREAM" >>"$LOG"; sleep 0.05; echo "- $ORCH_STREAM" >>"$LOG"
 	[[ "$output" == *".env"* ]]
 }
 
+@test "dotenv: quotes, comments, a byte-order mark, and what is no NAME=value" {
+	printf '\xef\xbb\xbfFIRST=1\r\nexport A="two # words" # c\nB=plain#x # c\nC="q \\"x\\" \\\\n"\nD='"'"'$HOME \\"'"'"'\nE=\nF= # c\n  # c\n' >.env
+	orchfile <<-'END'
+		s:
+		  dotenv = .env
+		  printf '%s|' "$FIRST" "$A" "$B" "$C" "$D" "$E" "$F" >>"$LOG"
+	END
+	expect 0
+	[ "$(cat "$LOG")" = '1|two # words|plain#x|q "x" \n|$HOME \"|||' ]
+	local line
+	for line in 'A = 1' '1A=2' 'A.B=1' 'just words'; do
+		printf 'X=1\n%s\n' "$line" >.env
+		expect 1 -B
+		[[ "$output" == *"dotenv: .env:2: expected NAME=value, found '${line%%=*}"* ]]
+	done
+	printf 'KEY="-----BEGIN\nabc=\n-----END"\n' >.env
+	expect 1 -B
+	[[ "$output" == *"dotenv: .env:1: KEY: a quote without its end on the same line"* ]]
+	printf 'KEY="a" b\n' >.env
+	expect 1 -B
+	[[ "$output" == *"dotenv: .env:1: KEY: text behind the end of a quote"* ]]
+}
+
 @test "every ORCH_ variable, and none of an enclosing orch or agent" {
 	orchfile <<-'END'
 		a:

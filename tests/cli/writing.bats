@@ -142,8 +142,47 @@ END
 	[[ "$output" == *'"v": 1'* ]]
 }
 
+@test "dump parses to the same: quotes, comments and braces in texts that have no names any more" {
+	cat >Orchfile <<'END'
+project:
+	name = "my {{{{x}} # project"
+	redact = /{{{{a #b/
+on finish: echo {{{{a}}
+a "Title {{{{q}} \\ \" # x":
+	env = A="a\nb" B=a\nb C="x\"y\\z" D='$x "q"' HASH=#x E= L={{attempt}}"{{{{z}}"
+	env:
+		H="x y" z
+		I='x y
+		M={{{{q}} # c
+	inputs = '#c' 'd"e' "it's" x\y "{{{{y}}"
+	tags = "a\nb"
+	check: echo {{{{x}} # foo
+	setup:
+		# first
+		echo {{{{b}}
+	tasks:
+		# one
+		do {{{{x}} {{stream}}
+	isolate = worktree
+	commit = "#42 fix {{{{x}}"
+	every 10m: send: hi # there {{{{
+	echo {{{{a}}
+b:
+	isolate = worktree
+	commit = " say "it" = "x" "
+	echo {{{{a}} {{attempt}}
+END
+	"$ORCH" dump >Dumped
+	"$ORCH" -f Dumped dump >Again
+	diff Dumped Again
+	diff <("$ORCH" dump --json | grep -Ev '"(line|file|from)"') <("$ORCH" -f Dumped dump --json | grep -Ev '"(line|file|from)"')
+	"$ORCH" dump --json | grep -qF '"value": "#42 fix {{x}}"'
+}
+
 @test "touch and reset" {
 	printf 'a:\n\techo ran >>ran\nb: a\n\techo ran >>ran\nall: b\n' >Orchfile
+	run --separate-stderr "$ORCH" touch a
+	[[ "$stderr" == *"1 stream now counts as complete"* ]]
 	run --separate-stderr "$ORCH" touch a b
 	[ "$status" -eq 0 ]
 	[[ "$stderr" == *"2 streams now count as complete"* ]]
