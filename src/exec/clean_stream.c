@@ -16,6 +16,7 @@
 #include "vcs/refs.h"
 #include "vcs/repo.h"
 #include "vcs/save.h"
+#include "vcs/worktree.h"
 
 struct forgetting {
 	struct strvec *kept;
@@ -125,24 +126,28 @@ int clean_stream(
 	const char *tip = repository_branch(repository, branch);
 	const struct worktree *own = repository_worktree(repository, stream->name), *other;
 	struct forgetting forgetting = {.kept = kept};
-	int result = 0;
+	char *path = repository_worktree_path(repository, stream->name);
+	int result = own || !path ? 0 : worktree_relink(repository->repo, stream->name, path, err);
+	bool there = own || result > 0;
 
 	other = other_checkout(repository, branch, own);
-	if (other && !other->gone && !worktree_stream(other)) {
+	if (result < 0) {
+		; /* it says why */
+	} else if (other && !other->gone && !worktree_stream(other)) {
 		result = error_code(err, ORCH_EUSAGE,
 			"branch '%s' is checked out in '%s': check out another one there first", branch, other->path);
-	} else if (own) { /* its directory may be gone, what it has staged not */
+	} else if (there) { /* its directory may be gone, what it has staged not */
 		worktree_remove(repository->repo,
-			&(struct worktree_removal){.stream = stream->name, .path = own->path, .save = true}, on_removed,
+			&(struct worktree_removal){.stream = stream->name, .path = path, .save = true}, on_removed,
 			&forgetting);
 		repository_wait(repository);
-		if (forgetting.status != VCS_OK)
-			result = error_set(err, "%s", forgetting.err.message);
+		result = forgetting.status == VCS_OK ? 0 : error_set(err, "%s", forgetting.err.message);
 	}
 	if (result == 0 && tip && forget_branch(repository, stream, branch, tip, &forgetting) < 0)
 		result = error_set(err, "%s", forgetting.err.message);
 	if (result < 0)
 		error_prefix(err, "'%s' is not reset", stream->name);
+	free(path);
 	free(branch);
 	return result;
 }

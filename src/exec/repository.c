@@ -188,15 +188,22 @@ const char *repository_branch(const struct repository *repository, const char *b
 	return oid;
 }
 
-const struct worktree *repository_worktree(const struct repository *repository, const char *stream)
+char *repository_worktree_path(const struct repository *repository, const char *stream)
 {
 	char *path = workspace_path(repository->project, stream), *dir = path_dir(path), *real = realpath(dir, NULL);
 	char *where = real ? path_join(real, path_file(path)) : NULL;
-	const struct worktree *found = where ? worktree_at(&repository->list, where) : NULL;
 
-	free(where);
 	free(real);
 	free(dir);
 	free(path);
+	return where;
+}
+
+const struct worktree *repository_worktree(const struct repository *repository, const char *stream)
+{
+	char *where = repository_worktree_path(repository, stream);
+	const struct worktree *found = where ? worktree_at(&repository->list, where) : NULL;
+
+	free(where);
 	return found;
 }

@@ -194,6 +194,7 @@ int fs_mkdirs(const char *path, mode_t mode, struct orch_error *err)
 	while (copy[at] != '\0' && result == 0) {
 		bool last;
 		char kept;
+		int number;
 
 		at += strspn(copy + at, "/");
 		at += strcspn(copy + at, "/");
@@ -201,9 +202,13 @@ int fs_mkdirs(const char *path, mode_t mode, struct orch_error *err)
 		copy[at] = '\0';
 		last = path[at] == '\0' || path[at + strspn(path + at, "/")] == '\0';
 		/* those on the way must be passable for what comes below them */
-		if (copy[0] != '\0' && mkdir(copy, last ? mode : mode | 0300) != 0 && errno != EEXIST &&
-			!fs_is_directory(copy))
-			result = fail(err, "cannot make directory", copy);
+		if (copy[0] != '\0' && mkdir(copy, last ? mode : mode | 0300) != 0 && errno != EEXIST) {
+			number = errno;
+			if (!fs_is_directory(copy)) {
+				errno = number;
+				result = fail(err, "cannot make directory", copy);
+			}
+		}
 		copy[at] = kept;
 	}
 	free(copy);

@@ -579,6 +579,7 @@ static void ask_list(struct op *op)
 static void got_list(struct op *op, const struct git_result *result)
 {
 	struct add_op *add = (struct add_op *)op;
+	int relinked;
 
 	/* no round of ours: it is about another one, and has its own limit */
 	if (worktree_list_mended(op, add->repo, result)) {
@@ -590,6 +591,14 @@ static void got_list(struct op *op, const struct git_result *result)
 	worktree_list_release(&add->list);
 	worktree_list_read(&add->list, result);
 	add->mine = worktree_at(&add->list, add->made.path);
+	relinked = add->mine ? 0 : worktree_relink(add->repo, add->stream, add->made.path, &op->end.err);
+	if (relinked != 0) {
+		if (relinked < 0)
+			op_fail(op, VCS_FAILED, "%s", op->end.err.message);
+		else
+			list_again(op, NULL);
+		return;
+	}
 	for (size_t i = 0; i < add->list.count; i++) {
 		const struct worktree *other = &add->list.items[i];
 

@@ -108,6 +108,50 @@ teardown() {
 	git for-each-ref --format='%(refname)' refs/orch/wip/sub | while read -r ref; do git show "$ref:lib/loose" 2>/dev/null; done | grep -qx loose
 }
 
+@test "a repository that was moved or copied with its worktrees: what is in them goes on" {
+	repository
+	orchfile <<-'E'
+	defaults:
+	  isolate = worktree
+	goes-on:
+	  echo line >>work; test -e ../../../ready
+	given-up:
+	  echo line >>work; false
+	elsewhere:
+	  git checkout -q -B side; echo line >>work; test -e ../../../ready
+	E
+	expect 1 -k
+	for stream in goes-on given-up elsewhere; do
+		echo mine >>.orch/worktrees/$stream/work
+	done
+	cp -a . ../copy
+	links() { cat .orch/worktrees/*/.git .git/worktrees/*/gitdir; }
+	before=$(links)
+	# what the copy does to its own does nothing to the original's
+	cd ../copy
+	: >ready
+	expect 0 goes-on elsewhere
+	[ "$(git show orch/goes-on:work | tr '\n' ' ')" = 'line mine line ' ]
+	[ "$(git show orch/elsewhere:work | tr '\n' ' ')" = 'line mine line ' ]
+	expect 0 reset given-up
+	[ "$(git show "$(git for-each-ref --sort=-refname --count=1 --format='%(refname)' refs/orch/wip/given-up)":work | tr '\n' ' ')" = 'line mine ' ]
+	[ "$(git worktree list | wc -l)" -eq 1 ]
+	git fsck --strict --no-dangling
+	cd ../project
+	[ "$(links)" = "$before" ]
+	cd ..
+	mv project moved
+	cd moved
+	: >ready
+	expect 0 goes-on elsewhere
+	[ "$(git show orch/goes-on:work | tr '\n' ' ')" = 'line mine line ' ]
+	[ "$(git show orch/elsewhere:work | tr '\n' ' ')" = 'line mine line ' ]
+	expect 0 reset given-up
+	[ "$(git show "$(git for-each-ref --sort=-refname --count=1 --format='%(refname)' refs/orch/wip/given-up)":work | tr '\n' ' ')" = 'line mine ' ]
+	[ "$(git worktree list | wc -l)" -eq 1 ]
+	git fsck --strict --no-dangling
+}
+
 @test "filters as LFS has them, autocrlf, attributes, executables, links" {
 	repository
 	git config filter.fake.clean "sed 's/^big/pointer/'"

@@ -16,6 +16,7 @@
 
 #include "os/fs.h"
 #include "os/open_files.h"
+#include "lib/unprivileged.h"
 
 static char scratch[64];
 
@@ -129,6 +130,11 @@ static void makes_directories(void **state)
 	put("file", "");
 	assert_int_equal(fs_mkdirs("file/x", 0755, &err), -1);
 	assert_int_equal(fs_mkdirs("file", 0755, &err), -1);
+	unprivileged_begin();
+	assert_int_equal(mkdir("shut", 0500), 0);
+	assert_int_equal(fs_mkdirs("shut/x/y", 0755, &err), -1);
+	unprivileged_end();
+	assert_string_equal(err.message, "cannot make directory 'shut/x': Permission denied");
 }
 
 static void removes_trees(void **state)
