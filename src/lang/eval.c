@@ -425,6 +425,7 @@ void eval_release(struct eval *eval)
 	}
 	ARRAY_RELEASE(&eval->unknown);
 	ARRAY_RELEASE(&eval->pools);
+	map_release(&eval->pool_numbers);
 	ARRAY_RELEASE(&eval->hooks);
 	ARRAY_RELEASE(&eval->agents);
 	ARRAY_RELEASE(&eval->rules);
@@ -480,7 +481,7 @@ void eval_finish(struct eval *eval)
 		const struct stream *stream = &project->streams[i];
 		struct place place = stream->place;
 
-		if (!stream->set->pool || project_pool(project, stream->set->pool))
+		if (!stream->set->pool || map_get(&eval->pool_numbers, stream->set->pool))
 			continue;
 		for (uint32_t k = 0; k < stream->origin_count; k++) {
 			if (strcmp(setting_table[stream->origins[k].row].name, "pool") == 0)

@@ -62,6 +62,7 @@ struct eval {
 	struct scope scope;
 	struct eval_file *file;
 	ARRAY(struct pool) pools;
+	struct map pool_numbers; /* name -> its index in pools, and 1 */
 	ARRAY(struct hook) hooks;
 	ARRAY(struct declaration) agents;
 	ARRAY(struct declaration) rules;

@@ -83,8 +83,8 @@ static void read_properties(
 	struct eval *eval, const struct ast *node, unsigned scope, const char *where, struct declaration *out)
 {
 	struct names names = {scope == SCOPE_AGENT ? NAMES_AGENT | NAMES_LATE
-			: scope == SCOPE_RUNNER ? 0
-						: NAMES_RECOVER | NAMES_LATE,
+			: scope == SCOPE_RUNNER    ? 0
+						   : NAMES_RECOVER | NAMES_LATE,
 		NULL, NULL, NO_STREAM};
 	struct property *properties;
 
@@ -253,14 +253,13 @@ void eval_pool(struct eval *eval, const struct ast *node)
 	struct pool *pool;
 	char *number;
 	int64_t limit;
+	uintptr_t before;
 
 	if (!name || !text.bytes)
 		return;
-	for (size_t i = 0; i < eval->pools.count; i++) {
-		if (strcmp(eval->pools.items[i].name, name) == 0 &&
-			declared_twice(eval, "pool", name, place, eval->pools.items[i].place))
-			return;
-	}
+	before = (uintptr_t)map_get(&eval->pool_numbers, name);
+	if (before && declared_twice(eval, "pool", name, place, eval->pools.items[before - 1].place))
+		return;
 	number = arena_strndup(&eval->project->arena, text.bytes, text.len);
 	if (!units_parse_int(number, 1, 1000000, &limit)) {
 		eval_error(eval, eval_place(eval, node->value),
@@ -269,6 +268,7 @@ void eval_pool(struct eval *eval, const struct ast *node)
 	}
 	pool = ARRAY_PUSH(&eval->pools);
 	pool->name = name;
+	map_set(&eval->pool_numbers, name, (void *)(uintptr_t)eval->pools.count);
 	pool->limit = (uint32_t)limit;
 	pool->place = place;
 }

@@ -91,6 +91,8 @@ static void add_deps(struct eval *eval, const struct body *body, const struct as
 
 static void add_after(struct eval *eval, const struct body *body, const struct words *words, struct place place)
 {
+	const char *text = eval->file->source->text, *rest = text + place.offset, *end = rest + place.length;
+
 	for (uint32_t i = 0; i < words->count; i++) {
 		size_t len = strlen(words->items[i]);
 		uint32_t offset = place.offset;
@@ -98,10 +100,12 @@ static void add_after(struct eval *eval, const struct body *body, const struct w
 
 		if (!check_name(eval, words->items[i], len, place))
 			continue;
-		/* the word's own place, where it stands as written */
-		at = memmem(eval->file->source->text + place.offset, place.length, words->items[i], len);
-		if (at)
-			offset = (uint32_t)(at - eval->file->source->text);
+		/* the word's own place, where it stands as written: behind the one before, which may begin with it */
+		at = memmem(rest, (size_t)(end - rest), words->items[i], len);
+		if (at) {
+			offset = (uint32_t)(at - text);
+			rest = at + len;
+		}
 		project_add_dep(eval->project, at_hand(eval, body), project_symbol(eval->project, words->items[i], len),
 			offset, false);
 	}
@@ -171,7 +175,8 @@ static void store_checkin(
 		checkin->send = checkin_message(eval, text);
 		checkin->script = (struct text){0};
 		if (!checkin->send.len) {
-			eval_error(eval, place, "'every %s': 'send:' needs a text, on its line or indented below it", duration);
+			eval_error(eval, place, "'every %s': 'send:' needs a text, on its line or indented below it",
+				duration);
 			return;
 		}
 	} else {

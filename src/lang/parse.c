@@ -166,8 +166,14 @@ void parse_unexpected(
 		place.length = 1;
 	if (strcmp(found, "an unterminated quote") == 0) {
 		diag_error(parse->diags, place, "unterminated quote: its line ends without the closing one");
+	} else if (parse->line_kind == LINE_FOR && strcmp(found, "an unexpected character") == 0 &&
+		is_expected(expected, count, "a word") && !is_expected(expected, count, "':'")) {
+		diag_error(parse->diags, place,
+			"'%.*s' cannot be the variable of a loop: a name is letters, digits, '_' and '-', and starts with a letter or '_'",
+			(int)place.length, parse->text + place.offset);
 	} else if (strcmp(found, "an unexpected character") == 0) {
-		diag_error(parse->diags, place, "unexpected character '%.1s'", parse->text + place.offset);
+		diag_error(parse->diags, place, "unexpected character '%.*s'", (int)place.length,
+			parse->text + place.offset);
 	} else if (parse->line_kind == LINE_STREAM && at_end && is_expected(expected, count, "':'")) {
 		if (!unknown_statement(parse)) {
 			diag_error(parse->diags, place, "missing ':' behind the name of a stream");

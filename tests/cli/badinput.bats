@@ -54,6 +54,16 @@ END
 	wrong "Orchfile:1:4: error: 'data.csv' is a file, not a stream; use 'inputs = data.csv'" <<<'a: data.csv'
 }
 
+@test "a name in 'after' is shown where it stands, not where another one begins like it" {
+	wrong "Orchfile:2:18: error: no stream is named 'build'; did you mean 'build-x'?" <<'END'
+a:
+	after = build-x build
+	true
+build-x:
+	true
+END
+}
+
 @test "missing colon" {
 	wrong "Orchfile:1:4: error: missing ':' behind the name of a stream" \
 		"Orchfile:3:13: error: expected ':', found the end of the line" <<'END'

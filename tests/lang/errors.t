@@ -512,3 +512,15 @@ c:
 Orchfile:3:11: error: streams 'a' and 'b' are on the same branch 'all', and each needs one of its own: with '{{stream}}' in its name it is
     3 | 	branch = all
       | 	         ^~~
+========
+for 1x in a:
+	b:
+for {{x}}y in a:
+	b:
+--------
+Orchfile:1:5: error: '1x' cannot be the variable of a loop: a name is letters, digits, '_' and '-', and starts with a letter or '_'
+    1 | for 1x in a:
+      |     ^~
+Orchfile:3:5: error: '{{x}}y' cannot be the variable of a loop: a name is letters, digits, '_' and '-', and starts with a letter or '_'
+    3 | for {{x}}y in a:
+      |     ^~~~~~
