@@ -14,6 +14,7 @@
 #include "util/alloc.h"
 #include "util/error.h"
 #include "util/path.h"
+#include "vcs/worktree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { GIT_FILE_MAX = 65536 };
+enum { ASIDE_TRIES = 100 };
 
 struct confiner {
 	struct workspaces *workspaces;
@@ -299,35 +300,42 @@ void confinement_release(struct confinement *confinement)
 	strvec_release(&confinement->writable);
 }
 
-/* From this file git has the worktree's repository, and with it programs to run. Under Landlock it can be replaced */
+/* From this file git has the worktree's repository, and with it programs to run. Without it git takes the checkout that
+ * is around the worktree. A sandbox by Landlock lets it be replaced, and no sandbox keeps nobody from that */
 static bool git_file_is_ours(const struct workspace *workspace)
 {
-	char *path = path_join(workspace->dir, ".git"), *text = NULL;
+	char *path = path_join(workspace->dir, ".git"), *git_dir = NULL;
 	struct stat st, named, ours;
-	size_t len;
-	bool is = lstat(path, &st) == 0 && S_ISREG(st.st_mode) && fs_read(path, GIT_FILE_MAX, &text, &len, NULL) == 0;
+	bool is = lstat(path, &st) == 0 && S_ISREG(st.st_mode);
 
 	if (is) {
-		text[strcspn(text, "\n")] = '\0';
-		is = strncmp(text, "gitdir: /", 9) == 0 && stat(text + 8, &named) == 0 &&
-			stat(workspace->git_dir, &ours) == 0 && named.st_dev == ours.st_dev &&
-			named.st_ino == ours.st_ino;
+		git_dir = worktree_git_dir(workspace->dir);
+		is = git_dir[0] && stat(git_dir, &named) == 0 && stat(workspace->git_dir, &ours) == 0 &&
+			named.st_dev == ours.st_dev && named.st_ino == ours.st_ino;
 	}
-	free(text);
+	free(git_dir);
 	free(path);
 	return is;
 }
 
-/* what is there instead is put aside */
-static bool put_git_file_back(const struct workspace *workspace)
+/* What is there instead is put beside the worktree: *aside, NULL if there was nothing. The caller frees */
+static bool put_git_file_back(const struct workspace *workspace, char **aside)
 {
-	char *path = path_join(workspace->dir, ".git"), *aside = path_join(workspace->dir, ".git.replaced");
-	char *text = xasprintf("gitdir: %s\n", workspace->git_dir);
-	bool done = rename(path, aside) == 0 || errno == ENOENT;
+	char *path = path_join(workspace->dir, ".git"), *text = xasprintf("gitdir: %s\n", workspace->git_dir);
+	bool done = !fs_exists(path);
 
+	*aside = NULL;
+	for (int i = 1; i < ASIDE_TRIES && !done; i++) {
+		free(*aside);
+		*aside = xasprintf("%s.git-%d", workspace->dir, i);
+		if (fs_exists(*aside))
+			continue;
+		done = rename(path, *aside) == 0;
+		if (!done && errno != EEXIST && errno != ENOTEMPTY)
+			break;
+	}
 	done = done && fs_replace(AT_FDCWD, path, text, strlen(text), false, NULL) == 0;
 	free(text);
-	free(aside);
 	free(path);
 	return done;
 }
@@ -335,22 +343,28 @@ static bool put_git_file_back(const struct workspace *workspace)
 char *confine_tampering(struct attempt *attempt)
 {
 	struct workspace *workspace = attempt->workspace;
-	bool restored;
+	bool sandboxed = attempt->stream->set->sandbox != SANDBOX_OFF;
+	char *aside, *message;
 
-	if (attempt->stream->set->sandbox == SANDBOX_OFF || !workspace || !workspace->git_dir ||
-		git_file_is_ours(workspace))
+	if (!workspace || !workspace->git_dir || git_file_is_ours(workspace))
 		return NULL;
-	restored = put_git_file_back(workspace);
-	if (!restored) {
+	if (put_git_file_back(workspace, &aside)) {
+		message = xasprintf("it %s the file .git of its worktree '%s', %s; the file is there again%s%s%s",
+			aside ? "replaced" : "removed", workspace->dir,
+			sandboxed && aside ? "by which git would have run what it likes outside its sandbox"
+					   : "without which git does not know its branch",
+			aside ? ", and what it put there is now '" : "", aside ? aside : "", aside ? "'" : "");
+	} else {
+		message = xasprintf("it removed or replaced the file .git of its worktree '%s', without which git does "
+				    "not know its branch, and this could not be undone",
+			workspace->dir);
 		/* whoever would work there looks at these first */
 		free(workspace->cwd);
 		free(workspace->git_dir);
 		workspace->cwd = workspace->git_dir = NULL;
 	}
-	return xasprintf("it replaced the file .git of its worktree '%s', by which git would have run what it likes "
-			 "outside its sandbox%s",
-		workspace->dir,
-		restored ? "; what it put there is now '.git.replaced'" : ", and this could not be undone");
+	free(aside);
+	return message;
 }
 
 char *confine_problem(const struct attempt *attempt, const char *part, bool failed)

@@ -35,8 +35,9 @@ void confinement_release(struct confinement *confinement);
 /* The command has ended, with a status of failure if `failed`. NULL: it had its sandbox; else what is the matter, and
  * the caller frees */
 char *confine_problem(const struct attempt *attempt, const char *part, bool failed);
-/* NULL: git may work in its worktree. Else what the command did to make git run something outside its sandbox. That is
- * undone; where it cannot be, attempt->workspace->cwd is NULL from now on */
+/* NULL: git may work in its worktree. Else what the command did to the file by which git finds the repository of that:
+ * git would take the user's checkout, or run something outside its sandbox. That is undone; where it cannot be,
+ * attempt->workspace->cwd is NULL from now on */
 char *confine_tampering(struct attempt *attempt);
 /* the attempt is over: what only it needed goes */
 void confine_end(const struct attempt *attempt);

@@ -398,6 +398,7 @@ void commit_work(struct repo *repo, const struct commit_spec *spec, commit_done 
 	commit->done = done;
 	commit->data = data;
 	op_begin(&commit->op, repo->git, commit->dir, finish, take_lock);
+	commit->op.in_worktree = true;
 }
 
 /* --- changed files --- */

@@ -14,6 +14,7 @@
 #include "os/loop.h"
 #include "os/system.h"
 #include "util/alloc.h"
+#include "util/path.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
 #include "vcs/op.h"
@@ -455,6 +456,12 @@ void git_start(struct git *git, const struct git_command *command, git_done *don
 
 		strvec_setenv(&job->env, name, strchr(*entry, '=') ? strchr(*entry, '=') + 1 : NULL);
 		free(name);
+	}
+	if (command->dir && command->not_above) {
+		char *above = path_dir(command->dir);
+
+		strvec_setenv(&job->env, "GIT_CEILING_DIRECTORIES", above);
+		free(above);
 	}
 	/* the mark comes last */
 	strvec_setenv(&job->env, "ORCH_JOB", NULL);

@@ -53,6 +53,7 @@ struct git_result {
 
 struct git_command {
 	const char *dir;         /* where, by -C; NULL: our directory */
+	bool not_above;          /* if `dir` is no checkout, none above it is taken in its place */
 	const char *const *argv; /* without "git"; NULL at the end */
 	const char *const *env;  /* "NAME=value" to add, NULL at the end; or NULL */
 	int in;                  /* its standard input; < 0: /dev/null. Stays the caller's */

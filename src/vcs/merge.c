@@ -470,4 +470,5 @@ void merge_in_worktree(struct repo *repo, const char *stream, const char *dir, c
 	merge->done = done;
 	merge->data = data;
 	op_begin(&merge->op, repo->git, merge->dir, finish_worktree, begin_worktree);
+	merge->op.in_worktree = true;
 }

@@ -108,7 +108,11 @@ void op_gitv(struct op *op, op_step *next, const char *dir, struct strvec *argv,
 	const struct strbuf *input)
 {
 	struct git_command command = {
-		.dir = dir ? dir : op->dir, .argv = (const char *const *)argv->items, .env = env, .in = op->lock.fd};
+		.dir = dir ? dir : op->dir,
+		.not_above = op->in_worktree && (!dir || strcmp(dir, op->dir) == 0),
+		.argv = (const char *const *)argv->items,
+		.env = env,
+		.in = op->lock.fd};
 	int in = -1;
 
 	op->next = next;

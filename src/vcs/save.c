@@ -538,6 +538,7 @@ static void begin(struct save_op *save, struct repo *repo, const struct op *hold
 	save->done = done;
 	save->data = data;
 	op_begin(&save->op, repo->git, save->dir, finish, holder ? on_locked : take_lock);
+	save->op.in_worktree = true;
 	if (holder)
 		op_share_lock(&save->op, holder);
 }

@@ -408,7 +408,7 @@ import time; time.sleep(600)
 	if [ "$LANDLOCK" -lt 3 ]; then
 		return
 	fi
-	[[ "$output" == *"it replaced the file .git of its worktree"*"what it put there is now '.git.replaced'"* ]]
+	[[ "$output" == *"it replaced the file .git of its worktree"*"what it put there is now '"*"/worktrees/a.git-1'"* ]]
 	[ -f .orch/worktrees/a/.git ]
 	[ "$(git -C .orch/worktrees/a symbolic-ref HEAD)" = refs/heads/orch/a ]
 	[ ! -e ran ]

@@ -262,3 +262,36 @@ subject() { git log -1 --format=%s "$1"; }
 	[ "$(git show orch/a:late)" = late ]
 	[ "$(find .orch/runs -name 'a.*.log' | wc -l)" -eq 1 ]
 }
+
+@test "a stream that takes the file .git of its worktree away, or puts another there, is told, and nobody's checkout is taken for it" {
+	orchfile <<-'E'
+	defaults:
+	  isolate = worktree
+	gone:
+	  rm .git; echo work >work
+	other:
+	  rm .git; git init -q; echo work >work; git add work; git commit -qm theirs
+	fails:
+	  rm .git; echo work >work; exit 3
+	E
+	before=$(git rev-parse HEAD; git symbolic-ref HEAD; git status --porcelain=v2; git for-each-ref refs/heads/main)
+	expect 1 -k
+	[[ "$output" == *"FAILED gone "*"it removed the file .git of its worktree"*"the file is there again"* ]]
+	[[ "$output" == *"FAILED other "*"it replaced the file .git of its worktree"*"what it put there is now '"*"/other.git-1'"* ]]
+	[ "$(git rev-parse HEAD; git symbolic-ref HEAD; git status --porcelain=v2; git for-each-ref refs/heads/main)" = "$before" ]
+	for stream in gone other fails; do
+		[ "$(git show refs/orch/wip/$stream/1:work)" = work ]
+		[ "$(git -C .orch/worktrees/$stream symbolic-ref HEAD)" = refs/heads/orch/$stream ]
+	done
+	git -C .orch/worktrees/other.git-1 log -1 --format=%s | grep -qx theirs
+	# between runs, too
+	rm .orch/worktrees/gone/.git
+	expect 2 reset gone
+	[[ "$output" == *"'gone' is not reset"* ]]
+	[ "$(cat .orch/worktrees/gone/work)" = work ]
+	[ "$(git rev-parse HEAD; git symbolic-ref HEAD; git status --porcelain=v2; git for-each-ref refs/heads/main)" = "$before" ]
+	sed -i 's/rm .git; //; s/git init -q; //; s/; exit 3//' Orchfile
+	expect 0
+	[ "$(git show orch/gone:work orch/other:work orch/fails:work | uniq -c | awk '{ print $1 $2 }')" = 3work ]
+	git fsck --strict --no-dangling
+}
