@@ -81,7 +81,10 @@ static void got_head(struct op *op, const struct git_result *result)
 	char *mark;
 
 	if (!op_oid(result, add->made.oid)) {
-		op_fail_git(op, result, "cannot read HEAD of '%s'", add->made.path);
+		op_fail_git(op, result,
+			"what is checked out in '%s' is no commit: check out '%s' there, or 'orch --fresh %s' keeps what is there "
+			"and begins again",
+			add->made.path, add->branch, add->stream);
 		return;
 	}
 	mark = xasprintf("%s/orch-set-up", add->made.git_dir);

@@ -295,3 +295,19 @@ subject() { git log -1 --format=%s "$1"; }
 	[ "$(git show orch/gone:work orch/other:work orch/fails:work | uniq -c | awk '{ print $1 $2 }')" = 3work ]
 	git fsck --strict --no-dangling
 }
+
+@test "a worktree that was left on a branch without a commit: what to do is said, and does it" {
+	orchfile <<-'E'
+	a:
+	  isolate = worktree
+	  git checkout -q --orphan other; echo work >work; test -e ../../../ready
+	E
+	expect 1
+	expect 1
+	[[ "$output" == *"is no commit: check out 'orch/a' there, or 'orch --fresh a' keeps what is there and begins again"* ]]
+	sed -i 's/git checkout -q --orphan other; //' Orchfile
+	: >ready
+	expect 0 --fresh a
+	[ "$(git show orch/a:work)" = work ]
+	git for-each-ref --format='%(refname)' refs/orch/wip/a | while read -r ref; do git show "$ref:work" 2>/dev/null || true; done | grep -qx work
+}
