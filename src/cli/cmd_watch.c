@@ -46,6 +46,7 @@ struct session {
 	struct watch *watch;
 	struct orch_error err; /* why it cannot go on */
 	bool failed;
+	bool running;
 	bool left_known; /* of a crashed run */
 	bool early;      /* a run is beginning */
 };
@@ -141,9 +142,12 @@ static int read_run(struct session *session, struct orch_error *err)
 		return 0;
 	if (session->wanted || err->code != ORCH_ENOTFOUND)
 		return -1;
-	/* its directory is there, and its journal is not yet: a moment later */
+	/* its directory is there, and its journal is not yet: a moment later; or it was removed */
 	free(session->id);
 	session->id = NULL;
+	orch_status_release(&session->status);
+	if (session->watch)
+		watch_restarted(session->watch);
 	session->early = true;
 	return 0;
 }
@@ -175,11 +179,18 @@ static void watch_runs(struct session *session)
 static void look(void *data)
 {
 	struct session *session = data;
-	enum watch_run run = refresh(session);
+	enum watch_run run;
 
+	/* .orch may have been removed, and made again by the next run: who watches the old directory hears nothing of it */
+	if (!session->running) {
+		loop_watch_free(session->runs);
+		session->runs = NULL;
+	}
+	watch_runs(session);
+	run = refresh(session);
+	session->running = run == WATCH_RUNNING;
 	if (session->failed)
 		return;
-	watch_runs(session);
 	if (session->early || (!session->runs && fs_is_directory(STATE_PATH)))
 		loop_timer_arm(session->look, LOOK_AGAIN_MS);
 	watch_changed(session->watch, run);

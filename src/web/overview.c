@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "orch/history.h"
+#include "os/fs.h"
 #include "os/loop.h"
 #include "util/alloc.h"
 #include "util/array.h"
@@ -107,19 +108,48 @@ static void project_free(struct project *project)
 	free(project);
 }
 
+/* the directory of runs, or that in which it will be made; *missed: what is waited for was made in this moment */
+static struct loop_watch *watch_nearest(struct project *project, bool *missed)
+{
+	static const char *const places[] = {"/.orch/runs", "/.orch", ""};
+	struct loop_watch *watch = NULL;
+	char *nearer = NULL;
+
+	*missed = false;
+	for (size_t i = 0; !watch && i < sizeof places / sizeof *places; i++) {
+		char *path = xasprintf("%s%s", project->dir, places[i]);
+
+		watch = loop_watch_new(project->overview->loop, path, on_runs, project);
+		*missed = watch && nearer && fs_is_directory(nearer);
+		free(nearer);
+		nearer = path;
+	}
+	free(nearer);
+	return watch;
+}
+
+/* Anew each time: where .orch was removed and made again, who watches the old one hears nothing of it */
+static void watch_runs(struct project *project)
+{
+	struct loop_watch *before = project->runs;
+	bool missed;
+
+	project->runs = watch_nearest(project, &missed);
+	loop_watch_free(before);
+	if (missed) {
+		before = project->runs;
+		project->runs = watch_nearest(project, &missed);
+		loop_watch_free(before);
+	}
+	project->stale = !project->runs;
+}
+
 static void find_newest(struct project *project)
 {
 	struct orch_history *history;
 	const char *newest = NULL;
 
-	/* made by the first run */
-	if (!project->runs) {
-		char *path = path_join(project->dir, ".orch/runs");
-
-		project->runs = loop_watch_new(project->overview->loop, path, on_runs, project);
-		free(path);
-	}
-	project->stale = !project->runs;
+	watch_runs(project);
 	if (orch_history_open(&history, project->dir, NULL) < 0)
 		return;
 	if (orch_history_count(history))

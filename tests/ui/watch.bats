@@ -337,6 +337,21 @@ settled() {
 	shows '^✓ a '
 }
 
+@test "where .orch was removed, the next run is shown" {
+	printf 'gone:\n\techo done\n' >Orchfile
+	"$ORCH" -s
+	watch 80 24
+	shows '^✓ gone '
+	rm -rf .orch
+	shows 'nothing has run here yet'
+	hides 'gone'
+	printf 'next:\n\techo done\n' >Orchfile
+	"$ORCH" -s
+	shows '^✓ next '
+	keys q
+	shows '^end 0'
+}
+
 @test "hostile output does not disturb the screen" {
 	printf '\033[2J\033[1;1Hhome\033]0;title\007 \377\376 \033[31mred\033[0m \23331m\nhalf \342\202\n' >hostile
 	printf '10%%\r20%%\r\033[?1049h\033[?1000h30%%\b\016\033(0\n\344\270\255\346\226\207 wide\033[8mhidden\n' >>hostile

@@ -95,6 +95,19 @@ state_is() { # WORD
 	server=
 }
 
+@test "where .orch was removed, the next run is told all the same" {
+	printf 'a:\n\techo done\n' >Orchfile
+	"$ORCH" -s -O none
+	serve
+	follow /api/projects told
+	until_true grep -q '"last"' told
+	rm -rf .orch
+	until_true sh -c 'tail -n 2 told | grep -q "^data: " && ! tail -n 2 told | grep -q "\"last\""'
+	"$ORCH" -s -O none
+	until_true sh -c 'tail -n 2 told | grep -q "\"last\""'
+	kill -TERM "$follower"
+}
+
 @test "a port that is taken is said so, and no port is no number" {
 	serve
 	run -2 "$ORCH" serve --port "${base##*:}"
