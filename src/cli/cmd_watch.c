@@ -181,7 +181,7 @@ static void look(void *data)
 	struct session *session = data;
 	enum watch_run run;
 
-	/* .orch may have been removed, and made again by the next run: who watches the old directory hears nothing of it */
+	/* .orch may have been removed, and made again: who watches the old directory hears nothing of the next run */
 	if (!session->running) {
 		loop_watch_free(session->runs);
 		session->runs = NULL;
