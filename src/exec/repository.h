@@ -40,8 +40,8 @@ void repository_wait(struct repository *repository);
 int repository_look(struct repository *repository, struct orch_error *err);
 /* the commit of a branch ("orch/a"), NULL: there is none */
 const char *repository_branch(const struct repository *repository, const char *branch);
-/* where the stream's worktree is, or would be, as git writes it; NULL: there is not even the directory above. The caller
- * frees */
+/* where the stream's worktree is, or would be, as git writes it; NULL: there is not even the directory above. The
+ * caller frees */
 char *repository_worktree_path(const struct repository *repository, const char *stream);
 /* the stream's worktree, as git has it (its directory may be gone); NULL: it has none */
 const struct worktree *repository_worktree(const struct repository *repository, const char *stream);

@@ -30,7 +30,7 @@ struct op {
 	struct git *git;
 	void (*finish)(struct op *op);
 	const char *dir; /* where commands run, unless they say otherwise */
-	bool in_worktree; /* that is a worktree, which may have lost its file .git: the checkout around it is not meant */
+	bool in_worktree; /* that is a worktree, which may have lost its .git: the checkout around it is not meant */
 	op_step *next;
 	struct vcs_end end;
 	struct strbuf said;

@@ -96,8 +96,9 @@ const char *worktree_stream(const struct worktree *worktree);
 const struct worktree *worktree_at(const struct worktree_list *list, const char *path);
 /* its own git directory, as the worktree's `.git` says; "" if that cannot be read. The caller frees */
 char *worktree_git_dir(const char *path);
-/* What is at `path` (without symbolic links), and in no list: a worktree of the stream that was moved or copied together
- * with its repository? 1: both are linked with each other again; 0: it is none, or there is nothing; -1: it cannot be */
+/* What is at `path` (without symbolic links), and in no list: a worktree of the stream that was moved or copied
+ * together with its repository? 1: both are linked with each other again; 0: it is none, or there is nothing; -1: it
+ * cannot be */
 int worktree_relink(const struct repo *repo, const char *stream, const char *path, struct orch_error *err);
 /* of a copy that the caller made */
 void worktree_list_release(struct worktree_list *list);
