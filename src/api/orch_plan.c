@@ -14,6 +14,7 @@
 #include "util/alloc.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "util/map.h"
 #include "util/strbuf.h"
 
 #include <stdlib.h>
@@ -190,6 +191,47 @@ static bool is_stale(const struct orch_plan *plan, size_t stream)
 	return plan->plan.items[stream].action == PLAN_RUN || plan->plan.items[stream].action == PLAN_PERHAPS;
 }
 
+/* the parts of one kind by their names, which are borrowed */
+static void map_parts(struct map *parts, struct stamp_detail *detail, char kind)
+{
+	for (size_t i = 0; i < detail->part_count; i++) {
+		if (detail->parts[i].kind == kind)
+			map_set(parts, detail->parts[i].name, &detail->parts[i]);
+	}
+}
+
+static char *difference_of_parts(struct stamp_detail *before, struct stamp_detail *now, char kind)
+{
+	struct map then = {0}, here = {0};
+	char *text = NULL;
+
+	map_parts(&then, before, kind);
+	map_parts(&here, now, kind);
+	for (size_t i = 0; i < now->part_count && !text; i++) {
+		const struct stamp_part *part = &now->parts[i], *old;
+
+		if (part->kind != kind)
+			continue;
+		old = map_get(&then, part->name);
+		if (!old)
+			text = xasprintf(kind == 'i' ? "input %s is new" : "dependency %s is new", part->name);
+		else if (old->digest != part->digest)
+			text = xasprintf(kind == 'i' ? "input %s changed" : "the result of %s changed", part->name);
+	}
+	for (size_t i = 0; i < before->part_count && !text; i++) {
+		const struct stamp_part *part = &before->parts[i];
+
+		if (part->kind == kind && !map_get(&here, part->name))
+			text = xasprintf(kind == 'i' ? "input %s is gone" : "it no longer depends on %s", part->name);
+	}
+	/* a stamp lists its inputs as they were at the end of the work, and is made from what they were before */
+	if (!text && kind == 'i' && before->part_count)
+		text = xstrdup("its inputs changed while it last ran");
+	map_release(&then);
+	map_release(&here);
+	return text;
+}
+
 /* the first part of the stamp's kind 'i' or 'd' that is another now, or NULL; malloc'd: "input src/a.c changed" */
 static char *first_difference(struct orch_plan *plan, uint32_t id, char kind)
 {
@@ -214,32 +256,7 @@ static char *first_difference(struct orch_plan *plan, uint32_t id, char kind)
 					plan->orch->project.streams[dep].name);
 		}
 	}
-	for (size_t n = 0; n < now.part_count && !text; n++) {
-		const struct stamp_part *part = &now.parts[n];
-		size_t b = 0;
-
-		while (b < before.part_count &&
-			!(before.parts[b].kind == kind && strcmp(before.parts[b].name, part->name) == 0))
-			b++;
-		if (part->kind != kind)
-			continue;
-		if (b == before.part_count)
-			text = xasprintf(kind == 'i' ? "input %s is new" : "dependency %s is new", part->name);
-		else if (before.parts[b].digest != part->digest)
-			text = xasprintf(kind == 'i' ? "input %s changed" : "the result of %s changed", part->name);
-	}
-	for (size_t b = 0; b < before.part_count && !text; b++) {
-		size_t n = 0;
-
-		if (before.parts[b].kind != kind)
-			continue;
-		while (n < now.part_count &&
-			!(now.parts[n].kind == kind && strcmp(now.parts[n].name, before.parts[b].name) == 0))
-			n++;
-		if (n == now.part_count)
-			text = xasprintf(
-				kind == 'i' ? "input %s is gone" : "it no longer depends on %s", before.parts[b].name);
-	}
+	text = difference_of_parts(&before, &now, kind);
 	stamp_detail_release(&before);
 	stamp_detail_release(&now);
 	return text;

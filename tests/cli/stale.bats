@@ -48,6 +48,19 @@ chain() {
 	ran "a b c d"
 }
 
+@test "inputs that changed while the stream ran are said to be the reason" {
+	echo one >in.txt
+	printf 'a:\n\tinputs = in.txt\n\techo two >in.txt\n' >Orchfile
+	"$ORCH" -s >/dev/null
+	run "$ORCH" -n
+	[[ "${lines[0]}" == "a  its inputs changed while it last ran" ]]
+	run "$ORCH" why a
+	[[ "${lines[0]}" == "a would run: its inputs changed while it last ran" ]]
+	"$ORCH" -s >/dev/null
+	run "$ORCH" -q
+	[ "$status" -eq 0 ]
+}
+
 @test "a second run does nothing, nor after touch of a file" {
 	chain
 	ran ""
