@@ -75,6 +75,9 @@ static void add_changes(struct why *why)
 			? project_find(&why->plan->orch->project, why->changes[i].name)
 			: NO_STREAM;
 
+		/* a group has no stamp that could tell */
+		if (stream_is_group(why->stream))
+			why->changes[i].what = "same";
 		if (dep != NO_STREAM &&
 			(why->plan->plan.items[dep].action == PLAN_RUN ||
 				why->plan->plan.items[dep].action == PLAN_PERHAPS))
@@ -181,6 +184,8 @@ char *orch_plan_why(struct orch_plan *plan, size_t stream)
 			action == PLAN_COMPLETE ? ", and nothing of that is to run" : "");
 	else if (action == PLAN_COMPLETE)
 		strbuf_addstr(&out, " is complete: nothing it is made from has changed\n");
+	else if (action == PLAN_PERHAPS && stream_is_group(why.stream))
+		strbuf_addstr(&out, " is a group, complete when all it depends on is: not yet\n");
 	else if (action == PLAN_PERHAPS)
 		strbuf_addf(
 			&out, " runs perhaps: %s; if the result is the same as before, it stays complete\n", reason);
@@ -207,7 +212,9 @@ char *orch_plan_why(struct orch_plan *plan, size_t stream)
 	for (size_t i = 0; i < why.change_count; i++)
 		strbuf_addf(&out, "  %-11s %s: %s\n", why.changes[i].kind == 'i' ? "input" : "dependency",
 			why.changes[i].name,
-			why.stamped || strcmp(why.changes[i].what, "runs") == 0 ? why.changes[i].what : "new");
+			why.stamped || stream_is_group(why.stream) || strcmp(why.changes[i].what, "runs") == 0
+				? why.changes[i].what
+				: "new");
 	if (fact->output_missing)
 		missing = fingerprint_missing_output(why.stream, NULL);
 	if (why.stream->set->generates)

@@ -110,6 +110,15 @@ json() {
 	[[ "$output" == *"did you mean 'fetch'?"* ]]
 }
 
+@test "why a group is not complete" {
+	printf 'g: a b\na:\n\tfalse\nb:\n\ttrue\n' >Orchfile
+	"$ORCH" -s -k >/dev/null 2>&1 || true
+	run "$ORCH" why g
+	[ "${lines[0]}" = "g is a group, complete when all it depends on is: not yet" ]
+	[ "${lines[1]}" = "  dependency  a: runs" ]
+	[ "${lines[2]}" = "  dependency  b: same" ]
+}
+
 @test "graph: each stream once" {
 	LC_ALL=C run "$ORCH" graph
 	[ "$status" -eq 0 ]
