@@ -24,23 +24,36 @@ static bool is_stale(const struct orch_plan *plan, size_t stream)
 			orch_plan_action(plan, stream) == ORCH_PLAN_PERHAPS);
 }
 
-/* text inside quotes of dot and mermaid, each of which has its own way to say a quote */
-static void add_label(struct strbuf *out, const char *text, const char *quote)
+static char printable(char c)
+{
+	return (unsigned char)c < ' ' ? ' ' : c;
+}
+
+/* text inside quotes of dot */
+static void add_dot_label(struct strbuf *out, const char *text)
 {
 	for (const char *c = text; *c; c++) {
-		if (*c == '"')
-			strbuf_addstr(out, quote);
-		else if (*c == '\\' && quote[0] == '\\')
-			strbuf_addstr(out, "\\\\");
+		if (*c == '"' || *c == '\\')
+			strbuf_addch(out, '\\');
+		strbuf_addch(out, printable(*c));
+	}
+}
+
+/* text inside quotes of mermaid, which takes it for HTML and for its own names of characters, as #quot; is one */
+static void add_mermaid_label(struct strbuf *out, const char *text)
+{
+	for (const char *c = text; *c; c++) {
+		if (strchr("\"#&<>", *c))
+			strbuf_addf(out, "#%d;", *c);
 		else
-			strbuf_addch(out, (unsigned char)*c < ' ' ? ' ' : *c);
+			strbuf_addch(out, printable(*c));
 	}
 }
 
 void draw_dot(struct strbuf *out, const struct orch *orch, const struct orch_plan *plan)
 {
 	strbuf_addstr(out, "digraph \"");
-	add_label(out, orch_name(orch), "\\\"");
+	add_dot_label(out, orch_name(orch));
 	strbuf_addstr(out, "\" {\n\trankdir=LR;\n\tnode [shape=box];\n");
 	for (size_t s = 0; s < orch_stream_count(orch); s++) {
 		const char *title = orch_stream_title(orch, s);
@@ -50,7 +63,7 @@ void draw_dot(struct strbuf *out, const struct orch *orch, const struct orch_pla
 		strbuf_addf(out, "\t\"%s\" [label=\"%s", orch_stream_name(orch, s), orch_stream_name(orch, s));
 		if (title) {
 			strbuf_addstr(out, "\\n");
-			add_label(out, title, "\\\"");
+			add_dot_label(out, title);
 		}
 		strbuf_addch(out, '"');
 		if (orch_stream_is_group(orch, s))
@@ -87,7 +100,7 @@ void draw_mermaid(struct strbuf *out, const struct orch *orch, const struct orch
 		strbuf_addf(out, "\ts%zu%s\"%s", s, group ? "([" : "[", orch_stream_name(orch, s));
 		if (title) {
 			strbuf_addstr(out, "<br/>");
-			add_label(out, title, "#quot;");
+			add_mermaid_label(out, title);
 		}
 		strbuf_addf(out, "\"%s%s\n", group ? "])" : "]", is_stale(plan, s) ? ":::stale" : "");
 		marked = marked || is_stale(plan, s);

@@ -110,6 +110,14 @@ json() {
 	[[ "$output" == *"did you mean 'fetch'?"* ]]
 }
 
+@test "titles in graphs are text, whatever stands in them" {
+	printf 'a "Vec<T> & \\"x\\" #4; \\\\n":\n\ttrue\n' >Orchfile
+	run "$ORCH" graph --format mermaid
+	[ "${lines[1]}" = $'\ts0["a<br/>Vec#60;T#62; #38; #34;x#34; #35;4; \\n"]' ]
+	run "$ORCH" graph --format dot
+	[ "${lines[3]}" = $'\t"a" [label="a\\nVec<T> & \\"x\\" #4; \\\\n"];' ]
+}
+
 @test "why a group is not complete" {
 	printf 'g: a b\na:\n\tfalse\nb:\n\ttrue\n' >Orchfile
 	"$ORCH" -s -k >/dev/null 2>&1 || true
