@@ -154,7 +154,8 @@ int stamp_store_open(struct stamp_store **out, const struct statedir *dir, struc
 	store->pack.fd = -1;
 	stamp_index_load(&store->index, dir->fd);
 	if (dir->stamps_fd >= 0 && stamp_pack_open(&store->pack, dir->stamps_fd) < 0) {
-		error_errno(err, "cannot open '%s/stamps/" STAMP_PACK_NAME "'", dir->path);
+		error_errno(err, "cannot open '%s/stamps/" STAMP_PACK_NAME "', the stamps of many streams (move it away, and they run again)",
+			dir->path);
 		stamp_store_close(store);
 		return -1;
 	}

@@ -45,7 +45,7 @@ static int take(struct stamp_pack *pack, int fd, bool is_writable)
 	if (fstat(fd, &st) < 0)
 		goto failed;
 	if (!S_ISREG(st.st_mode)) {
-		errno = EINVAL;
+		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
 		goto failed;
 	}
 	if (is_writable && st.st_size > 0 && fs_read_at(fd, &last, 1, (uint64_t)st.st_size - 1) < 0)
