@@ -479,9 +479,8 @@ struct reporting *reporting_new(struct reportings *all, struct attempt *attempt,
 		all->first->link = &reporting->next;
 	all->first = reporting;
 	watch_run(reporting);
-	/* what was said before anybody watched, or while nobody does */
-	if (attempt->adopted || all->blind)
-		loop_timer_arm_if_idle(all->look, all->blind ? BLIND_INTERVAL_MS : 0);
+	/* what it said before we were told that it runs, or while nobody tells */
+	loop_timer_arm_if_idle(all->look, all->blind ? BLIND_INTERVAL_MS : attempt->adopted ? 0 : LOOK_INTERVAL_MS);
 	return reporting;
 }
 

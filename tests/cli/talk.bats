@@ -58,6 +58,29 @@ crash() {
 	[ "$(status_of a done total ticked tasks note)" = '45 100 2 3 --what it does: a  b' ]
 }
 
+@test "it is seen also where it was said before orch knew that the work runs" {
+	orchfile <<-'E'
+	a:
+	  until test -e first; do sleep 0.02; done
+	b:
+	  "$OWN" report note early
+	  touch began
+	  until test -e go; do sleep 0.02; done
+	E
+	background -j1
+	runs() { events | grep -q '"type":"attempt_started","stream":"a"'; }
+	until_true runs
+	# b stands by at its supervisor, which starts it when a has ended
+	kill -STOP "$pid"
+	touch first
+	until_true test -e began
+	kill -CONT "$pid"
+	seen() { [ "$(status_of b state note)" = 'running early' ]; }
+	until_true seen
+	touch go
+	ends 0
+}
+
 @test "it is seen while the work goes on" {
 	orchfile <<-'E'
 	a:
