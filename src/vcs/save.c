@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/fs.h"
@@ -436,20 +437,28 @@ static void got_index_tree(struct op *op, const struct git_result *result)
 		add_all(save);
 }
 
-/* a copy of the index, with which the times of the files are known: only what has changed is read */
+/* A copy of the index, with which the times of the files are known: only what has changed is read. Its own time is the
+ * original's: by that git knows which files may have changed in the moment in which it was written, and reads those too
+ * (gitformat-index(5), "racy git") */
 static int copy_index(struct save_op *save)
 {
 	char *from = xasprintf("%s/index", save->git_dir), *lock = xasprintf("%s.lock", save->index), *text;
+	struct stat st;
 	size_t len;
 	int result = 0;
 
 	unlink(save->index);
 	unlink(lock);
-	if (fs_read(from, 0, &text, &len, &save->op.end.err) == 0) {
+	/* the time of what is read, or an earlier one */
+	if (stat(from, &st) == 0 && fs_read(from, 0, &text, &len, &save->op.end.err) == 0) {
+		const struct timespec times[] = {st.st_mtim, st.st_mtim};
+
 		result = fs_replace(AT_FDCWD, save->index, text, len, false, &save->op.end.err);
+		if (result == 0 && utimensat(AT_FDCWD, save->index, times, 0) != 0)
+			result = error_errno(&save->op.end.err, "cannot set the time of '%s'", save->index);
 		free(text);
 	} else if (errno != ENOENT) {
-		result = -1;
+		result = error_errno(&save->op.end.err, "cannot read '%s'", from);
 	}
 	free(from);
 	free(lock);

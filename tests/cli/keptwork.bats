@@ -177,3 +177,29 @@ teardown() {
 	nothing_lost reset
 	git fsck --strict --no-dangling
 }
+
+@test "what is changed in the second in which git looked at it, and keeps its size, is not lost" {
+	# git compares times by the second, and reads what has changed in that of its index (racy git)
+	orchfile <<-'E'
+	a:
+	  isolate = worktree
+	  commit = off
+	  index=$(git rev-parse --git-path index)
+	  while :; do
+	    echo aaaa >file
+	    git add file
+	    before=$(stat -c %Z file)
+	    echo bbbb >file
+	    [ "$before $before" != "$(stat -c %Z file) $(stat -c %Y "$index")" ] || break
+	  done
+	  sleep 1.1
+	  exit 1
+	E
+	expect 1
+	[ "$(cat .orch/worktrees/a/file)" = bbbb ]
+	expect 0 reset a
+	[ ! -e .orch/worktrees/a ]
+	git for-each-ref --format='%(refname)' refs/orch/wip/a >refs
+	while read -r ref; do git show "$ref:file" || true; done <refs >saved
+	grep -qx bbbb saved
+}
